@@ -1,0 +1,248 @@
+//! Master and agent: messages on the WebSocket that the agent opens.
+//!
+//! Each message is one CBOR body (`frame::encode_body`) in one binary WebSocket
+//! message. The first from the agent is `Hello`, the first from the master
+//! `Welcome`; fields may be added, so neighbouring versions work together.
+//!
+//! An attempt's way: `Dispatch` → `Started`* → `Output`* → `Finished` →
+//! `Acknowledge`. An agent keeps output and report until the acknowledgement
+//! and sends them again after a reconnect; offsets make that harmless.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use uuid::Uuid;
+
+use crate::ids::{AgentName, AttemptId};
+use crate::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, Stream};
+
+/// Version of these messages.
+pub const LINK_VERSION: u16 = 1;
+/// Oldest version that this build speaks with.
+pub const LINK_VERSION_MIN: u16 = 1;
+
+/// Path of the WebSocket on the link port.
+pub const LINK_PATH: &str = "/v1/link";
+/// Path of large inputs on the link port: `<this>/{job}?epoch=N&counter=N`, body: CBOR [`JobInput`].
+pub const INPUTS_PATH: &str = "/v1/inputs";
+
+/// Inputs up to this size travel inside `Dispatch`, in bytes; it leaves room for the rest of a frame.
+pub const INLINE_INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// What an agent offers in all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Processor share, in thousandths of a core.
+    pub cpu_millis: u32,
+    /// Memory for all sandboxes together, in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads of all sandboxes together.
+    pub pids: u32,
+    /// Jobs at once.
+    pub slots: u32,
+}
+
+/// How far an agent is with the image of a language.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageState {
+    /// It will be made when a job first needs it.
+    Absent,
+    /// It is being pulled or built.
+    Preparing {
+        /// What is being done, for a person.
+        progress: String,
+    },
+    /// Jobs can start at once.
+    Ready,
+    /// It could not be made; it is tried again later.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One language as an agent offers it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OfferedLanguage {
+    /// Its id.
+    pub id: String,
+    /// What its toolchain says of its version; empty until the image is ready.
+    pub version: String,
+    /// Its image.
+    pub image: ImageState,
+    /// Sandboxes that wait unbound for a job in it.
+    pub warm: u32,
+}
+
+/// How loaded an agent is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LoadReport {
+    /// Busy part of the processors it may use, in thousandths (0 to 1000).
+    pub cpu_busy_permille: u16,
+    /// Memory in use against what it may use, in thousandths (0 to 1000).
+    pub memory_busy_permille: u16,
+    /// Memory promised to running jobs, in bytes.
+    pub memory_promised_bytes: u64,
+    /// Attempts it holds.
+    pub running: u32,
+    /// Sandboxes that live, of any kind.
+    pub sandboxes: u32,
+    /// Its languages, always all.
+    pub languages: Vec<OfferedLanguage>,
+    /// It takes no more jobs.
+    pub draining: bool,
+}
+
+/// Who the agent is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`LINK_VERSION`] of the agent.
+    pub version: u16,
+    /// Its name.
+    pub name: AgentName,
+    /// New at each start of the agent's process.
+    pub instance: Uuid,
+    /// Version of its build, for people.
+    pub build: String,
+    /// What it offers.
+    pub capacity: Capacity,
+    /// The isolation its sandboxes have.
+    pub isolation: Isolation,
+    /// The weakest reuse that its operator allows.
+    pub reuse: Reuse,
+    /// The master's own agent: placed on only when no other has room.
+    pub embedded: bool,
+    /// Attempts that it still holds: running, or finished and not acknowledged.
+    pub holding: Vec<AttemptId>,
+    /// Its load.
+    pub load: LoadReport,
+}
+
+/// The master's answer to `Hello`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// [`LINK_VERSION`] that both will use.
+    pub version: u16,
+    /// An attempt not renewed for this long is over, in milliseconds.
+    pub lease_ms: u64,
+    /// The agent sends a heartbeat this often, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// Which of `holding` the master still wants; the agent ends the others.
+    pub keep: Vec<AttemptId>,
+}
+
+/// How a dispatched job's bytes reach the agent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputSource {
+    /// They are here.
+    Inline(JobInput),
+    /// They are fetched from [`INPUTS_PATH`].
+    Fetch {
+        /// Bytes that will come, at most.
+        size_bytes: u64,
+    },
+}
+
+/// Why an agent hands a job back without a report.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReturnReason {
+    /// It is draining; the attempt does not count.
+    Draining,
+    /// It has no room after all; the attempt does not count.
+    NoRoom,
+    /// Engine, image or sandbox failed; the attempt counts.
+    Failed {
+        /// What failed.
+        message: String,
+    },
+}
+
+/// From the agent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromAgent {
+    /// First, once.
+    Hello(Box<Hello>),
+    /// Every `heartbeat_ms`.
+    Heartbeat {
+        /// Grows by one; the master's `Renew` names it.
+        sequence: u64,
+        /// The load now.
+        load: LoadReport,
+    },
+    /// A step of an attempt began.
+    Started {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Which step.
+        step: Step,
+    },
+    /// What a step wrote.
+    Output {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Which step.
+        step: Step,
+        /// Which stream.
+        stream: Stream,
+        /// Where in the reported part of the stream these bytes begin.
+        offset: u64,
+        /// At most [`crate::frame::CHUNK_BYTES_MAX`].
+        bytes: ByteBuf,
+    },
+    /// The attempt is over; all its output was sent.
+    Finished {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How it ended.
+        report: Box<JobReport>,
+    },
+    /// The job goes back to the queue.
+    Returned {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Why.
+        reason: ReturnReason,
+    },
+}
+
+/// From the master.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromMaster {
+    /// Answer to `Hello`.
+    Welcome(Welcome),
+    /// Answer to a heartbeat: every attempt's lease begins anew at the time the agent sent that heartbeat.
+    Renew {
+        /// Of the heartbeat.
+        sequence: u64,
+    },
+    /// A job to run.
+    Dispatch {
+        /// Its attempt.
+        attempt: AttemptId,
+        /// What to do.
+        spec: Box<JobSpec>,
+        /// Its bytes.
+        input: InputSource,
+    },
+    /// End the attempt and report it as cancelled.
+    Cancel {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// The report (or return) is safe; the agent forgets the attempt.
+    Acknowledge {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// The attempt is not the master's any more: end it, send nothing.
+    Abandon {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// Take no more jobs, finish what runs, then leave.
+    Drain,
+}

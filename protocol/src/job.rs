@@ -1,0 +1,250 @@
+//! A job as master and agent speak of it: already checked, valid by construction.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::ids::Binding;
+use crate::limits::{OnOutputLimit, StepLimits};
+use crate::outcome::{Outcome, StepFacts};
+
+/// Longest path of a file, in bytes.
+pub const PATH_BYTES_MAX: usize = 512;
+/// Deepest path of a file, in components.
+pub const PATH_DEPTH_MAX: usize = 16;
+/// Longest component of a path, in bytes (`NAME_MAX` of Linux).
+const NAME_BYTES_MAX: usize = 255;
+
+/// A path below the job's directory that cannot leave it.
+///
+/// Relative, `/` between components, no empty component, no `.` or `..`, no
+/// control character, and no `-` in front (a compiler would read an option).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct JobPath(String);
+
+/// Why a text is not a [`JobPath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JobPathError {
+    /// Empty, or longer than a limit.
+    #[error("a path has 1 to {PATH_BYTES_MAX} bytes, at most {PATH_DEPTH_MAX} components of at most 255 bytes")]
+    Size,
+    /// It would leave the job's directory, or name it.
+    #[error("a path is relative and has no empty, '.' or '..' component")]
+    Escapes,
+    /// It holds a character that a file name should not.
+    #[error("a path has no control characters and does not begin with '-'")]
+    Characters,
+}
+
+impl JobPath {
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text after the last dot of the file's name, if it has one.
+    #[must_use]
+    pub fn extension(&self) -> Option<&str> {
+        let name = self.0.rsplit('/').next()?;
+        name.rsplit_once('.').map(|(_, extension)| extension)
+    }
+}
+
+impl TryFrom<String> for JobPath {
+    type Error = JobPathError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let components = || text.split('/');
+        if text.is_empty()
+            || text.len() > PATH_BYTES_MAX
+            || components().count() > PATH_DEPTH_MAX
+            || components().any(|c| c.len() > NAME_BYTES_MAX)
+        {
+            return Err(JobPathError::Size);
+        }
+        if components().any(|c| matches!(c, "" | "." | "..")) {
+            return Err(JobPathError::Escapes);
+        }
+        if text.starts_with('-') || text.chars().any(char::is_control) {
+            return Err(JobPathError::Characters);
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<JobPath> for String {
+    fn from(path: JobPath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for JobPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One file of a job.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JobFile {
+    /// Where it stands below the job's directory.
+    pub path: JobPath,
+    /// Its bytes.
+    pub content: ByteBuf,
+}
+
+/// The bytes that a job brings.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct JobInput {
+    /// Sources and data; no two have the same path.
+    pub files: Vec<JobFile>,
+    /// Standard input of the run.
+    pub stdin: ByteBuf,
+}
+
+impl JobInput {
+    /// Bytes of all files and of standard input.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.stdin.len() + self.files.iter().map(|f| f.content.len() + f.path.as_str().len()).sum::<usize>()
+    }
+}
+
+/// How many jobs a sandbox may serve.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    /// Many jobs of one binding, one at a time, each step in a cell.
+    #[default]
+    Tenant,
+    /// One job, then it is destroyed.
+    Never,
+}
+
+/// What keeps a sandbox from its host, as the operator chose for an agent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// The host's kernel behind namespaces, cgroups, seccomp and no capabilities.
+    #[default]
+    Runc,
+    /// gVisor: a kernel in user space for each sandbox.
+    Gvisor,
+}
+
+/// What is to be done, without its bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// Whose job it is.
+    pub binding: Binding,
+    /// Id of the language (never an alias).
+    pub language: String,
+    /// The file that is compiled or run first.
+    pub entry: JobPath,
+    /// Arguments for the compiler.
+    pub compile_args: Vec<String>,
+    /// Arguments for the program.
+    pub run_args: Vec<String>,
+    /// Environment of the program, beside what the language sets.
+    pub env: Vec<(String, String)>,
+    /// Limits of the compile step; ignored by languages without one.
+    pub compile_limits: StepLimits,
+    /// Limits of the run.
+    pub run_limits: StepLimits,
+    /// What happens above `output_bytes`.
+    pub on_output_limit: OnOutputLimit,
+    /// Standard error goes where standard output goes, in the order written.
+    pub merge_stderr: bool,
+    /// The weakest reuse that the job accepts.
+    pub reuse: Reuse,
+}
+
+/// Which step of a job.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The compiler.
+    Compile,
+    /// The program.
+    Run,
+}
+
+/// Which output of a step.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// File descriptor 1.
+    Stdout,
+    /// File descriptor 2.
+    Stderr,
+}
+
+/// How one step ended; its output travelled before.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StepReport {
+    /// What it comes to.
+    pub outcome: Outcome,
+    /// What was measured.
+    pub facts: StepFacts,
+}
+
+/// How one attempt ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct JobReport {
+    /// Of the whole job.
+    pub outcome: Outcome,
+    /// One sentence for a person, where the outcome alone does not tell.
+    pub message: Option<String>,
+    /// The compile step, where the language has one and it was begun.
+    pub compile: Option<StepReport>,
+    /// The run, where it was begun.
+    pub run: Option<StepReport>,
+    /// From the job's arrival at the agent until its sandbox was its own, in microseconds.
+    pub sandbox_us: u64,
+    /// Isolation under which it ran.
+    pub isolation: Isolation,
+    /// Reuse under which it ran.
+    pub reuse: Reuse,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> Result<JobPath, JobPathError> {
+        JobPath::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn paths_that_leave_the_directory_are_refused() {
+        for bad in ["/etc/passwd", "../a", "a/../b", "a//b", ".", "a/", "./a"] {
+            assert_eq!(path(bad), Err(JobPathError::Escapes), "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_that_look_like_options_or_carry_controls_are_refused() {
+        for bad in ["-o", "a\nb", "a\0b"] {
+            assert_eq!(path(bad), Err(JobPathError::Characters), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn paths_above_their_sizes_are_refused() {
+        for bad in ["", &"a".repeat(256), &"a/".repeat(20), &"ab/".repeat(300)] {
+            assert_eq!(path(bad), Err(JobPathError::Size), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ordinary_and_unicode_names_are_taken() {
+        for good in ["main.c", "com/acme/Main.java", "é/données %s.txt", "a b"] {
+            assert!(path(good).is_ok(), "{good}");
+        }
+        assert_eq!(path("a.b/c.tar.gz").unwrap().extension(), Some("gz"));
+        assert_eq!(path("a.b/c").unwrap().extension(), None);
+    }
+}
