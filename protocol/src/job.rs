@@ -124,13 +124,15 @@ pub enum Reuse {
     Never,
 }
 
-/// What keeps a sandbox from its host, as the operator chose for an agent.
+/// What keeps a sandbox from its host, as the operator chose for an agent; a later one is stronger.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// The host's kernel behind namespaces, cgroups, seccomp and no capabilities.
     #[default]
     Runc,
+    /// As `runc`, in an engine that maps container users to ordinary users of the host (`userns-remap`).
+    Userns,
     /// gVisor: a kernel in user space for each sandbox.
     Gvisor,
 }
@@ -160,6 +162,8 @@ pub struct JobSpec {
     pub merge_stderr: bool,
     /// The weakest reuse that the job accepts.
     pub reuse: Reuse,
+    /// The weakest isolation that the job accepts.
+    pub isolation: Isolation,
 }
 
 /// Which step of a job.

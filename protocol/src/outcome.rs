@@ -89,6 +89,8 @@ pub enum Stop {
     WallLimit,
     /// A stream produced more than it may.
     OutputLimit,
+    /// The kernel killed one of its processes for want of memory, or all together used too much.
+    MemoryLimit,
     /// The agent asked for it.
     Cancelled,
 }
@@ -130,6 +132,8 @@ pub struct StepFacts {
     pub accounting: Accounting,
     /// Why the program could not be started, if so.
     pub start_error: Option<String>,
+    /// Why what the step left could not be kept for the next, if so: too much, or too many files.
+    pub keep_error: Option<String>,
 }
 
 /// Which time limit was passed.
@@ -167,9 +171,9 @@ pub fn decide(step: Step, facts: &StepFacts, limits: &StepLimits) -> Outcome {
     let applies = |outcome: Outcome| match outcome {
         Outcome::InternalError => facts.start_error.is_some(),
         Outcome::Cancelled => facts.stop == Some(Stop::Cancelled),
-        Outcome::CompileError => step == Step::Compile && ended_itself && !ended_well,
+        Outcome::CompileError => step == Step::Compile && ((ended_itself && !ended_well) || facts.keep_error.is_some()),
         Outcome::OutputLimit => facts.stop == Some(Stop::OutputLimit),
-        Outcome::MemoryLimit => facts.oom_kills > 0,
+        Outcome::MemoryLimit => facts.oom_kills > 0 || facts.stop == Some(Stop::MemoryLimit),
         Outcome::TimeLimit => facts.time_limit(limits).is_some(),
         Outcome::FileLimit => facts.exit == Some(Exit::Signal(SIGXFSZ)),
         Outcome::ProcessLimit => facts.pids_refused > 0 && !ended_well,
@@ -224,6 +228,7 @@ mod tests {
             kill_us: None,
             accounting: Accounting::Cgroup,
             start_error: None,
+            keep_error: None,
         }
     }
 

@@ -25,8 +25,17 @@ pub const SUPERVISOR_VERSION: u16 = 1;
 pub const JOB_DIR: &str = "/job";
 /// Directory where the container's cgroup hierarchies are mounted for the supervisor: `<this>/<controller>` (v1) or `<this>/unified` (v2).
 pub const CGROUP_DIR: &str = "/enclos/cgroup";
-/// Directory in which the supervisor keeps the job's input; a tmpfs of its own.
-pub const STAGE_DIR: &str = "/stage";
+/// Where the supervisor stands in a sandbox; the image layer that puts it there is ours.
+pub const SUPERVISOR_PATH: &str = "/enclos/supervisor";
+/// What a job may bring in all (files and standard input), in bytes; the supervisor holds it in memory.
+pub const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a compile step may leave for the run in all, in bytes; held in memory too.
+pub const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Memory of a sandbox beyond its largest cell, in bytes: the supervisor, a job's input, what a
+/// compile step leaves, and output on its way to the agent.
+pub const SANDBOX_HEADROOM_BYTES: u64 = 128 * 1024 * 1024;
+/// Processes of a sandbox beyond its largest cell: the supervisor, and the first process of a cell.
+pub const SANDBOX_HEADROOM_PIDS: u32 = 8;
 /// User and group id that a program sees as its own.
 pub const PROGRAM_UID: u32 = 1000;
 
@@ -49,15 +58,48 @@ pub struct CgroupPlace {
     pub path: String,
 }
 
+/// How much a cell is apart from its sandbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CellKind {
+    /// In user, pid, mount, ipc, net and uts namespaces of its own.
+    Namespaced,
+    /// In the sandbox's own namespaces, as another user. Nothing then stands between two jobs, so
+    /// such a sandbox serves one job. For engines that allow no namespaces inside (gVisor).
+    Plain,
+}
+
 /// What holds for the whole life of a sandbox.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Setup {
     /// [`SUPERVISOR_VERSION`] of the agent.
     pub version: u16,
-    /// Host user and group id of the programs, unique among live sandboxes.
+    /// User and group id of the programs as the sandbox's container knows them, unique among live
+    /// sandboxes; not used by plain cells, which run as [`PROGRAM_UID`].
     pub host_uid: u32,
-    /// Where cells get their cgroups.
-    pub cgroup: CgroupPlace,
+    /// How cells are made.
+    pub cells: CellKind,
+    /// Where cells get their cgroups; `None`: they have none, and accounting is sampled.
+    pub cgroup: Option<CgroupPlace>,
+}
+
+/// What the supervisor finds of its own container; the agent holds it against the profile.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SandboxFacts {
+    /// Bounding capability set (`CapBnd`, a bit each, capabilities(7)).
+    pub capabilities: u64,
+    /// `no_new_privs` is set.
+    pub no_new_privileges: bool,
+    /// Seccomp mode (`Seccomp` in proc(5)): 2 is a filter.
+    pub seccomp_mode: u8,
+    /// The root file system takes no writes.
+    pub root_read_only: bool,
+    /// Network interfaces, by name.
+    pub interfaces: Vec<String>,
+    /// Memory limit read from the container's own cgroup, in bytes; `None` without cgroups.
+    pub memory_limit_bytes: Option<u64>,
+    /// Process limit read from the container's own cgroup; `None` without cgroups.
+    pub pids_limit: Option<u64>,
 }
 
 /// Where a step finds its working directory's files.
@@ -108,7 +150,10 @@ pub enum Request {
     /// First, once.
     Setup(Setup),
     /// A job begins: nothing is there of an earlier one.
-    BeginJob,
+    BeginJob {
+        /// Cores its cells are pinned to, as a cpuset list (`"2"`, `"0-1"`); `None`: any.
+        cpus: Option<String>,
+    },
     /// A file of the job begins; `Data` follows.
     PutFile {
         /// Where it will stand.
@@ -135,8 +180,8 @@ pub enum Report {
         /// [`SUPERVISOR_VERSION`] of the supervisor.
         version: u16,
     },
-    /// `Setup` was taken and proven: a cell can be made and has its own cgroup.
-    SetUp,
+    /// `Setup` was taken and proven: a cell as asked for was made and ran to its end.
+    SetUp(SandboxFacts),
     /// What the step wrote, within `report_bytes` of its stream.
     Output {
         /// Which stream.

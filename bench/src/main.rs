@@ -1,0 +1,2 @@
+//! Load and latency programs. Not begun.
+fn main() {}

@@ -1,0 +1,79 @@
+//! The command line as its user meets it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::cluster::Cluster;
+use crate::engine;
+
+const UP_WAIT: Duration = Duration::from_secs(180);
+
+fn enclos() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_enclos"));
+    command.kill_on_drop(true).stdin(Stdio::null());
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_gives_the_programs_output_and_exit_code() {
+    let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "c,python"]]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("echo.c");
+    std::fs::write(
+        &file,
+        "#include <stdio.h>\nint main(int n, char **a) { char b[64]; gets_s: fgets(b, 64, stdin); printf(\"%s:%s\", a[1], b); fprintf(stderr, \"err\\n\"); return n + 1; goto gets_s; }",
+    )
+    .unwrap();
+    let mut child = enclos()
+        .args(["run", file.to_str().unwrap(), "--arg", "first", "--url", &cluster.url])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"line\n").await.unwrap();
+    let output = timeout(UP_WAIT, child.wait_with_output()).await.expect("it ends").unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "first:line\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("err\n"), "{output:?}");
+    assert_eq!(output.status.code(), Some(3));
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_runs_the_core_languages_and_leaves_nothing_behind() {
+    let data = tempfile::tempdir().unwrap();
+    let mut child = enclos()
+        .args(["up", "--bind", "127.0.0.1:0", "--link-bind", "127.0.0.1:0", "--agent-name", "it-up", "--data-dir"])
+        .arg(data.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut shown = String::new();
+    let reading = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            shown.push_str(&line);
+            shown.push('\n');
+            if line.contains("http://127.0.0.1:") && shown.contains("python") {
+                return;
+            }
+        }
+    };
+    timeout(UP_WAIT, reading).await.expect("it gets ready");
+    for language in ["c", "cpp", "java", "python"] {
+        let row = shown.lines().find(|l| l.split_whitespace().next() == Some(language));
+        assert!(row.is_some_and(|row| row.contains("ok")), "{language}: {shown}");
+    }
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    let status = timeout(UP_WAIT, child.wait()).await.expect("Ctrl-C ends it").unwrap();
+    assert!(status.success(), "{status}");
+    engine::assert_nothing_left("it-up").await;
+    let log = std::fs::read_to_string(Path::new(data.path()).join("agent.log")).unwrap();
+    assert!(!log.contains("Hello from"), "programs' output is never in a log");
+}

@@ -1,0 +1,30 @@
+//! What the engine and the kernel still hold of an agent: asked of them, not of Enclos.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use bollard::Docker;
+use bollard::query_parameters::ListContainersOptions;
+
+async fn docker() -> Docker {
+    let docker = Docker::connect_with_defaults().expect("an engine is configured");
+    docker.negotiate_version().await.expect("the engine answers")
+}
+
+/// Ids of the containers that carry the agent's label, in any state.
+pub async fn containers_of(agent: &str) -> Vec<String> {
+    let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.agent={agent}")])]);
+    let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
+    let listed = docker().await.list_containers(Some(options)).await.expect("containers can be listed");
+    listed.into_iter().filter_map(|c| c.id).collect()
+}
+
+/// Fails when a container or a cgroup of the agent is left.
+pub async fn assert_nothing_left(agent: &str) {
+    let containers = containers_of(agent).await;
+    assert!(containers.is_empty(), "containers of {agent} are left: {containers:?}");
+    for controller in ["memory", "cpu", "cpuacct", "pids", "unified", "."] {
+        let cgroup = Path::new("/sys/fs/cgroup").join(controller).join(format!("enclos-{agent}"));
+        assert!(!cgroup.exists(), "{} is left", cgroup.display());
+    }
+}
