@@ -98,7 +98,7 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`decode_body`]; the stream cannot be used after an error.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let pending = &self.buffer[self.start..];
         let Some((prefix, rest)) = pending.split_first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
         let length = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
@@ -130,7 +130,7 @@ mod tests {
             let mut seen = Vec::new();
             for piece in stream.chunks(cut) {
                 decoder.feed(piece);
-                while let Some(text) = decoder.next::<String>().unwrap() {
+                while let Some(text) = decoder.take::<String>().unwrap() {
                     seen.push(text);
                 }
             }
@@ -142,7 +142,7 @@ mod tests {
         fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
             let mut decoder = Decoder::default();
             decoder.feed(&bytes);
-            while let Ok(Some(_)) = decoder.next::<crate::supervisor_link::Request>() {}
+            while let Ok(Some(_)) = decoder.take::<crate::supervisor_link::Request>() {}
         }
     }
 
@@ -150,7 +150,7 @@ mod tests {
     fn a_length_above_the_maximum_is_refused_before_its_body_comes() {
         let mut decoder = Decoder::default();
         decoder.feed(&u32::MAX.to_be_bytes());
-        assert!(matches!(decoder.next::<String>(), Err(FrameError::TooLarge(_))));
+        assert!(matches!(decoder.take::<String>(), Err(FrameError::TooLarge(_))));
     }
 
     #[test]

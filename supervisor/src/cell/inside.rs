@@ -1,0 +1,282 @@
+//! The two processes that begin a cell, until the program replaces the second.
+//!
+//! Both run our code only. The first process keeps the identity of the
+//! supervisor, which the program cannot signal, trace or limit, and stays
+//! outside the cell's cgroup, so that no limit of the program slows or kills it.
+//! The second joins the cgroup, becomes the program's user, lays out its files,
+//! puts the filter before itself, and executes the program.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+
+use enclos_protocol::limits::StepLimits;
+use enclos_protocol::outcome::Exit;
+use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, PROGRAM_UID, StepRequest};
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid};
+
+use super::control::{Control, FromCell, ToCell};
+use super::mounts::{self, Mask};
+use crate::archive::{self, ArchiveError};
+use crate::{clock, filter, sys};
+
+/// Open descriptors of a program, at most.
+const DESCRIPTORS_MAX: u64 = 1024;
+/// Standing of a program when the kernel looks for a process to kill: before all others.
+const OOM_SCORE: &[u8] = b"1000";
+
+/// Everything that the two processes need, made before the fork.
+pub struct Inside<'a> {
+    pub kind: CellKind,
+    pub request: &'a StepRequest,
+    pub masks: &'a [Mask],
+    pub control: Control,
+    pub stdin: OwnedFd,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+    /// Of the cell's cgroup; writing `0` joins it.
+    pub members: &'a [File],
+    /// Archive of the files that the program finds.
+    pub files: Option<File>,
+    /// Where an archive of what it leaves goes.
+    pub keep: Option<File>,
+    /// End well instead of executing the program: the sandbox is being proven.
+    pub rehearsal: bool,
+}
+
+/// The first process of the cell; its end is the end of every process in it.
+pub fn first_process(inside: Inside<'_>) -> ! {
+    let control = inside.control.clone();
+    if let Err(message) = supervise(inside) {
+        let _ = control.send(&FromCell::Failed(message));
+    }
+    sys::exit_now(0)
+}
+
+fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
+    let says = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
+    sys::set_not_dumpable().map_err(says("cannot hide the first process"))?;
+    // Without a pid namespace orphans would go to the supervisor.
+    sys::become_subreaper().map_err(says("cannot adopt orphans"))?;
+    inside.control.receive(ToCell::Mapped).map_err(says("the supervisor is gone"))?;
+    // The container's procfs takes writes; the cell's does not.
+    let proc_dir = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
+    let proc_dir = proc_dir.map_err(|e| format!("cannot open /proc: {e}"))?;
+    if inside.kind == CellKind::Namespaced {
+        mounts::make(&inside.request.limits, inside.masks).map_err(|e| e.to_string())?;
+        sys::raise_loopback().map_err(says("cannot raise the loopback interface"))?;
+        sys::drop_bounding_set().map_err(says("cannot drop the bounding set"))?;
+    }
+    let keep = inside.keep.take();
+    let control = inside.control.clone();
+    match sys::fork(0).map_err(says("cannot fork"))? {
+        sys::Fork::Child => second_process(inside, &proc_dir),
+        sys::Fork::Parent { child } => {
+            // Ends of pipes that stay open here would hide their end from the supervisor.
+            drop((inside, proc_dir));
+            let exit = wait_for(Pid::from_raw(child)).map_err(|e| format!("cannot wait: {e}"))?;
+            let at = clock::now();
+            end_all_others();
+            let _ = control.send(&FromCell::Ended { exit, at });
+            if let (Some(keep), Exit::Code(0)) = (keep, exit) {
+                keep_files(&keep).map_err(|e| format!("the files that it left: {e}")).or_else(|message| {
+                    control.send(&FromCell::NotKept(message)).map_err(says("the supervisor is gone"))
+                })?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Reaps whoever ends until `program` does.
+fn wait_for(program: Pid) -> nix::Result<Exit> {
+    loop {
+        match waitpid(None, None) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == program => return Ok(Exit::Code(code)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == program => return Ok(Exit::Signal(signal as i32)),
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Kills and reaps every process of the cell but this one.
+pub fn end_all_others() {
+    loop {
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        if waitpid(None, None) == Err(nix::Error::ECHILD) {
+            return;
+        }
+    }
+}
+
+fn keep_files(keep: &File) -> Result<(), ArchiveError> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(io::Error::from)?;
+    archive::Writer::new(keep, KEPT_BYTES_MAX).add_tree(directory)
+}
+
+fn second_process(inside: Inside<'_>, proc_dir: &OwnedFd) -> ! {
+    let control = inside.control.clone();
+    let message = match become_program(inside, proc_dir) {
+        Ok(()) => sys::exit_now(0),
+        Err(StartError::OutOfSpace) => FromCell::OutOfSpace,
+        Err(StartError::Other(message)) => FromCell::Failed(message),
+    };
+    let _ = control.send(&message);
+    sys::exit_now(127)
+}
+
+enum StartError {
+    /// The files do not fit into the memory that the step may use.
+    OutOfSpace,
+    Other(String),
+}
+
+impl From<String> for StartError {
+    fn from(message: String) -> Self {
+        Self::Other(message)
+    }
+}
+
+/// Returns only after a rehearsal, or with why the program could not be executed.
+fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartError> {
+    let says = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
+    let errno = |what: &'static str| move |e: nix::Error| format!("{what}: {e}");
+    setsid().map_err(errno("cannot begin a session"))?;
+    let score = openat(proc_dir, "self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
+    let mut score = score.map(File::from).map_err(errno("cannot open the OOM score"))?;
+    score.write_all(OOM_SCORE).map_err(says("cannot raise the OOM score"))?;
+    for mut group in inside.members {
+        group.write_all(b"0").map_err(says("cannot join the cell's cgroup"))?;
+    }
+    limit_resources(&inside.request.limits).map_err(errno("cannot set a resource limit"))?;
+    become_user().map_err(errno("cannot become the program's user"))?;
+    umask(Mode::from_bits_truncate(0o022));
+    lay_out_files(inside.files.as_ref())?;
+    dup2_stdin(&inside.stdin).map_err(errno("cannot set standard input"))?;
+    dup2_stdout(&inside.stdout).map_err(errno("cannot set standard output"))?;
+    dup2_stderr(&inside.stderr).map_err(errno("cannot set standard error"))?;
+    // Every descriptor is made close-on-exec; this is the net, which old kernels lack.
+    let _ = sys::close_on_exec_from(3);
+    reset_signals().map_err(errno("cannot reset signals"))?;
+    let strings = Strings::of(inside.request)?;
+    inside.control.send(&FromCell::Ready).map_err(says("the supervisor is gone"))?;
+    inside.control.receive(ToCell::Go).map_err(says("the supervisor is gone"))?;
+    sys::set_no_new_privileges().map_err(says("cannot set no_new_privs"))?;
+    sys::install_filter(&filter::program()).map_err(says("cannot install the filter"))?;
+    if inside.rehearsal {
+        return Ok(());
+    }
+    let error = strings.exec();
+    // The program's failure, not ours: a compiler that made no program, or a file that is none.
+    // Told as a shell tells it, where its user looks first.
+    let _ = writeln!(io::stderr(), "cannot execute {}: {error}", strings.program);
+    sys::exit_now(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+}
+
+fn limit_resources(limits: &StepLimits) -> nix::Result<()> {
+    let wanted = [
+        (Resource::RLIMIT_FSIZE, limits.file_bytes),
+        (Resource::RLIMIT_STACK, limits.stack_bytes),
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
+    ];
+    for (resource, value) in wanted {
+        // A limit that the container already has cannot be raised again.
+        let (_, hard) = getrlimit(resource)?;
+        let value = value.min(hard);
+        setrlimit(resource, value, value)?;
+    }
+    Ok(())
+}
+
+fn become_user() -> nix::Result<()> {
+    let (user, group) = (Uid::from_raw(PROGRAM_UID), Gid::from_raw(PROGRAM_UID));
+    setgroups(&[])?;
+    setresgid(group, group, group)?;
+    setresuid(user, user, user)
+}
+
+fn lay_out_files(files: Option<&File>) -> Result<(), StartError> {
+    nix::unistd::chdir(JOB_DIR).map_err(|e| format!("cannot enter {JOB_DIR}: {e}"))?;
+    let Some(files) = files else { return Ok(()) };
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
+    let mut reader = io::BufReader::with_capacity(64 * 1024, FromStart { file: files, at: 0 });
+    archive::extract(&mut reader, directory.as_fd()).map_err(|e| match e {
+        e if e.is_out_of_space() => StartError::OutOfSpace,
+        e => StartError::Other(format!("cannot lay out the files: {e}")),
+    })
+}
+
+/// Reads a file from its start, whatever the shared offset of its descriptor is.
+struct FromStart<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// Every signal as a fresh program expects it; our runtime ignores SIGPIPE.
+fn reset_signals() -> nix::Result<()> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
+        sys::set_signal_action(signal, &default)?;
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// Arguments and environment as exec takes them.
+struct Strings {
+    program: String,
+    path: String,
+    argv: Vec<CString>,
+    env: Vec<CString>,
+}
+
+impl Strings {
+    fn of(request: &StepRequest) -> Result<Self, String> {
+        let c = |text: String| CString::new(text).map_err(|_| "an argument holds a NUL byte".to_owned());
+        Ok(Self {
+            program: request.argv.first().ok_or("no program is named")?.clone(),
+            path: request.env.iter().find(|(name, _)| name == "PATH").map_or_else(String::new, |(_, v)| v.clone()),
+            argv: request.argv.iter().map(|a| c(a.clone())).collect::<Result<_, _>>()?,
+            env: request.env.iter().map(|(name, value)| c(format!("{name}={value}"))).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Returns only with why no candidate could be executed.
+    fn exec(&self) -> io::Error {
+        let mut last = io::Error::from_raw_os_error(libc::ENOENT);
+        for candidate in self.candidates() {
+            let Ok(path) = CString::new(candidate) else { continue };
+            let error = sys::exec(&path, &self.argv, &self.env);
+            match error.raw_os_error() {
+                Some(libc::ENOENT | libc::ENOTDIR) => {}
+                _ => last = error,
+            }
+        }
+        last
+    }
+
+    fn candidates(&self) -> Vec<String> {
+        if self.program.contains('/') {
+            return vec![self.program.clone()];
+        }
+        self.path.split(':').filter(|d| d.starts_with('/')).map(|d| format!("{d}/{}", self.program)).collect()
+    }
+}

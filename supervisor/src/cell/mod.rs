@@ -1,0 +1,350 @@
+//! One cell, as the supervisor sees it: made, watched, ended, measured, removed.
+//!
+//! ```text
+//! spawn ─ preparing ──Ready/Go──▶ running ──Ended──▶ gone ─ finish
+//!             │                     │ limit, cancel     ▲
+//!             └──Failed─────────────┴──── kill ─────────┘
+//! ```
+//! The cell is gone when its end of the control socket is closed: the first
+//! process has ended, and with it, by the rule of pid namespaces, all others.
+
+pub mod control;
+pub mod inside;
+pub mod mounts;
+mod watch;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use enclos_protocol::job::Stream;
+use enclos_protocol::limits::StepLimits;
+use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
+use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID, StepRequest};
+use nix::fcntl::OFlag;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, pipe2};
+
+use self::control::{Control, FromCell, ToCell};
+use self::inside::Inside;
+use self::mounts::Mask;
+use self::watch::{Reading, Verdict};
+use crate::capture::{self, Capture};
+use crate::cgroup::{CellGroup, CgroupError};
+use crate::sampled::Sampler;
+use crate::{clock, sys};
+
+/// Longest that a cell may take to be ready; it copies at most a job's input.
+const PREPARE_MAX: Duration = Duration::from_secs(20);
+/// Bytes taken from a stream at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// The supervisor cannot make or watch a cell.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// A call on its way failed.
+    #[error("cannot {0}: {1}")]
+    Call(&'static str, #[source] io::Error),
+    /// Its cgroup.
+    #[error("{0}: {cause}", cause = std::error::Error::source(.0).map(ToString::to_string).unwrap_or_default())]
+    Cgroup(#[from] CgroupError),
+    /// It did not become ready in time.
+    #[error("a cell was not ready after {0:?}")]
+    Slow(Duration),
+}
+
+fn call(what: &'static str) -> impl FnOnce(io::Error) -> CellError {
+    move |e| CellError::Call(what, e)
+}
+
+/// What is the same for every cell of a sandbox.
+pub struct Surroundings {
+    pub kind: CellKind,
+    /// Who the program is outside of the cell.
+    pub host_uid: u32,
+    pub masks: Vec<Mask>,
+    /// Processors that can run at once.
+    pub cores: u32,
+}
+
+/// What one cell begins with.
+pub struct Beginning<'a> {
+    pub request: &'a StepRequest,
+    pub stdin: OwnedFd,
+    pub files: Option<File>,
+    pub keep: Option<File>,
+    pub group: Option<CellGroup>,
+    pub rehearsal: bool,
+}
+
+/// Where CPU time and memory are read.
+enum Meter {
+    Cgroup(CellGroup),
+    Sampled(Sampler),
+}
+
+/// A step that runs.
+pub struct Cell {
+    control: Control,
+    control_open: bool,
+    stdout: Option<File>,
+    stderr: Option<File>,
+    pub stdout_capture: Capture,
+    pub stderr_capture: Capture,
+    limits: StepLimits,
+    cores: u32,
+    meter: Meter,
+    spawned_at: Duration,
+    /// When the program started, and the CPU time that was used before.
+    started: Option<(Duration, Duration)>,
+    stop: Option<(Stop, Duration)>,
+    ended: Option<(Exit, Duration)>,
+    start_error: Option<String>,
+    keep_error: Option<String>,
+    buffer: Vec<u8>,
+}
+
+impl Cell {
+    /// Makes the cell; its program starts as soon as it is ready.
+    pub fn spawn(surroundings: &Surroundings, beginning: Beginning<'_>) -> Result<Self, CellError> {
+        let request = beginning.request;
+        let (ours, theirs) = Control::pair().map_err(call("make a control socket"))?;
+        let (stdout, stdout_end) = pipe().map_err(call("make a pipe"))?;
+        let (stderr, stderr_end) = if request.merge_stderr {
+            (None, stdout_end.try_clone().map_err(call("share a pipe"))?)
+        } else {
+            pipe().map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
+        };
+        let namespaces = match surroundings.kind {
+            CellKind::Namespaced => sys::CELL_NAMESPACES,
+            CellKind::Plain => 0,
+        };
+        let init = match sys::fork(namespaces).map_err(call("make a process in new namespaces"))? {
+            sys::Fork::Child => {
+                drop(ours);
+                inside::first_process(Inside {
+                    kind: surroundings.kind,
+                    request,
+                    masks: &surroundings.masks,
+                    control: theirs,
+                    stdin: beginning.stdin,
+                    stdout: stdout_end,
+                    stderr: stderr_end,
+                    members: beginning.group.as_ref().map_or(&[], |g| &g.members),
+                    files: beginning.files,
+                    keep: beginning.keep,
+                    rehearsal: beginning.rehearsal,
+                })
+            }
+            sys::Fork::Parent { child } => Pid::from_raw(child),
+        };
+        let cell = Self {
+            control: ours,
+            control_open: true,
+            stdout: Some(stdout),
+            stderr,
+            stdout_capture: Capture::new(&request.limits, request.on_output_limit),
+            stderr_capture: Capture::new(&request.limits, request.on_output_limit),
+            limits: request.limits,
+            cores: surroundings.cores,
+            meter: beginning.group.map_or_else(|| Meter::Sampled(Sampler::default()), Meter::Cgroup),
+            spawned_at: clock::now(),
+            started: None,
+            stop: None,
+            ended: None,
+            start_error: None,
+            keep_error: None,
+            buffer: vec![0; READ_BYTES],
+        };
+        if surroundings.kind == CellKind::Namespaced {
+            map_user(init, surroundings.host_uid).map_err(call("map the program's user"))?;
+        }
+        cell.control.tell(ToCell::Mapped).map_err(call("speak to the cell"))?;
+        Ok(cell)
+    }
+
+    /// What to wait on: control and both streams, those that are still open.
+    pub fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 3] {
+        [
+            self.control_open.then(|| self.control.fd()),
+            self.stdout.as_ref().map(File::as_fd),
+            self.stderr.as_ref().map(File::as_fd),
+        ]
+    }
+
+    /// Whether every process is gone, or about to be without our help.
+    pub fn is_over(&self) -> bool {
+        !self.control_open
+    }
+
+    /// Takes a message of the cell's first processes.
+    pub fn take_message(&mut self) -> Result<(), CellError> {
+        match self.control.next().map_err(call("hear the cell"))? {
+            None => self.control_open = false,
+            Some(FromCell::Ready) if self.stop.is_none() => {
+                let used = self.cpu_time()?;
+                self.started = Some((clock::now(), used));
+                self.control.tell(ToCell::Go).map_err(call("speak to the cell"))?;
+            }
+            Some(FromCell::Ready) => {}
+            Some(FromCell::Failed(message)) => self.start_error = Some(message),
+            Some(FromCell::OutOfSpace) => self.stop = self.stop.or(Some((Stop::MemoryLimit, clock::now()))),
+            Some(FromCell::Ended { exit, at }) => self.ended = Some((exit, at)),
+            Some(FromCell::NotKept(message)) => self.keep_error = Some(message),
+        }
+        Ok(())
+    }
+
+    /// Takes what a stream has now. Its end closes it.
+    pub fn take_output(&mut self, stream: Stream) -> Result<(), CellError> {
+        let (pipe, capture) = match stream {
+            Stream::Stdout => (&mut self.stdout, &mut self.stdout_capture),
+            Stream::Stderr => (&mut self.stderr, &mut self.stderr_capture),
+        };
+        let Some(file) = pipe else { return Ok(()) };
+        match file.read(&mut self.buffer) {
+            Ok(0) => *pipe = None,
+            Ok(count) => {
+                if capture.take(&self.buffer[..count]) == capture::Verdict::Above {
+                    *pipe = None;
+                    self.end(Stop::OutputLimit);
+                }
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(e) => return Err(CellError::Call("read a stream", e)),
+        }
+        Ok(())
+    }
+
+    /// Ends the cell if a limit is passed; answers how long nothing can happen.
+    pub fn look(&mut self) -> Result<Duration, CellError> {
+        /// Between two looks at a cell that is on its way out.
+        const ENDING_LOOK: Duration = Duration::from_millis(100);
+        let now = clock::now();
+        if self.stop.is_some() || self.ended.is_some() || self.start_error.is_some() {
+            return Ok(ENDING_LOOK);
+        }
+        let Some((started_at, used_before)) = self.started else {
+            let waited = now.saturating_sub(self.spawned_at);
+            return if waited > PREPARE_MAX { Err(CellError::Slow(PREPARE_MAX)) } else { Ok(PREPARE_MAX - waited) };
+        };
+        let reading = match &mut self.meter {
+            Meter::Cgroup(group) => Reading {
+                cpu: group.cpu_time()?.saturating_sub(used_before),
+                wall: now.saturating_sub(started_at),
+                oom_kills: group.oom_kills(),
+                sampled_memory_bytes: None,
+            },
+            Meter::Sampled(sampler) => {
+                let sample = sampler.look();
+                Reading {
+                    cpu: sample.cpu,
+                    wall: now.saturating_sub(started_at),
+                    oom_kills: 0,
+                    sampled_memory_bytes: Some(sample.memory_bytes),
+                }
+            }
+        };
+        match watch::judge(&self.limits, &reading, self.cores) {
+            Verdict::LookIn(wait) => Ok(wait),
+            Verdict::End(stop) => {
+                self.end(stop);
+                Ok(ENDING_LOOK)
+            }
+        }
+    }
+
+    /// Kills every process of the cell; the first reason counts.
+    pub fn end(&mut self, stop: Stop) {
+        if self.ended.is_none() && self.stop.is_none() {
+            self.stop = Some((stop, clock::now()));
+        }
+        kill_everything();
+    }
+
+    fn cpu_time(&mut self) -> Result<Duration, CellError> {
+        Ok(match &mut self.meter {
+            Meter::Cgroup(group) => group.cpu_time()?,
+            Meter::Sampled(sampler) => sampler.look().cpu,
+        })
+    }
+
+    /// Reaps what is left, takes the rest of the output, and measures.
+    pub fn finish(mut self) -> Result<Finished, CellError> {
+        inside::end_all_others();
+        let gone_at = clock::now();
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            self.take_rest(stream)?;
+        }
+        let cpu = self.cpu_time()?;
+        let (started_at, used_before) = self.started.unwrap_or((gone_at, cpu));
+        let ended_at = self.ended.map_or(gone_at, |(_, at)| at);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (accounting, memory_peak_bytes, oom_kills, pids_refused) = match &mut self.meter {
+            Meter::Cgroup(group) => {
+                (Accounting::Cgroup, group.memory_peak_bytes(), group.oom_kills(), group.pids_refused())
+            }
+            Meter::Sampled(sampler) => (Accounting::Sampled, sampler.memory_peak_bytes(), 0, 0),
+        };
+        let facts = StepFacts {
+            exit: self.ended.map(|(exit, _)| exit),
+            stop: self.stop.map(|(stop, _)| stop),
+            cpu_us: micros(cpu.saturating_sub(used_before)),
+            wall_us: micros(ended_at.saturating_sub(started_at)),
+            memory_peak_bytes,
+            oom_kills,
+            pids_refused,
+            stdout_bytes: self.stdout_capture.produced_bytes(),
+            stderr_bytes: self.stderr_capture.produced_bytes(),
+            kill_us: self.stop.map(|(_, at)| micros(gone_at.saturating_sub(at))),
+            accounting,
+            start_error: self.start_error,
+            keep_error: self.keep_error,
+        };
+        if let Meter::Cgroup(group) = self.meter {
+            group.remove()?;
+        }
+        Ok(Finished { facts, stdout: self.stdout_capture, stderr: self.stderr_capture })
+    }
+
+    /// Every writer is dead, so a pipe holds what it holds and then ends.
+    fn take_rest(&mut self, stream: Stream) -> Result<(), CellError> {
+        loop {
+            let open = match stream {
+                Stream::Stdout => self.stdout.is_some(),
+                Stream::Stderr => self.stderr.is_some(),
+            };
+            if !open {
+                return Ok(());
+            }
+            self.take_output(stream)?;
+        }
+    }
+}
+
+/// A step that is over.
+pub struct Finished {
+    pub facts: StepFacts,
+    pub stdout: Capture,
+    pub stderr: Capture,
+}
+
+/// SIGKILL for every process of the container but this one, which is its first.
+fn kill_everything() {
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+}
+
+/// A pipe whose reading end does not block.
+fn pipe() -> io::Result<(File, OwnedFd)> {
+    let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
+    nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((ours.into(), theirs))
+}
+
+/// Says who the program's user is outside (user_namespaces(7)); needs `CAP_SETUID` and `CAP_SETGID`.
+fn map_user(init: Pid, host_uid: u32) -> io::Result<()> {
+    let line = format!("{PROGRAM_UID} {host_uid} 1");
+    std::fs::write(format!("/proc/{init}/uid_map"), &line)?;
+    std::fs::write(format!("/proc/{init}/gid_map"), &line)
+}

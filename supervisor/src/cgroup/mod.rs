@@ -1,0 +1,289 @@
+//! A cgroup for each cell: made, limited, read and removed.
+//!
+//! Beneath the container's own cgroup, with the supervisor outside of it: a
+//! supervisor in the same group as sixty busy processes wakes 200 ms late, and
+//! then neither kill times nor limits hold. `v1` and `v2` know the file names of
+//! their interface (Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst);
+//! this module knows the order of things.
+
+mod v1;
+mod v2;
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use enclos_protocol::limits::StepLimits;
+use enclos_protocol::supervisor_link::{CGROUP_DIR, CgroupPlace, CgroupVersion};
+
+/// Length of a period of CPU bandwidth control.
+const CPU_PERIOD: Duration = Duration::from_millis(50);
+/// Attempts to remove a group whose last process is still on its way out.
+const REMOVE_ATTEMPTS_MAX: u32 = 200;
+const REMOVE_PAUSE: Duration = Duration::from_millis(1);
+/// Largest of the small files read here.
+const VALUE_BYTES_MAX: u64 = 4096;
+
+/// A call on a cgroup file that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cgroup: cannot {action} {}", path.display())]
+pub struct CgroupError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl CgroupError {
+    fn of(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { action, path: path.to_owned(), source }
+    }
+}
+
+type Result<T> = std::result::Result<T, CgroupError>;
+
+/// A file to write when a group is made.
+struct Setting {
+    path: PathBuf,
+    value: String,
+    /// Absent where the kernel was built without the feature (swap accounting).
+    optional: bool,
+}
+
+/// What an interface says of one group: where its files are.
+struct Layout {
+    directories: Vec<PathBuf>,
+    settings: Vec<Setting>,
+    members: Vec<PathBuf>,
+    cpu_usage: PathBuf,
+    oom_events: PathBuf,
+    memory_peak: PathBuf,
+    pids_events: PathBuf,
+}
+
+/// The container's cgroup, in which cells get theirs.
+#[derive(Debug)]
+pub struct Parent {
+    version: CgroupVersion,
+    root: PathBuf,
+    path: PathBuf,
+    cells_made: u64,
+}
+
+impl Parent {
+    /// Takes over the container's cgroup; under version 2 the supervisor first moves to a leaf.
+    pub fn open(place: &CgroupPlace) -> Result<Self> {
+        let path = PathBuf::from(place.path.trim_start_matches('/'));
+        let parent = Self { version: place.version, root: PathBuf::from(CGROUP_DIR), path, cells_made: 0 };
+        if place.version == CgroupVersion::V2 {
+            v2::prepare(&parent.root, &parent.path)?;
+        }
+        for directory in parent.directories() {
+            fs::metadata(&directory).map_err(CgroupError::of("find", &directory))?;
+        }
+        Ok(parent)
+    }
+
+    fn directories(&self) -> Vec<PathBuf> {
+        match self.version {
+            CgroupVersion::V1 => v1::directories(&self.root, &self.path, false),
+            CgroupVersion::V2 => v2::directories(&self.root, &self.path),
+        }
+    }
+
+    /// The container's memory and process limits, in bytes and processes.
+    pub fn own_limits(&self) -> (Option<u64>, Option<u64>) {
+        let (memory, pids) = match self.version {
+            CgroupVersion::V1 => v1::own_limits(&self.root, &self.path),
+            CgroupVersion::V2 => v2::own_limits(&self.root, &self.path),
+        };
+        let number = |path: &Path| fs::read_to_string(path).ok()?.trim().parse().ok();
+        (number(&memory), number(&pids))
+    }
+
+    /// Groups of cells that still exist.
+    pub fn leftover_cells(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for directory in self.directories() {
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with("cell-") {
+                    names.push(name);
+                }
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// A new group with these limits.
+    pub fn make_cell(&mut self, limits: &StepLimits, cpus: Option<&str>) -> Result<CellGroup> {
+        self.cells_made += 1;
+        let path = self.path.join(format!("cell-{}", self.cells_made));
+        let layout = match self.version {
+            CgroupVersion::V1 => v1::layout(&self.root, &path, limits, cpus),
+            CgroupVersion::V2 => v2::layout(&self.root, &path, limits, cpus),
+        };
+        CellGroup::make(layout)
+    }
+}
+
+/// The cgroup of one cell. Dropping it removes what [`CellGroup::remove`] did not.
+pub struct CellGroup {
+    directories: Vec<PathBuf>,
+    /// Open for writing; a process that writes `0` joins.
+    pub members: Vec<File>,
+    cpu_usage: File,
+    oom_events: File,
+    memory_peak: PathBuf,
+    pids_events: PathBuf,
+    version: CgroupVersion,
+}
+
+impl CellGroup {
+    fn make(layout: Layout) -> Result<Self> {
+        let made = Made(&layout.directories);
+        for directory in &layout.directories {
+            match fs::create_dir(directory) {
+                // Controllers mounted together share one directory.
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(CgroupError::of("make", directory)(e));
+                }
+                _ => {}
+            }
+        }
+        for setting in &layout.settings {
+            match write(&setting.path, &setting.value) {
+                Err(e) if !(setting.optional && e.source.kind() == io::ErrorKind::NotFound) => return Err(e),
+                _ => {}
+            }
+        }
+        let open = |path: &PathBuf| File::open(path).map_err(CgroupError::of("open", path));
+        let writable = |path: &PathBuf| File::options().write(true).open(path).map_err(CgroupError::of("open", path));
+        let group = Self {
+            members: layout.members.iter().map(writable).collect::<Result<_>>()?,
+            cpu_usage: open(&layout.cpu_usage)?,
+            oom_events: open(&layout.oom_events)?,
+            memory_peak: layout.memory_peak.clone(),
+            pids_events: layout.pids_events.clone(),
+            version: if layout.cpu_usage.ends_with("cpu.stat") { CgroupVersion::V2 } else { CgroupVersion::V1 },
+            directories: layout.directories.clone(),
+        };
+        std::mem::forget(made);
+        Ok(group)
+    }
+
+    /// CPU time of every process that is or was in the group.
+    pub fn cpu_time(&mut self) -> Result<Duration> {
+        let text = reread(&mut self.cpu_usage).map_err(CgroupError::of("read", Path::new("cpu usage")))?;
+        let used = match self.version {
+            CgroupVersion::V1 => v1::cpu_time(&text),
+            CgroupVersion::V2 => v2::cpu_time(&text),
+        };
+        used.ok_or_else(|| CgroupError::of("understand", Path::new("cpu usage"))(io::Error::other(text)))
+    }
+
+    /// Processes that the kernel killed for want of memory.
+    pub fn oom_kills(&mut self) -> u64 {
+        reread(&mut self.oom_events).ok().and_then(|text| field(&text, "oom_kill")).unwrap_or(0)
+    }
+
+    /// Largest memory in use so far, in bytes.
+    pub fn memory_peak_bytes(&self) -> u64 {
+        fs::read_to_string(&self.memory_peak).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// Times that a process was refused.
+    pub fn pids_refused(&self) -> u64 {
+        fs::read_to_string(&self.pids_events).ok().and_then(|text| field(&text, "max")).unwrap_or(0)
+    }
+
+    /// Removes the group; its processes must be gone.
+    pub fn remove(self) -> Result<()> {
+        let mut attempts = 0;
+        loop {
+            match remove_all(&self.directories) {
+                Ok(()) => return Ok(()),
+                Err(e) if attempts >= REMOVE_ATTEMPTS_MAX || e.source.raw_os_error() != Some(libc::EBUSY) => {
+                    return Err(e);
+                }
+                Err(_) => attempts += 1,
+            }
+            crate::clock::pause(REMOVE_PAUSE);
+        }
+    }
+}
+
+impl Drop for CellGroup {
+    fn drop(&mut self) {
+        let _ = remove_all(&self.directories);
+    }
+}
+
+/// Removes half-made groups when making one fails in the middle.
+struct Made<'a>(&'a [PathBuf]);
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        let _ = remove_all(self.0);
+    }
+}
+
+fn remove_all(directories: &[PathBuf]) -> Result<()> {
+    for directory in directories {
+        match fs::remove_dir(directory) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(CgroupError::of("remove", directory)(e)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes `value` in one call: the kernel takes each write as a whole command.
+fn write(path: &Path, value: &str) -> Result<()> {
+    let mut file = File::options().write(true).open(path).map_err(CgroupError::of("open", path))?;
+    file.write_all(value.as_bytes()).map_err(CgroupError::of("write", path))
+}
+
+fn reread(file: &mut File) -> io::Result<String> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut text = String::new();
+    file.take(VALUE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The number behind `name` in lines of `name number`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+/// CPU bandwidth for a share in thousandths of a core, in microseconds: `(quota, period)`.
+fn bandwidth(cpu_millis: u32) -> (u64, u64) {
+    /// Least quota that the kernel takes.
+    const QUOTA_US_MIN: u64 = 1000;
+    let period = u64::try_from(CPU_PERIOD.as_micros()).unwrap_or(u64::MAX);
+    ((period * u64::from(cpu_millis) / 1000).max(QUOTA_US_MIN), period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_files_of_both_versions_are_read() {
+        let v1 = "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n";
+        let v2 = "low 0\nhigh 0\nmax 17\noom 1\noom_kill 3\noom_group_kill 0\n";
+        assert_eq!(field(v1, "oom_kill"), Some(2));
+        assert_eq!(field(v2, "oom_kill"), Some(3));
+        assert_eq!(field("max 5\n", "max"), Some(5));
+        assert_eq!(field("", "max"), None);
+    }
+
+    #[test]
+    fn a_core_is_its_whole_period_and_no_share_is_below_the_kernels_least() {
+        assert_eq!(bandwidth(1000), (50_000, 50_000));
+        assert_eq!(bandwidth(100), (5000, 50_000));
+        assert_eq!(bandwidth(1), (1000, 50_000));
+    }
+}

@@ -1,0 +1,73 @@
+//! Files of cgroup version 1: one hierarchy per controller.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use enclos_protocol::limits::StepLimits;
+
+use super::{Layout, Setting, bandwidth};
+
+const CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
+
+/// The directories of the group at `path`; `cpuset` only where cores are chosen.
+pub fn directories(root: &Path, path: &Path, cpuset: bool) -> Vec<PathBuf> {
+    let chosen = CONTROLLERS.into_iter().chain(cpuset.then_some("cpuset"));
+    chosen.map(|controller| root.join(controller).join(path)).collect()
+}
+
+/// Where the memory and process limits of the group at `path` stand.
+pub fn own_limits(root: &Path, path: &Path) -> (PathBuf, PathBuf) {
+    (root.join("memory").join(path).join("memory.limit_in_bytes"), root.join("pids").join(path).join("pids.max"))
+}
+
+/// The group at `path` with `limits`.
+pub fn layout(root: &Path, path: &Path, limits: &StepLimits, cpus: Option<&str>) -> Layout {
+    let file = |controller: &str, name: &str| root.join(controller).join(path).join(name);
+    let (quota, period) = bandwidth(limits.cpu_millis);
+    let set = |path: PathBuf, value: String| Setting { path, value, optional: false };
+    let memory = limits.memory_bytes.to_string();
+    let mut settings = vec![
+        set(file("memory", "memory.limit_in_bytes"), memory.clone()),
+        Setting { path: file("memory", "memory.memsw.limit_in_bytes"), value: memory, optional: true },
+        set(file("cpu", "cpu.cfs_period_us"), period.to_string()),
+        set(file("cpu", "cpu.cfs_quota_us"), quota.to_string()),
+        set(file("pids", "pids.max"), limits.pids.to_string()),
+    ];
+    if let Some(cpus) = cpus {
+        settings.push(set(file("cpuset", "cpuset.mems"), "0".into()));
+        settings.push(set(file("cpuset", "cpuset.cpus"), cpus.to_owned()));
+    }
+    let directories = directories(root, path, cpus.is_some());
+    Layout {
+        settings,
+        members: directories.iter().map(|d| d.join("cgroup.procs")).collect(),
+        cpu_usage: file("cpuacct", "cpuacct.usage"),
+        oom_events: file("memory", "memory.oom_control"),
+        memory_peak: file("memory", "memory.max_usage_in_bytes"),
+        pids_events: file("pids", "pids.events"),
+        directories,
+    }
+}
+
+/// `cpuacct.usage`: nanoseconds.
+pub fn cpu_time(text: &str) -> Option<Duration> {
+    text.trim().parse().ok().map(Duration::from_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_in_nanoseconds() {
+        assert_eq!(cpu_time("1234567890\n"), Some(Duration::from_nanos(1_234_567_890)));
+        assert_eq!(cpu_time(""), None);
+    }
+
+    #[test]
+    fn a_cpuset_is_made_only_for_pinned_cells() {
+        let root = Path::new("/g");
+        assert_eq!(directories(root, Path::new("c/cell-1"), false).len(), 4);
+        assert!(directories(root, Path::new("c/cell-1"), true).contains(&PathBuf::from("/g/cpuset/c/cell-1")));
+    }
+}

@@ -1,0 +1,158 @@
+//! The calls that no safe wrapper offers. The only `unsafe` of the repository.
+//!
+//! Each function does one system call and turns its result into `io::Result`.
+//! The process has one thread, so what forks may run any code in the child.
+
+#![expect(unsafe_code, reason = "raw system calls; every block says why it is sound")]
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+
+/// Namespaces that a cell has for itself.
+pub const CELL_NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWUTS;
+
+/// Who a process is after [`fork`].
+pub enum Fork {
+    /// The one that called.
+    Parent {
+        /// Process id of the child, in the caller's pid namespace.
+        child: i32,
+    },
+    /// The new one.
+    Child,
+}
+
+/// Forks, and puts the child into new namespaces (`clone(2)` without a stack of its own).
+pub fn fork(namespaces: libc::c_int) -> io::Result<Fork> {
+    let flags = libc::c_long::from(namespaces | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM the child gets a copy of the address space, as by fork(2); null
+    // pointers are allowed for stack and tids. This process has a single thread, so no lock is
+    // held by a thread that does not exist in the child.
+    let result = unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, 0usize, 0usize, 0usize) };
+    match result {
+        0 => Ok(Fork::Child),
+        child if child > 0 => Ok(Fork::Parent { child: i32::try_from(child).unwrap_or(i32::MAX) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Takes over a descriptor that this process was started with.
+///
+/// Only for 0 and 1, once each, at the start of `main`.
+pub fn inherited_fd(fd: RawFd) -> OwnedFd {
+    // SAFETY: the caller owns descriptors 0 and 1 from its start and nothing else closes them.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Ends the process at once: no destructor and no exit handler of the parent's copy runs.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) is always sound.
+    unsafe { libc::_exit(code) }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn prctl(option: libc::c_int, argument: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: every option used below takes one integer and no pointer; the others must be zero.
+    check(unsafe { libc::prctl(option, argument, 0 as libc::c_ulong, 0 as libc::c_ulong, 0 as libc::c_ulong) })
+}
+
+/// No other user may read this process's memory or trace it (`PR_SET_DUMPABLE`).
+pub fn set_not_dumpable() -> io::Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, 0)
+}
+
+/// Orphans below this process become its children (`PR_SET_CHILD_SUBREAPER`).
+pub fn become_subreaper() -> io::Result<()> {
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1)
+}
+
+/// No exec can add a privilege any more (`PR_SET_NO_NEW_PRIVS`).
+pub fn set_no_new_privileges() -> io::Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1)
+}
+
+/// Takes every capability out of the bounding set.
+///
+/// # Errors
+/// Where the process has no `CAP_SETPCAP` in its user namespace.
+pub fn drop_bounding_set() -> io::Result<()> {
+    const CAPABILITIES_MAX: libc::c_ulong = 64;
+    for capability in 0..CAPABILITIES_MAX {
+        match prctl(libc::PR_CAPBSET_DROP, capability) {
+            Ok(()) => {}
+            // The first number that the kernel does not know.
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return Ok(()),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Puts a seccomp filter before every later system call of this process and its children.
+pub fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    let length = libc::c_ushort::try_from(program.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies `len` instructions from `filter`, which outlives the call, and
+    // never writes to them.
+    check(unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER as libc::c_ulong,
+            &raw const program,
+            0usize,
+            0usize,
+        )
+    })
+}
+
+/// Replaces this process by the program at `path`; returns only when that failed.
+pub fn exec(path: &CString, argv: &[CString], env: &[CString]) -> io::Error {
+    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
+        strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (argv, env) = (pointers(argv), pointers(env));
+    // SAFETY: both arrays end with a null pointer and point to strings that outlive the call.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Lets programs of this network namespace talk to themselves: sets its `lo` up (netdevice(7)).
+pub fn raise_loopback() -> io::Result<()> {
+    // SAFETY: socket(2) takes no pointer; the result is checked before it is owned.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened and nothing else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    // SAFETY: all-zero is a valid `ifreq`: integers and byte arrays only.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_UP).unwrap_or(1);
+    // SAFETY: SIOCSIFFLAGS reads one `ifreq`, which outlives the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as libc::Ioctl, &raw const request) })
+}
+
+/// Sets close-on-exec for every descriptor from `first` on (`close_range(2)`).
+pub fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
+    // SAFETY: takes integers only.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sets what a signal does.
+pub fn set_signal_action(signal: nix::sys::signal::Signal, action: &nix::sys::signal::SigAction) -> nix::Result<()> {
+    // SAFETY: callers pass `SIG_DFL` only, so no handler can run in a wrong context.
+    unsafe { nix::sys::signal::sigaction(signal, action) }.map(drop)
+}
