@@ -86,9 +86,11 @@ impl Control {
     /// The next message in the supervisor; `None` when every process of the cell that could send is gone.
     pub fn next(&self) -> io::Result<Option<FromCell>> {
         let mut packet = vec![0; PACKET_BYTES_MAX];
-        match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::empty())? {
-            0 => Ok(None),
-            count => frame::decode_body(&packet[..count]).map(Some).map_err(io::Error::other),
+        match recv(self.0.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            // Some kernels say so where a peer left without reading all.
+            Ok(0) | Err(nix::Error::ECONNRESET) => Ok(None),
+            Err(errno) => Err(errno.into()),
+            Ok(count) => frame::decode_body(&packet[..count]).map(Some).map_err(io::Error::other),
         }
     }
 }

@@ -63,8 +63,9 @@ pub fn first_process(inside: Inside<'_>) -> ! {
 fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
     let says = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
     sys::set_not_dumpable().map_err(says("cannot hide the first process"))?;
-    // Without a pid namespace orphans would go to the supervisor.
-    sys::become_subreaper().map_err(says("cannot adopt orphans"))?;
+    // Without a pid namespace orphans go to this process where the kernel has the option (gVisor
+    // has not), else to the supervisor, which reaps them when the cell ends.
+    let _ = sys::become_subreaper();
     inside.control.receive(ToCell::Mapped).map_err(says("the supervisor is gone"))?;
     // The container's procfs takes writes; the cell's does not.
     let proc_dir = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());

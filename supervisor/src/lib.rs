@@ -1,0 +1,61 @@
+//! First process of every sandbox: runs each step of a job in a cell of its own.
+//!
+//! # Theory of operation
+//!
+//! ```text
+//! container (engine)                                      cell (one per step)
+//! ┌───────────────────────────────────────────────┐       user pid mount ipc net uts namespaces
+//! │ supervisor, PID 1, uid 0, SETUID + SETGID     │       ┌─────────────────────────────────┐
+//! │   stdin  ◀── requests ─── agent               │ clone │ first process                   │
+//! │   stdout ─── reports ──▶ agent                ├──────▶│   mounts, reaps, keeps the files│
+//! │   control socket ◀────────────────────────────┼───────┤   fork                          │
+//! │   stdout pipe, stderr pipe ◀──────────────────┼───────┤ second process ─exec─▶ program  │
+//! │   cgroup files of the cell (limits, usage)    │       │   own cgroup, uid, filter       │
+//! └───────────────────────────────────────────────┘       └─────────────────────────────────┘
+//! ```
+//!
+//! The supervisor has one thread and one loop (`server`). A step: make a cgroup
+//! beneath the container's (`cgroup`), clone the first process into new
+//! namespaces, map the program's user there, and tell it so (`cell`). That
+//! process mounts what the program will see (`cell::mounts`), forks the second
+//! and reaps from then on (`cell::inside`). The second joins the cgroup, takes
+//! limits, user and files, and says it is ready; the supervisor reads the CPU
+//! counter, starts the clock and says go; the second puts the filter before
+//! itself (`filter`) and executes the program.
+//!
+//! While the program runs, the supervisor takes its output from two pipes
+//! (`capture`), passes it on (`link`), and looks at the cgroup's counters as
+//! often as a limit could be reached (`cell::watch`). At a limit it kills. When
+//! the program's main process ends, the first process kills and reaps all
+//! others, says how it ended and when, packs what a compile step left
+//! (`archive`), and ends; the kernel ends whatever were left of its namespaces.
+//! Then the supervisor reads the last figures and removes the cgroup.
+//!
+//! Nothing that a program writes is ever parsed, and no path in a cell is
+//! opened by the supervisor: files go in and out as descriptors and bytes.
+//! The supervisor only measures; what the facts come to is decided by the agent.
+
+mod archive;
+mod base;
+mod capture;
+mod cell;
+mod cgroup;
+mod clock;
+mod facts;
+mod filter;
+mod job;
+mod link;
+mod sampled;
+mod server;
+pub mod sys;
+
+pub use server::Fault;
+
+/// Serves the agent on standard input and output until it is gone or something fails.
+///
+/// # Errors
+/// Where standard input and output cannot be taken over.
+pub fn serve() -> std::io::Result<Fault> {
+    sys::set_not_dumpable()?;
+    Ok(server::Server::new(link::Link::open()?).run())
+}
