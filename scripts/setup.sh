@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# Sees that this machine can build and run Enclos, and installs what it may.
+# Safe to run again. Exit code 3: something is missing that only you can add.
+#
+#   scripts/setup.sh               all of it
+#   scripts/setup.sh engine-down   stop the engine that an earlier run started
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+NEXTEST_TRIES_MAX=2
+ENGINE_WAIT_SECONDS=60
+engine_log=/var/log/enclos-dockerd.log
+engine_pid_file=/run/enclos-dockerd.pid
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+has_apt() { command -v apt-get >/dev/null; }
+
+apt_updated=
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    if [ -z "$apt_updated" ]; then
+        apt-get update -qq </dev/null
+        apt_updated=yes
+    fi
+    apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
+}
+
+check_machine() {
+    say "machine"
+    [ "$(uname -s)" = Linux ] || die "Enclos needs Linux: its sandboxes are Linux containers" \
+        "on macOS and Windows, run it in a Linux virtual machine"
+    case "$(uname -m)" in
+        x86_64 | aarch64) note "Linux on $(uname -m)" ;;
+        *) die "Enclos is built for x86_64 and aarch64, not for $(uname -m)" ;;
+    esac
+}
+
+check_rust() {
+    say "Rust"
+    command -v cargo >/dev/null || die "cargo is not installed" \
+        "install Rust from https://rustup.rs, then run this again"
+    note "$(cargo --version)"
+    if ! command -v cc >/dev/null; then
+        note "installs a C compiler, which SQLite and the linker need"
+        if is_root && has_apt; then apt_install gcc libc6-dev; else die "no C compiler" "install gcc, then run this again"; fi
+    fi
+    local target
+    target=$(uname -m)-unknown-linux-musl
+    if ! command -v rustup >/dev/null; then
+        note "no rustup: the supervisor is linked statically with glibc where $target is missing"
+    elif ! rustup target list --installed | grep -qx "$target"; then
+        note "adds the target $target for the supervisor, which must be one static file"
+        rustup target add "$target" || note "not added: it is linked statically with glibc instead"
+    fi
+}
+
+check_nextest() {
+    say "test runner"
+    local try
+    for try in $(seq "$NEXTEST_TRIES_MAX"); do
+        if cargo nextest --version >/dev/null 2>&1; then
+            note "$(cargo nextest --version 2>/dev/null | head -n 1)"
+            return
+        fi
+        note "builds cargo-nextest, which takes minutes once (try $try)"
+        cargo install cargo-nextest --locked --quiet || true
+    done
+    cargo nextest --version >/dev/null 2>&1 || die "cargo-nextest could not be installed" \
+        "see https://nexte.st/docs/installation, then run this again"
+}
+
+engine_answers() {
+    if command -v docker >/dev/null; then
+        timeout 10 docker version >/dev/null 2>&1
+    elif command -v curl >/dev/null; then
+        curl --silent --fail --max-time 10 --unix-socket /var/run/docker.sock http://localhost/_ping >/dev/null 2>&1
+    else
+        return 1
+    fi
+}
+
+# Polls, for at most the seconds given; ends early when the process given dies.
+wait_for_engine() {
+    local deadline=$((SECONDS + $1)) process=${2:-}
+    until engine_answers; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        [ -z "$process" ] || kill -0 "$process" 2>/dev/null || return 1
+        sleep 0.5
+    done
+}
+
+start_engine() {
+    if [ -d /run/systemd/system ]; then
+        note "starts the engine through systemd"
+        systemctl enable --now docker >/dev/null 2>&1 || true
+        wait_for_engine "$ENGINE_WAIT_SECONDS" && return
+        die "the engine does not start" "'journalctl -u docker' says why"
+    fi
+    note "starts dockerd (no systemd here); it writes to $engine_log"
+    setsid nohup dockerd >"$engine_log" 2>&1 </dev/null &
+    local process=$!
+    echo "$process" >"$engine_pid_file"
+    if ! wait_for_engine "$ENGINE_WAIT_SECONDS" "$process"; then
+        tail -n 15 "$engine_log" >&2
+        die "dockerd does not start; above is the end of $engine_log"
+    fi
+    note "it keeps running; 'make engine-down' stops it"
+}
+
+check_engine() {
+    say "container engine"
+    if engine_answers; then
+        note "an engine answers"
+        return
+    fi
+    if [ -S /var/run/docker.sock ] && ! [ -w /var/run/docker.sock ]; then
+        die "an engine is there, but $(id -un) may not use it" \
+            "run this as root, or add the user to the group docker (which is as good as root) and log in again"
+    fi
+    if [ -n "${DOCKER_HOST:-}" ]; then
+        die "no engine answers at DOCKER_HOST=$DOCKER_HOST" "start it, or unset DOCKER_HOST"
+    fi
+    if ! command -v dockerd >/dev/null; then
+        if ! is_root || ! has_apt; then
+            die "no container engine answers, and only root on Debian or Ubuntu can have one installed here" \
+                "install Docker Engine 20.10 or newer: https://docs.docker.com/engine/install" \
+                "start it, then run this again"
+        fi
+        note "installs Docker from the distribution (docker.io, iptables)"
+        local packages=(docker.io iptables)
+        # Newer releases have the client apart, and hosts with AppArmor need its parser.
+        if apt-cache show docker-cli >/dev/null 2>&1 && ! command -v docker >/dev/null; then packages+=(docker-cli); fi
+        if grep -qs Y /sys/module/apparmor/parameters/enabled; then packages+=(apparmor); fi
+        apt_install "${packages[@]}" || die "apt-get could not install ${packages[*]}"
+        # The package may start it by itself.
+        if wait_for_engine 5; then
+            note "an engine answers"
+            return
+        fi
+    fi
+    is_root || die "no container engine answers" "start it (as root: 'systemctl start docker'), then run this again"
+    start_engine
+}
+
+check_bootstrap() {
+    say "base of the images"
+    if command -v mmdebstrap >/dev/null; then
+        note "mmdebstrap is here, for the case that no image registry answers"
+    elif is_root && has_apt; then
+        note "installs mmdebstrap, for the case that no image registry answers"
+        apt_install mmdebstrap debian-archive-keyring || note "not installed: a registry must answer"
+    else
+        note "no mmdebstrap: an image registry must answer"
+    fi
+}
+
+engine_down() {
+    local process
+    process=$(cat "$engine_pid_file" 2>/dev/null || true)
+    if [ -z "$process" ] || [ "$(cat "/proc/$process/comm" 2>/dev/null || true)" != dockerd ]; then
+        say "no engine of ours runs"
+        return
+    fi
+    say "stops dockerd ($process)"
+    kill "$process"
+    local deadline=$((SECONDS + ENGINE_WAIT_SECONDS))
+    while kill -0 "$process" 2>/dev/null; do
+        [ "$SECONDS" -lt "$deadline" ] || die "it did not end within $ENGINE_WAIT_SECONDS s"
+        sleep 0.5
+    done
+    rm -f "$engine_pid_file"
+}
+
+case "${1:-all}" in
+    all)
+        check_machine
+        check_rust
+        check_nextest
+        check_engine
+        check_bootstrap
+        ;;
+    engine-down) engine_down ;;
+    *) die "usage: setup.sh [engine-down]" ;;
+esac

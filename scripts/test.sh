@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Sets up, makes the images while the tests compile, runs the tests, and looks
+# whether anything of ours is left behind. The runner's summary comes last.
+#
+#   scripts/test.sh [--full] [--lint] [arguments of `cargo nextest run`]
+#
+# --full also runs the long tests; --lint looks at formatting first and at
+# clippy while the images are made.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+runner=(--workspace)
+lint=
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --full) runner+=(--profile full --run-ignored all) ;;
+        --lint) lint=yes ;;
+        *) break ;;
+    esac
+    shift
+done
+runner+=("$@")
+
+if [ -n "$lint" ]; then
+    say "formatting"
+    cargo fmt --all --check
+fi
+
+scripts/setup.sh
+
+say "build of the programs"
+cargo build --workspace --bins
+
+images_log=$target_dir/images.log
+say "images, in the background (log: $images_log)"
+"$target_dir/debug/enclos-agent" images build </dev/null >"$images_log" 2>&1 &
+images=$!
+# Nothing goes on building when this ends early.
+trap 'kill "$images" 2>/dev/null || true' EXIT
+
+if [ -n "$lint" ]; then
+    say "clippy"
+    cargo clippy --workspace --all-targets -- -D warnings
+fi
+
+say "build of the tests"
+cargo nextest run "${runner[@]}" --no-run
+if grep -rqE '^\s*//[/!] ```$' --include='*.rs' protocol/src images/src worker-agent/src src; then
+    say "examples in the documentation"
+    cargo test --doc --workspace --quiet
+fi
+
+say "waits for the images"
+if wait "$images"; then
+    tail -n 6 "$images_log"
+else
+    cat "$images_log"
+    printf 'error: the images could not be made\n' >&2
+    exit 1
+fi
+trap - EXIT
+
+say "tests"
+containers_before=$(our_containers)
+processes_before=$(our_processes)
+tests_log=$target_dir/tests.log
+status=0
+cargo nextest run "${runner[@]}" </dev/null 2>&1 | tee "$tests_log" || status=$?
+
+left=$(comm -13 <(echo "$containers_before") <(our_containers))
+if [ -n "$left" ]; then
+    printf 'error: containers were left behind: %s\n' "$(tr '\n' ' ' <<<"$left")" >&2
+    [ "$status" -ne 0 ] || status=1
+fi
+left=$(comm -13 <(echo "$processes_before") <(our_processes))
+if [ -n "$left" ]; then
+    printf 'error: processes were left behind: %s\n' "$(tr '\n' ' ' <<<"$left")" >&2
+    [ "$status" -ne 0 ] || status=1
+fi
+if [ "$status" -eq 0 ]; then say "nothing of ours is left behind"; fi
+
+# The runner's own last words again, so that they end the log.
+sed -n '/^ *Summary \[/,$p' "$tests_log"
+exit "$status"
