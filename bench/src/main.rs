@@ -1,2 +1,47 @@
-//! Load and latency programs. Not begun.
-fn main() {}
+//! The load and latency programs behind `make bench`.
+//!
+//! One run, side by side, on one machine: machines are shared and noisy, so
+//! only ratios within a run mean something. Every answer is checked while it
+//! is timed. The tables go to standard output as Markdown.
+//!
+//! `floor` measures what the kernel asks for a process in new namespaces;
+//! `jobs` measures a running master against bare processes with the very same
+//! toolchains, and against a container for each job.
+
+mod bare;
+mod floor;
+mod jobs;
+mod stats;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measures Enclos beside what it is built on")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Processes in new namespaces, against bare ones (needs root)
+    Floor(floor::FloorArgs),
+    /// Jobs through a running master, against bare processes and `docker run`
+    Jobs(jobs::JobsArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Floor(args) => floor::run(&args),
+        Command::Jobs(args) => jobs::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The same commands without Enclos: bare processes with the image's toolchain, and a container each.
+//!
+//! Bare processes enter the mount namespace of an idle container of the
+//! language image (`nsenter`), so that compiler and libraries are the very same
+//! files, and are otherwise ordinary processes of the host.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// An idle container of a language image; removed when dropped.
+pub struct Rootfs {
+    id: String,
+    pid: String,
+    image: String,
+}
+
+/// A command of the engine's client or a bare process that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BareError(String);
+
+fn output(command: &mut Command, stdin: &[u8]) -> Result<Vec<u8>, BareError> {
+    let name = format!("{command:?}");
+    let says = |e: std::io::Error| BareError(format!("{name}: {e}"));
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(says)?;
+    if let Some(mut pipe) = child.stdin.take() {
+        pipe.write_all(stdin).map_err(says)?;
+    }
+    let output = child.wait_with_output().map_err(says)?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(BareError(format!("{name}: {}", String::from_utf8_lossy(&output.stderr))))
+    }
+}
+
+impl Rootfs {
+    /// Starts the idle container.
+    pub fn start(image: &str) -> Result<Self, BareError> {
+        let run = ["run", "-d", "--rm", "--network", "none", "--entrypoint", "sleep", image, "infinity"];
+        let id = trimmed(output(Command::new("docker").args(run), b"")?);
+        let inspect = ["inspect", "-f", "{{.State.Pid}}", &id];
+        let pid = trimmed(output(Command::new("docker").args(inspect), b"")?);
+        Ok(Self { id, pid, image: image.to_owned() })
+    }
+
+    /// Runs each command in a directory of its own that holds `file`; answers the last one's output and the time of all.
+    pub fn run(&self, file: &str, source: &str, commands: &[Vec<String>]) -> Result<(Vec<u8>, Duration), BareError> {
+        let enter = |command: &[String], stdin: &[u8]| {
+            let mut nsenter = Command::new("nsenter");
+            nsenter.args(["--target", &self.pid, "--mount", "--root", "--wd=/tmp", "--"]).args(command);
+            output(&mut nsenter, stdin)
+        };
+        enter(&["tee".into(), file.to_owned()], source.as_bytes())?;
+        let begun = Instant::now();
+        let mut last = Vec::new();
+        for command in commands {
+            last = enter(command, b"")?;
+        }
+        Ok((last, begun.elapsed()))
+    }
+
+    /// Runs the commands in a container made for them and removed after.
+    pub fn run_container(&self, source: &str, script: &str) -> Result<(Vec<u8>, Duration), BareError> {
+        let begun = Instant::now();
+        let args = ["run", "--rm", "-i", "--network", "none", "--workdir", "/tmp", "--entrypoint", "sh"];
+        let said = output(Command::new("docker").args(args).args([&self.image, "-c", script]), source.as_bytes())?;
+        Ok((said, begun.elapsed()))
+    }
+}
+
+impl Drop for Rootfs {
+    fn drop(&mut self) {
+        let _ = output(Command::new("docker").args(["rm", "-f", &self.id]), b"");
+    }
+}
+
+fn trimmed(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
