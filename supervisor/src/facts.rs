@@ -3,7 +3,6 @@
 use std::fs;
 
 use enclos_protocol::supervisor_link::SandboxFacts;
-use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::cgroup::Parent;
 
@@ -13,12 +12,26 @@ pub fn collect(cgroup: Option<&Parent>) -> SandboxFacts {
     let (memory_limit_bytes, pids_limit) = cgroup.map_or((None, None), Parent::own_limits);
     SandboxFacts {
         capabilities: field(&status, "CapBnd:").and_then(|v| u64::from_str_radix(v, 16).ok()).unwrap_or(u64::MAX),
-        no_new_privileges: field(&status, "NoNewPrivs:") == Some("1"),
+        // Asked by call: gVisor keeps the promise without that line in its status.
+        no_new_privileges: nix::sys::prctl::get_no_new_privs().unwrap_or(false),
         seccomp_mode: field(&status, "Seccomp:").and_then(|v| v.parse().ok()).unwrap_or(0),
-        root_read_only: statvfs("/").is_ok_and(|s| s.flags().contains(FsFlags::ST_RDONLY)),
+        root_read_only: takes_no_writes(),
         interfaces: interfaces(&fs::read_to_string("/proc/net/dev").unwrap_or_default()),
         memory_limit_bytes,
         pids_limit,
+    }
+}
+
+/// Tried, not read: gVisor's statvfs(2) tells no mount flags.
+fn takes_no_writes() -> bool {
+    const TRIAL: &str = "/.enclos-trial";
+    match fs::File::create_new(TRIAL) {
+        Ok(_) => {
+            // The agent refuses such a sandbox, so what stays there serves nobody.
+            let _ = fs::remove_file(TRIAL);
+            false
+        }
+        Err(error) => error.raw_os_error() == Some(libc::EROFS),
     }
 }
 

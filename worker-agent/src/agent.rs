@@ -1,0 +1,335 @@
+//! The agent as a whole: what is started in which order, and how it ends.
+//!
+//! ```text
+//!  engine ─▶ level possible? ─▶ sweep ─▶ cgroups ─▶ probe ─▶ pool, images, session ─▶ … ─▶ drain ─▶ pool ends ─▶ sweep
+//! ```
+//!
+//! Everything before the session either holds or refuses the start with what
+//! to do about it. Every task is joined here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enclos_images::Catalogue;
+use enclos_protocol::job::Isolation;
+use enclos_protocol::supervisor_link::{CellKind, SANDBOX_HEADROOM_BYTES, SANDBOX_HEADROOM_PIDS};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::attempt::Workshop;
+use crate::attempt::input::InputClient;
+use crate::cgroup::{CgroupError, CgroupTree, DetectError, Layout, TreeLimits};
+use crate::config::Config;
+use crate::engine::docker::DockerEngine;
+use crate::engine::{Engine, EngineError, EngineFacts, SandboxLimits, profile};
+use crate::images::{ImageOptions, ImageStore, SourceFlags};
+use crate::images_source::{ImageSource, StoreSource};
+use crate::load::Sampler;
+use crate::machine::OwnCgroup;
+use crate::pool::{Bounds, Pool};
+use crate::probe::{ProbeError, isolation_name, probe};
+use crate::sandbox::{Host, UidRange, chain};
+use crate::session::link::LinkError;
+use crate::session::{Leave, Session};
+use crate::supervisor;
+use crate::sweep::{SweepError, sweep};
+
+/// Largest memory that a single cell may be asked for, in bytes; the catalogue's bounds have the same.
+const CELL_MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Largest process count of a single cell.
+const CELL_PIDS_MAX: u32 = 512;
+/// Processor share that a sandbox has beyond its largest cell, so that its supervisor wakes in time.
+const HEADROOM_CPU_MILLIS: u32 = 500;
+/// Largest processor share of a single cell.
+const CELL_CPU_MILLIS_MAX: u32 = 1000;
+/// How long a sandbox lives at most.
+const SANDBOX_AGE_MAX: Duration = Duration::from_secs(3600);
+/// What the deadline label allows beyond that, for a job that began late.
+const DEADLINE_SLACK: Duration = Duration::from_secs(900);
+/// How long a bound sandbox waits for its binding's next job.
+const BOUND_IDLE_MAX: Duration = Duration::from_secs(60);
+/// Jobs that a sandbox serves at most.
+const JOBS_PER_SANDBOX_MAX: u32 = 1000;
+/// Pause of the stock after a failed start.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// Longest that the pool may take to destroy everything at the end.
+const POOL_END_WAIT: Duration = Duration::from_secs(20);
+/// Sandboxes that may be started at once.
+const STARTING_MAX: usize = 2;
+
+/// Where the kernel lists the AppArmor profiles that are loaded.
+const APPARMOR_PROFILES: &str = "/sys/kernel/security/apparmor/profiles";
+
+/// Why an agent does not start, or ends badly.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// No engine.
+    #[error("no container engine: start one, or say where it is by DOCKER_HOST ('enclos doctor' tells more)")]
+    Engine(#[source] EngineError),
+    /// The chosen isolation is not to be had.
+    #[error("isolation '{isolation}' cannot be had: {advice}")]
+    Isolation {
+        /// What was chosen.
+        isolation: &'static str,
+        /// What to do.
+        advice: String,
+    },
+    /// No cgroups.
+    #[error("{advice}; or pass --allow-sampled to run with sampled accounting")]
+    NoCgroups {
+        /// What to do.
+        advice: String,
+        /// What failed, if something did.
+        source: Option<CgroupsRefused>,
+    },
+    /// Leftovers.
+    #[error("what an earlier agent of this name left cannot be removed")]
+    Sweep(#[source] SweepError),
+    /// The host does not keep the promises.
+    #[error("this host does not hold what the sandbox profile promises ('enclos doctor' tells more)")]
+    Probe(#[source] ProbeError),
+    /// The master refused.
+    #[error("the master does not take this agent")]
+    Session(#[source] LinkError),
+    /// Something is left at the end.
+    #[error("not everything of this agent could be removed")]
+    Leftovers(#[source] SweepError),
+}
+
+/// Why cgroups cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupsRefused {
+    /// The host has none that will do.
+    #[error("the host's cgroups will not do")]
+    Detect(#[source] DetectError),
+    /// They cannot be written.
+    #[error("the agent's cgroup cannot be made")]
+    Make(#[source] CgroupError),
+}
+
+/// Runs an agent until it was asked to leave and everything of it is gone.
+///
+/// # Errors
+/// [`AgentError`].
+pub async fn run(config: Config, catalogue: Catalogue, sources: SourceFlags, leave: Leave) -> Result<(), AgentError> {
+    let docker = DockerEngine::connect().await.map_err(AgentError::Engine)?;
+    let engine: Arc<dyn Engine> = Arc::new(docker.clone());
+    let facts = engine.facts().await.map_err(AgentError::Engine)?;
+    check_level(&config, &facts)?;
+    let layout = Layout::of_host();
+    let own = OwnCgroup::detect(layout.as_ref().ok());
+    let tree = layout.map(|layout| CgroupTree::new(layout, &config.name));
+    let swept = sweep(engine.as_ref(), tree.as_ref().ok(), &config.name).await.map_err(AgentError::Sweep)?;
+    if swept > 0 {
+        tracing::info!(containers = swept, "removed what an earlier agent of this name left");
+    }
+    let cgroups = cgroups(&config, &facts, tree)?;
+    let host = Arc::new(host(&config, &facts, Arc::clone(&engine), cgroups.clone()));
+    let begun = async {
+        probe(&host).await.map_err(AgentError::Probe)?;
+        tracing::info!(
+            engine = facts.version,
+            isolation = isolation_name(config.isolation),
+            "the host keeps the sandbox profile's promises"
+        );
+        serve(config, catalogue, ImageStoreParts { docker, sources }, &host, own, leave).await
+    };
+    let ended = begun.await;
+    // Whatever happened, nothing of ours stays; the first failure is the one that is told.
+    let swept = sweep(engine.as_ref(), cgroups.as_ref(), &host.agent).await;
+    ended?;
+    swept.map(|_| ()).map_err(AgentError::Leftovers)
+}
+
+struct ImageStoreParts {
+    docker: DockerEngine,
+    sources: SourceFlags,
+}
+
+/// Pool, images and session, until the session has left.
+async fn serve(
+    config: Config,
+    catalogue: Catalogue,
+    parts: ImageStoreParts,
+    host: &Arc<Host>,
+    own: OwnCgroup,
+    leave: Leave,
+) -> Result<(), AgentError> {
+    let config = Arc::new(config);
+    let catalogue = Arc::new(catalogue);
+    let options = ImageOptions::new(supervisor::SUPERVISOR, parts.sources);
+    let store = ImageStore::new(parts.docker.client(), Arc::clone(&catalogue), options);
+    if let Err(error) = store.survey().await {
+        tracing::warn!(error = chain(&error), "images of this engine could not be surveyed");
+    }
+    let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
+    let (pool, pool_task) = Pool::new(Arc::clone(host), bounds(&config, &catalogue));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(pool_task);
+    let mut stocking = JoinSet::new();
+    for image in stocked_images(&config, &catalogue) {
+        stocking.spawn(stock(Arc::clone(&images), pool.clone(), image, config.warm as usize));
+    }
+    let workshop = Arc::new(Workshop {
+        catalogue,
+        images,
+        pool: pool.clone(),
+        inputs: InputClient::new(config.master.clone(), config.token.clone()),
+        isolation: config.isolation,
+        reuse: config.reuse,
+    });
+    let session = Session::new(config, workshop, host.instance, Sampler::new(own));
+    let left = session.run(leave).await.map_err(AgentError::Session);
+    stocking.shutdown().await;
+    store.shutdown().await;
+    pool.shutdown().await;
+    if timeout(POOL_END_WAIT, tasks.join_next()).await.is_err() {
+        tracing::warn!("sandboxes were not gone in time, the sweep removes them");
+        tasks.shutdown().await;
+    }
+    left
+}
+
+/// Makes an image and keeps some of its sandboxes ready; tries again while it cannot be made.
+async fn stock(images: Arc<dyn ImageSource>, pool: Pool, image: String, target: usize) {
+    loop {
+        match images.ensure(&image).await {
+            Ok(key) => return pool.stock(key, target).await,
+            Err(error) => tracing::warn!(image, error, "image is not ready"),
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+fn stocked_images(config: &Config, catalogue: &Catalogue) -> Vec<String> {
+    if config.warm == 0 {
+        return Vec::new();
+    }
+    let offered = config.languages.iter().filter_map(|id| catalogue.by_id(id));
+    let mut images: Vec<String> = offered.map(|language| language.image.clone()).collect();
+    images.sort();
+    images.dedup();
+    images
+}
+
+fn bounds(config: &Config, catalogue: &Catalogue) -> Bounds {
+    let warm = stocked_images(config, catalogue).len() * config.warm as usize;
+    Bounds {
+        // Every slot may have a busy one and one that is closing, beside the stock.
+        sandboxes_max: 2 * config.capacity.slots as usize + warm,
+        starting_max: STARTING_MAX.max(config.capacity.cpu_millis as usize / 1000),
+        bound_idle_max: BOUND_IDLE_MAX,
+        age_max: SANDBOX_AGE_MAX,
+        jobs_max: JOBS_PER_SANDBOX_MAX,
+        retry_after: RETRY_AFTER,
+    }
+}
+
+fn check_level(config: &Config, facts: &EngineFacts) -> Result<(), AgentError> {
+    let advice = match config.isolation {
+        Isolation::Runc => None,
+        Isolation::Userns => (!facts.userns)
+            .then(|| "the engine runs without user namespaces; set \"userns-remap\" in its daemon.json".to_owned()),
+        Isolation::Gvisor => (!facts.runtimes.iter().any(|r| r == profile::GVISOR_RUNTIME)).then(|| {
+            format!(
+                "the engine has no runtime '{}'; install gVisor and register it in daemon.json",
+                profile::GVISOR_RUNTIME
+            )
+        }),
+    };
+    let advice = advice.or_else(|| {
+        // Where the list cannot be read, the probe finds out.
+        let loaded = std::fs::read_to_string(APPARMOR_PROFILES).map_or(true, |text| is_loaded(&text));
+        (facts.apparmor && !loaded).then(|| {
+            format!(
+                "the AppArmor profile '{}' is not loaded; 'enclos doctor --fix' loads it as root",
+                profile::APPARMOR
+            )
+        })
+    });
+    match advice {
+        Some(advice) => Err(AgentError::Isolation { isolation: isolation_name(config.isolation), advice }),
+        None => Ok(()),
+    }
+}
+
+/// Whether the kernel's list of AppArmor profiles (`name (mode)` on each line) has ours.
+fn is_loaded(profiles: &str) -> bool {
+    profiles.lines().any(|line| line.split_once(" (").is_some_and(|(name, _)| name == profile::APPARMOR))
+}
+
+/// The agent's cgroups, made; `None` where the operator allows to go without, or gVisor does.
+fn cgroups(
+    config: &Config,
+    facts: &EngineFacts,
+    tree: Result<CgroupTree, DetectError>,
+) -> Result<Option<CgroupTree>, AgentError> {
+    let made = if facts.cgroupfs {
+        let make =
+            |tree: CgroupTree| tree.make_agent(&tree_limits(config)).map(|()| tree).map_err(CgroupsRefused::Make);
+        tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {
+            advice: "the agent cannot make cgroups: run it as root on the engine's host".to_owned(),
+            source: Some(source),
+        })
+    } else {
+        Err(AgentError::NoCgroups {
+            advice: "the engine leaves cgroups to systemd: set \"exec-opts\": [\"native.cgroupdriver=cgroupfs\"] \
+                     in its daemon.json"
+                .to_owned(),
+            source: None,
+        })
+    };
+    match made {
+        Ok(tree) => Ok(Some(tree)),
+        Err(error) if config.allow_sampled => {
+            tracing::warn!(error = chain(&error), "no cgroups of our own, accounting is sampled");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
+/// the kernel kill, or the scheduler stop, a supervisor.
+fn tree_limits(config: &Config) -> TreeLimits {
+    let capacity = config.capacity;
+    let headroom_bytes = SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots);
+    TreeLimits {
+        cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
+        memory_bytes: capacity.memory_bytes + headroom_bytes,
+        pids: capacity.pids.saturating_add(SANDBOX_HEADROOM_PIDS.saturating_mul(capacity.slots * 4)),
+    }
+}
+
+fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: Option<CgroupTree>) -> Host {
+    let gvisor = config.isolation == Isolation::Gvisor;
+    Host {
+        engine,
+        // gVisor shows its sandboxes none of the host's cgroups.
+        cgroups: cgroups.filter(|_| !gvisor),
+        agent: config.name.clone(),
+        instance: uuid::Uuid::now_v7(),
+        isolation: config.isolation,
+        cells: if gvisor { CellKind::Plain } else { CellKind::Namespaced },
+        apparmor: facts.apparmor,
+        limits: SandboxLimits {
+            memory_bytes: CELL_MEMORY_BYTES_MAX.min(config.capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
+            cpu_millis: CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
+            pids: CELL_PIDS_MAX.min(config.capacity.pids) + SANDBOX_HEADROOM_PIDS,
+        },
+        uids: UidRange::of(&config.name, config.isolation),
+        lifetime: SANDBOX_AGE_MAX + DEADLINE_SLACK,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_apparmor_profile_is_found_by_its_whole_name() {
+        assert!(is_loaded("docker-default (enforce)\nenclos-sandbox (enforce)\n"));
+        assert!(!is_loaded("enclos-sandbox-old (enforce)\n/usr/bin/enclos-sandbox (enforce)\n"));
+        assert!(!is_loaded(""));
+    }
+}

@@ -1,0 +1,291 @@
+//! The host's side of cgroups: one tree per agent, one branch per sandbox.
+//!
+//! ```text
+//! <hierarchy>/enclos-<agent>            limits: what the agent offers, and headroom
+//!                └─ <sandbox>           made here; the engine's parent of one container
+//!                      └─ <container>   made by the engine: limits of the container
+//!                            ├─ …       made by the supervisor: itself, and one per cell
+//! ```
+//!
+//! `detect` reads what the host has (pure), `writes` says what is written
+//! (pure), this module writes it. It must not follow a path that comes from a
+//! sandbox: every name here is the agent's own.
+
+pub mod detect;
+pub mod writes;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use enclos_protocol::ids::AgentName;
+use enclos_protocol::supervisor_link::CGROUP_DIR;
+
+pub use detect::{DetectError, Layout};
+pub use writes::TreeLimits;
+
+use crate::engine::CgroupMount;
+
+/// Times that a directory is tried to be removed: the kernel needs a moment after the last process.
+const REMOVE_TRIES_MAX: u32 = 50;
+/// Pause between two tries.
+const REMOVE_PAUSE: Duration = Duration::from_millis(20);
+/// Deepest tree that removal walks; ours has five levels.
+const REMOVE_DEPTH_MAX: usize = 8;
+
+/// Which step with a cgroup failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// A directory cannot be made.
+    #[error("cgroup {} cannot be made", path.display())]
+    Make {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A limit cannot be written.
+    #[error("'{value}' cannot be written to {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What was to be written.
+        value: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory cannot be removed.
+    #[error("cgroup {} cannot be removed", path.display())]
+    Remove {
+        /// Which.
+        path: PathBuf,
+        /// Why, the last time.
+        source: io::Error,
+    },
+}
+
+/// The cgroups of one agent.
+#[derive(Clone, Debug)]
+pub struct CgroupTree {
+    layout: Layout,
+    root: String,
+}
+
+impl CgroupTree {
+    /// The tree of `agent`; nothing is made yet.
+    #[must_use]
+    pub fn new(layout: Layout, agent: &AgentName) -> Self {
+        Self { layout, root: format!("enclos-{agent}") }
+    }
+
+    /// What the host has.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Makes the agent's own cgroup with `limits`.
+    ///
+    /// # Errors
+    /// [`CgroupError`] names the file.
+    pub fn make_agent(&self, limits: &TreeLimits) -> Result<(), CgroupError> {
+        if let Layout::V2 { mount, .. } = &self.layout {
+            enable_controllers(mount)?;
+        }
+        for hierarchy in self.layout.used() {
+            let directory = hierarchy.mount.join(&self.root);
+            make(&directory)?;
+            for write in writes::agent(&self.layout, &hierarchy.controllers, limits) {
+                write_value(&directory, &write)?;
+            }
+            inherit_cpuset(&directory, &hierarchy.controllers)?;
+        }
+        if let Layout::V2 { mount, .. } = &self.layout {
+            enable_controllers(&mount.join(&self.root))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the parent of one sandbox's container; `name` is a single component of the agent's choice.
+    ///
+    /// # Errors
+    /// [`CgroupError`] names the file.
+    pub fn make_sandbox(&self, name: &str) -> Result<CgroupMount, CgroupError> {
+        let mut binds = Vec::new();
+        for hierarchy in self.layout.used() {
+            let directory = hierarchy.mount.join(&self.root).join(name);
+            make(&directory)?;
+            inherit_cpuset(&directory, &hierarchy.controllers)?;
+            match &self.layout {
+                Layout::V1 { .. } => {
+                    binds
+                        .extend(hierarchy.controllers.iter().map(|c| (directory.clone(), format!("{CGROUP_DIR}/{c}"))));
+                }
+                Layout::V2 { .. } => {
+                    enable_controllers(&directory)?;
+                    binds.push((directory, format!("{CGROUP_DIR}/unified")));
+                }
+            }
+        }
+        Ok(CgroupMount { parent: format!("/{}/{name}", self.root), binds })
+    }
+
+    /// Gives the container's own cgroup to `uid`, the user of the host that its uid 0 is mapped to.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`].
+    pub fn give_to(&self, sandbox: &str, container: &str, uid: u32) -> Result<(), CgroupError> {
+        for hierarchy in self.layout.used() {
+            let directory = hierarchy.mount.join(&self.root).join(sandbox).join(container);
+            let entries = fs::read_dir(&directory).into_iter().flatten().flatten().map(|e| e.path());
+            for path in [directory.clone()].into_iter().chain(entries) {
+                std::os::unix::fs::chown(&path, Some(uid), Some(uid)).map_err(|source| CgroupError::Write {
+                    path: path.clone(),
+                    value: format!("owner {uid}"),
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a sandbox's cgroups in every hierarchy: the engine made some in those we do not use.
+    ///
+    /// # Errors
+    /// [`CgroupError::Remove`] when they are still busy after a bounded number of tries.
+    pub async fn remove_sandbox(&self, name: &str) -> Result<(), CgroupError> {
+        self.remove(&Path::new(&self.root).join(name)).await
+    }
+
+    /// Removes the agent's whole tree.
+    ///
+    /// # Errors
+    /// As [`CgroupTree::remove_sandbox`].
+    pub async fn remove_agent(&self) -> Result<(), CgroupError> {
+        self.remove(Path::new(&self.root)).await
+    }
+
+    async fn remove(&self, below: &Path) -> Result<(), CgroupError> {
+        for mount in self.layout.mounts() {
+            let path = mount.join(below);
+            let mut tries = 0;
+            while let Err(source) = remove_tree(&path, REMOVE_DEPTH_MAX) {
+                tries += 1;
+                if tries >= REMOVE_TRIES_MAX {
+                    return Err(CgroupError::Remove { path, source });
+                }
+                tokio::time::sleep(REMOVE_PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether `proc_cgroup` (the text of `/proc/<pid>/cgroup`) puts the process below `sandbox`
+    /// of this agent in every hierarchy that carries limits; else the controllers where it does not.
+    #[must_use]
+    pub fn outside_of(&self, sandbox: &str, proc_cgroup: &str) -> Vec<String> {
+        let inside = format!("/{}/{sandbox}/", self.root);
+        let is_inside = |path: Option<&str>| path.is_some_and(|p| p.contains(&inside));
+        let mut outside = Vec::new();
+        for hierarchy in self.layout.used() {
+            match &self.layout {
+                Layout::V1 { .. } => outside.extend(
+                    hierarchy.controllers.iter().filter(|c| !is_inside(detect::path_of(proc_cgroup, Some(c)))).cloned(),
+                ),
+                Layout::V2 { .. } if is_inside(detect::path_of(proc_cgroup, None)) => {}
+                Layout::V2 { .. } => outside.push("unified".to_owned()),
+            }
+        }
+        outside
+    }
+}
+
+fn make(directory: &Path) -> Result<(), CgroupError> {
+    match fs::create_dir(directory) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other.map_err(|source| CgroupError::Make { path: directory.to_owned(), source }),
+    }
+}
+
+fn write_value(directory: &Path, write: &writes::Write) -> Result<(), CgroupError> {
+    let path = directory.join(write.file);
+    match fs::write(&path, &write.value) {
+        Err(e) if write.optional && e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.map_err(|source| CgroupError::Write { path, value: write.value.clone(), source }),
+    }
+}
+
+/// v2: lets the children of `directory` have the controllers that we use.
+fn enable_controllers(directory: &Path) -> Result<(), CgroupError> {
+    for value in writes::SUBTREE_CONTROLLERS {
+        write_value(
+            directory,
+            &writes::Write { file: "cgroup.subtree_control", value: value.to_owned(), optional: false },
+        )?;
+    }
+    Ok(())
+}
+
+/// v1: a new cpuset is empty and takes no process until it is given what its parent has.
+fn inherit_cpuset(directory: &Path, controllers: &[String]) -> Result<(), CgroupError> {
+    let parent = directory.parent().filter(|_| controllers.iter().any(|c| c == "cpuset"));
+    let Some(parent) = parent else { return Ok(()) };
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let value = fs::read_to_string(parent.join(file)).unwrap_or_default().trim().to_owned();
+        write_value(directory, &writes::Write { file, value, optional: true })?;
+    }
+    Ok(())
+}
+
+/// Removes `directory` and what is below it, leaves first. One that is not there is a success.
+fn remove_tree(directory: &Path, depth: usize) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    if depth == 0 {
+        return Err(io::Error::other("deeper than any cgroup of ours"));
+    }
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_tree(&entry.path(), depth - 1)?;
+        }
+    }
+    match fs::remove_dir(directory) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_outside_of_its_sandbox_is_noticed_by_controller() {
+        let tree = CgroupTree::new(
+            Layout::from_texts(detect::tests::V1_SPLIT, "").unwrap(),
+            &"a".parse().expect("a valid name"),
+        );
+        let inside = "8:pids:/enclos-a/7/abc\n4:memory:/enclos-a/7/abc/self\n3:cpuset:/enclos-a/7/abc\n\
+                      2:cpuacct:/enclos-a/7/abc\n1:cpu:/enclos-a/7/abc\n0::/\n";
+        assert!(tree.outside_of("7", inside).is_empty());
+        let outside = inside.replace("4:memory:/enclos-a/7/abc/self", "4:memory:/docker/abc");
+        assert_eq!(tree.outside_of("7", &outside), ["memory"]);
+        assert!(!tree.outside_of("8", inside).is_empty());
+    }
+
+    #[tokio::test]
+    async fn removal_of_what_is_not_there_is_a_success() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::V2 { mount: root.path().to_owned(), hierarchy: detect::Hierarchy::unified(root.path()) };
+        let tree = CgroupTree::new(layout, &"a".parse().unwrap());
+        fs::create_dir_all(root.path().join("enclos-a/1/c/cell")).unwrap();
+        tree.remove_sandbox("1").await.unwrap();
+        tree.remove_agent().await.unwrap();
+        tree.remove_agent().await.unwrap();
+        assert!(!root.path().join("enclos-a").exists());
+    }
+}

@@ -1,0 +1,97 @@
+//! What is written to the agent's cgroup. Pure.
+
+use super::Layout;
+
+/// Length of a period of the processor quota, in microseconds.
+const CPU_PERIOD_US: u64 = 100_000;
+
+/// v2: what each level lets its children have, one write each, so that a failure names its controller.
+pub const SUBTREE_CONTROLLERS: [&str; 3] = ["+cpu", "+memory", "+pids"];
+
+/// Limits of all sandboxes of an agent together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TreeLimits {
+    /// Processor share in thousandths of a core.
+    pub cpu_millis: u32,
+    /// Memory and swap together, in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+/// One value for one file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Write {
+    /// Name of the file in the cgroup's directory.
+    pub file: &'static str,
+    /// What it gets.
+    pub value: String,
+    /// Some kernels do not have the file, and then there is nothing to limit.
+    pub optional: bool,
+}
+
+fn needed(file: &'static str, value: impl ToString) -> Write {
+    Write { file, value: value.to_string(), optional: false }
+}
+
+fn optional(file: &'static str, value: impl ToString) -> Write {
+    Write { file, value: value.to_string(), optional: true }
+}
+
+/// What is written to the agent's directory in a hierarchy with these controllers, in order.
+#[must_use]
+pub fn agent(layout: &Layout, controllers: &[String], limits: &TreeLimits) -> Vec<Write> {
+    let quota_us = u64::from(limits.cpu_millis) * CPU_PERIOD_US / 1000;
+    let of_controller = |controller: &str| match (layout, controller) {
+        (Layout::V1 { .. }, "memory") => vec![
+            needed("memory.limit_in_bytes", limits.memory_bytes),
+            // Only where the kernel counts swap; without, no program of a sandbox gets any by its own limit.
+            optional("memory.memsw.limit_in_bytes", limits.memory_bytes),
+        ],
+        (Layout::V1 { .. }, "cpu") => {
+            vec![needed("cpu.cfs_period_us", CPU_PERIOD_US), needed("cpu.cfs_quota_us", quota_us)]
+        }
+        (Layout::V2 { .. }, "memory") => {
+            vec![needed("memory.max", limits.memory_bytes), optional("memory.swap.max", 0)]
+        }
+        (Layout::V2 { .. }, "cpu") => vec![needed("cpu.max", format!("{quota_us} {CPU_PERIOD_US}"))],
+        (_, "pids") => vec![needed("pids.max", limits.pids)],
+        _ => Vec::new(),
+    };
+    controllers.iter().flat_map(|c| of_controller(c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::detect::tests::V1_SPLIT;
+    use super::*;
+
+    const LIMITS: TreeLimits = TreeLimits { cpu_millis: 2500, memory_bytes: 1 << 30, pids: 4096 };
+
+    fn text(layout: &Layout) -> String {
+        let all = layout.used().into_iter().flat_map(|h| agent(layout, &h.controllers, &LIMITS));
+        all.map(|w| format!("{} = {}{}\n", w.file, w.value, if w.optional { " (optional)" } else { "" })).collect()
+    }
+
+    #[test]
+    fn each_controller_of_v1_gets_its_limit() {
+        insta::assert_snapshot!(text(&Layout::from_texts(V1_SPLIT, "").unwrap()), @r"
+        cpu.cfs_period_us = 100000
+        cpu.cfs_quota_us = 250000
+        memory.limit_in_bytes = 1073741824
+        memory.memsw.limit_in_bytes = 1073741824 (optional)
+        pids.max = 4096
+        ");
+    }
+
+    #[test]
+    fn v2_gets_the_same_in_its_own_words() {
+        let mount = "1 0 0:1 / /c rw - cgroup2 cgroup2 rw\n";
+        insta::assert_snapshot!(text(&Layout::from_texts(mount, "cpu memory pids").unwrap()), @r"
+        cpu.max = 250000 100000
+        memory.max = 1073741824
+        memory.swap.max = 0 (optional)
+        pids.max = 4096
+        ");
+    }
+}

@@ -1,0 +1,400 @@
+//! The command line, and the configuration that it comes to.
+//!
+//! Arguments are parsed into [`RunArgs`] and checked once into [`Config`],
+//! which cannot be wrong. Every flag has an `ENCLOS_…` variable. The join token
+//! never stands on the command line, where every user of the host reads it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use enclos_images::Catalogue;
+use enclos_protocol::agent_link::{Capacity, LINK_PATH};
+use enclos_protocol::ids::{AgentName, NotAnAgentName};
+use enclos_protocol::job::{Isolation, Reuse};
+
+use crate::machine::Machine;
+
+/// Most jobs at once that an agent can be configured for.
+const SLOTS_MAX: u32 = 256;
+/// Most warm sandboxes per image.
+const WARM_MAX: u32 = 64;
+/// Least memory that is worth offering, in bytes.
+const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Processes offered per slot where nothing else is said.
+const PIDS_PER_SLOT: u32 = 512;
+/// Slots per core where nothing else is said: one job compiles while another waits for memory or disk.
+const SLOTS_PER_CORE: u32 = 2;
+/// Longest join token, in bytes.
+const TOKEN_BYTES_MAX: usize = 4096;
+
+/// Worker agent of Enclos: runs jobs in the sandboxes of one container engine.
+#[derive(Parser, Debug)]
+#[command(name = "enclos-agent", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Arguments of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What the program can do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Connect to a master and run jobs (the default).
+    Run(Box<RunArgs>),
+    /// Build, list, pull or verify the language images.
+    Images(crate::images::ImagesArgs),
+    /// Say what this host can do, and what to do about what it cannot.
+    Doctor(crate::doctor::DoctorArgs),
+}
+
+/// Isolation as it is written on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum IsolationArg {
+    /// The host's kernel behind namespaces, cgroups, seccomp and no capabilities.
+    Runc,
+    /// As runc, in an engine with userns-remap.
+    Userns,
+    /// gVisor: a kernel in user space for each sandbox.
+    Gvisor,
+}
+
+/// Reuse as it is written on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum ReuseArg {
+    /// A sandbox serves many jobs of one tenant and scope.
+    Tenant,
+    /// A sandbox serves one job.
+    Never,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug, Clone)]
+pub struct RunArgs {
+    /// Link address of the master.
+    #[arg(long, env = "ENCLOS_MASTER", default_value = "http://127.0.0.1:7301")]
+    pub master: String,
+    /// Name of this agent, unique in the fleet [default: the host's name].
+    #[arg(long, env = "ENCLOS_AGENT_NAME")]
+    pub name: Option<String>,
+    /// File with the join token; otherwise ENCLOS_JOIN_TOKEN holds it.
+    #[arg(long, env = "ENCLOS_JOIN_TOKEN_FILE")]
+    pub join_token_file: Option<PathBuf>,
+    /// Jobs at once [default: twice the cores].
+    #[arg(long, env = "ENCLOS_SLOTS")]
+    pub slots: Option<u32>,
+    /// Cores for jobs, as a decimal [default: all that may be used].
+    #[arg(long, env = "ENCLOS_CPUS")]
+    pub cpus: Option<f64>,
+    /// Memory for jobs, in bytes [default: three quarters of what may be used].
+    #[arg(long, env = "ENCLOS_MEMORY_BYTES")]
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads for jobs [default: 512 per slot].
+    #[arg(long, env = "ENCLOS_PIDS")]
+    pub pids: Option<u32>,
+    /// Languages to offer, by id [default: all].
+    #[arg(long, env = "ENCLOS_LANGUAGES", value_delimiter = ',')]
+    pub languages: Vec<String>,
+    /// How many jobs a sandbox may serve.
+    #[arg(long, env = "ENCLOS_REUSE", value_enum, default_value = "tenant")]
+    pub reuse: ReuseArg,
+    /// What keeps sandboxes from this host.
+    #[arg(long, env = "ENCLOS_ISOLATION", value_enum, default_value = "runc")]
+    pub isolation: IsolationArg,
+    /// Sandboxes to keep ready per language image; 0 makes images only when a job needs them.
+    #[arg(long, env = "ENCLOS_WARM", default_value_t = 2)]
+    pub warm: u32,
+    /// Folder of image folders [default: those that this build carries].
+    #[arg(long, env = "ENCLOS_IMAGES_DIR")]
+    pub images_dir: Option<PathBuf>,
+    /// Run without cgroups of our own: CPU time and memory are then only sampled.
+    #[arg(long, env = "ENCLOS_ALLOW_SAMPLED")]
+    pub allow_sampled: bool,
+    /// Longest that running jobs may take to end when the agent is asked to leave, in milliseconds.
+    #[arg(long, env = "ENCLOS_DRAIN_MS", default_value_t = 20_000)]
+    pub drain_ms: u64,
+    /// The master's own agent: the end of standard input ends it, and jobs come to it last.
+    #[arg(long)]
+    pub embedded: bool,
+    /// Where images come from.
+    #[command(flatten)]
+    pub sources: crate::images::SourceFlags,
+}
+
+/// The secret that lets an agent join. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JoinToken(String);
+
+impl JoinToken {
+    /// The token in `text`, without the white space around it.
+    ///
+    /// # Errors
+    /// [`ConfigError::Token`] when it cannot be one.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let token = text.trim();
+        let printable = token.bytes().all(|b| b.is_ascii_graphic());
+        if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !printable {
+            return Err(ConfigError::Token);
+        }
+        Ok(Self(token.to_owned()))
+    }
+
+    /// The secret itself, for a header.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for JoinToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JoinToken(…)")
+    }
+}
+
+/// What an agent runs with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `http://host:port` of the master's link.
+    pub master: String,
+    /// Its name.
+    pub name: AgentName,
+    /// Its credential.
+    pub token: JoinToken,
+    /// What it offers.
+    pub capacity: Capacity,
+    /// Ids of the languages that it offers, sorted.
+    pub languages: Vec<String>,
+    /// The weakest reuse that is allowed.
+    pub reuse: Reuse,
+    /// What keeps sandboxes from the host.
+    pub isolation: Isolation,
+    /// Sandboxes to keep ready per image.
+    pub warm: u32,
+    /// May run without cgroups.
+    pub allow_sampled: bool,
+    /// Longest drain.
+    pub drain: Duration,
+    /// Ends with its standard input.
+    pub embedded: bool,
+}
+
+/// Why an agent cannot be configured so.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The master's address.
+    #[error("--master must be http://HOST:PORT without a path (TLS is not built in yet), not '{0}'")]
+    Master(String),
+    /// The name.
+    #[error("--name: {0}")]
+    Name(#[from] NotAnAgentName),
+    /// No token.
+    #[error("no join token: set ENCLOS_JOIN_TOKEN or --join-token-file (the master keeps it in DATA_DIR/join-token)")]
+    NoToken,
+    /// The token's file.
+    #[error("the join token cannot be read from {}", path.display())]
+    TokenFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The token.
+    #[error("the join token is 1 to {TOKEN_BYTES_MAX} printable characters without spaces")]
+    Token,
+    /// A number outside its range.
+    #[error("{flag} must be {range}, not {value}")]
+    Range {
+        /// Which flag.
+        flag: &'static str,
+        /// What it may be.
+        range: String,
+        /// What it is.
+        value: String,
+    },
+    /// A language that no image has.
+    #[error("--languages: '{id}' is unknown; known are {known}")]
+    Language {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+impl Config {
+    /// The configuration that `args` come to on `machine`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what to write instead.
+    pub fn check(
+        args: &RunArgs,
+        token: Option<&str>,
+        machine: &Machine,
+        catalogue: &Catalogue,
+    ) -> Result<Self, ConfigError> {
+        let token = match (&args.join_token_file, token) {
+            (Some(path), _) => {
+                let text = std::fs::read_to_string(path);
+                JoinToken::parse(&text.map_err(|source| ConfigError::TokenFile { path: path.clone(), source })?)?
+            }
+            (None, Some(text)) => JoinToken::parse(text)?,
+            (None, None) => return Err(ConfigError::NoToken),
+        };
+        if args.warm > WARM_MAX {
+            return Err(range("--warm", format!("0 to {WARM_MAX}"), args.warm));
+        }
+        Ok(Self {
+            master: master(&args.master)?,
+            name: match &args.name {
+                Some(name) => name.parse()?,
+                None => machine.agent_name(),
+            },
+            token,
+            capacity: capacity(args, machine)?,
+            languages: languages(&args.languages, catalogue)?,
+            reuse: match args.reuse {
+                // Nothing stands between two jobs of a plain cell, so gVisor sandboxes serve one.
+                ReuseArg::Tenant if args.isolation != IsolationArg::Gvisor => Reuse::Tenant,
+                _ => Reuse::Never,
+            },
+            isolation: match args.isolation {
+                IsolationArg::Runc => Isolation::Runc,
+                IsolationArg::Userns => Isolation::Userns,
+                IsolationArg::Gvisor => Isolation::Gvisor,
+            },
+            warm: args.warm,
+            allow_sampled: args.allow_sampled,
+            drain: Duration::from_millis(args.drain_ms),
+            embedded: args.embedded,
+        })
+    }
+
+    /// Address of the master's WebSocket.
+    #[must_use]
+    pub fn link_url(&self) -> String {
+        format!("{}{LINK_PATH}", self.master.replacen("http", "ws", 1))
+    }
+
+    /// Whether it offers the language.
+    #[must_use]
+    pub fn offers(&self, language: &str) -> bool {
+        self.languages.iter().any(|id| id == language)
+    }
+}
+
+fn range(flag: &'static str, range: String, value: impl ToString) -> ConfigError {
+    ConfigError::Range { flag, range, value: value.to_string() }
+}
+
+fn master(text: &str) -> Result<String, ConfigError> {
+    let wrong = || ConfigError::Master(text.to_owned());
+    let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
+    let plain = url.scheme() == "http"
+        && url.host().is_some()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.username().is_empty();
+    if plain { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
+}
+
+fn capacity(args: &RunArgs, machine: &Machine) -> Result<Capacity, ConfigError> {
+    let cpus = args.cpus.unwrap_or(f64::from(machine.cpu_millis) / 1000.0);
+    if !(0.1..=1024.0).contains(&cpus) {
+        return Err(range("--cpus", "0.1 to 1024".to_owned(), cpus));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
+    let cpu_millis = (cpus * 1000.0).round() as u32;
+    let slots = args.slots.unwrap_or((cpu_millis.div_ceil(1000) * SLOTS_PER_CORE).min(SLOTS_MAX));
+    if !(1..=SLOTS_MAX).contains(&slots) {
+        return Err(range("--slots", format!("1 to {SLOTS_MAX}"), slots));
+    }
+    let memory_bytes = args.memory_bytes.unwrap_or(machine.memory_bytes / 4 * 3);
+    if !(MEMORY_BYTES_MIN..=machine.memory_bytes).contains(&memory_bytes) {
+        let may = format!("{MEMORY_BYTES_MIN} to {} (what this machine may use)", machine.memory_bytes);
+        return Err(range("--memory-bytes", may, memory_bytes));
+    }
+    let pids = args.pids.unwrap_or(slots * PIDS_PER_SLOT);
+    if pids == 0 {
+        return Err(range("--pids", "at least 1".to_owned(), pids));
+    }
+    Ok(Capacity { cpu_millis, memory_bytes, pids, slots })
+}
+
+fn languages(asked: &[String], catalogue: &Catalogue) -> Result<Vec<String>, ConfigError> {
+    let known = || catalogue.languages().iter().map(|l| l.id.clone()).collect::<Vec<_>>();
+    if asked.is_empty() {
+        return Ok(known());
+    }
+    let mut ids = Vec::new();
+    for name in asked {
+        let language = catalogue.find(name.trim());
+        let language = language.ok_or_else(|| ConfigError::Language { id: name.clone(), known: known().join(", ") })?;
+        ids.push(language.id.clone());
+    }
+    ids.sort();
+    ids.dedup();
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACHINE: Machine = Machine { cpu_millis: 2000, memory_bytes: 8 << 30, hostname: String::new() };
+
+    fn checked(args: &[&str]) -> Result<Config, ConfigError> {
+        let cli = Cli::try_parse_from([&["enclos-agent", "--name", "a"], args].concat()).expect("it parses");
+        Config::check(&cli.run, Some("secret\n"), &MACHINE, &Catalogue::embedded().unwrap())
+    }
+
+    #[test]
+    fn capacity_comes_from_the_machine() {
+        let config = checked(&[]).unwrap();
+        let expected = Capacity { cpu_millis: 2000, memory_bytes: 6 << 30, pids: 2048, slots: 4 };
+        assert_eq!(config.capacity, expected);
+        assert_eq!(config.link_url(), "ws://127.0.0.1:7301/v1/link");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_what_may_be() {
+        for (args, part) in [
+            (["--slots", "0"], "--slots must be 1 to 256"),
+            (["--cpus", "NaN"], "--cpus must be 0.1 to 1024"),
+            (["--cpus", "-1"], "--cpus"),
+            (["--memory-bytes", "0"], "--memory-bytes must be 67108864 to 8589934592"),
+            (["--pids", "0"], "--pids"),
+            (["--warm", "1000"], "--warm"),
+            (["--master", "https://h:1"], "--master"),
+            (["--master", "http://h:1/x"], "--master"),
+            (["--languages", "c,klingon"], "'klingon' is unknown"),
+        ] {
+            let arg = format!("{}={}", args[0], args[1]);
+            let error = checked(&[&arg]).unwrap_err().to_string();
+            assert!(error.contains(part), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn languages_are_named_by_id_or_alias_once() {
+        assert_eq!(checked(&["--languages", "py,c,python"]).unwrap().languages, ["c", "python"]);
+    }
+
+    #[test]
+    fn gvisor_sandboxes_serve_one_job() {
+        assert_eq!(checked(&["--isolation", "gvisor"]).unwrap().reuse, Reuse::Never);
+        assert_eq!(checked(&["--reuse", "never"]).unwrap().reuse, Reuse::Never);
+        assert_eq!(checked(&[]).unwrap().reuse, Reuse::Tenant);
+    }
+
+    #[test]
+    fn the_token_is_never_shown() {
+        let config = checked(&[]).unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+        assert!(JoinToken::parse("a b").is_err() && JoinToken::parse("").is_err());
+    }
+}

@@ -1,0 +1,322 @@
+//! A scripted engine for tests: each container is a task that speaks the supervisor's protocol.
+//!
+//! What it does is said beforehand, in order: which calls fail, what each step
+//! does, what each job leaves. Without a script everything goes well.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+
+use enclos_protocol::frame::{self, Decoder};
+use enclos_protocol::ids::AgentName;
+use enclos_protocol::job::Stream;
+use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
+use enclos_protocol::supervisor_link::{Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest};
+use futures::StreamExt;
+use serde_bytes::ByteBuf;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::io::ReaderStream;
+
+use super::{Answer, ContainerId, Engine, EngineError, EngineFacts, Piece, SandboxSpec, Wires};
+
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// A call that fails once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failing {
+    Create,
+    Attach,
+    Start,
+}
+
+/// What a step does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OnStep {
+    /// Writes this to stdout and exits.
+    Print(&'static str, i32),
+    /// Runs until it is cancelled.
+    Hang,
+    /// The sandbox ends in the middle of it.
+    Die,
+    /// The supervisor gives up.
+    Fault,
+    /// The supervisor writes bytes that are no message.
+    Garble,
+    /// The supervisor reports more than was asked for.
+    Flood,
+}
+
+#[derive(Default)]
+struct Script {
+    failing: VecDeque<Failing>,
+    steps: VecDeque<OnStep>,
+    leftovers: VecDeque<Vec<String>>,
+    facts: Option<SandboxFacts>,
+    /// Sandboxes of this many first starts end right after their setup.
+    short_lived: usize,
+}
+
+/// The engine.
+pub struct FakeEngine {
+    script: std::sync::Arc<Mutex<Script>>,
+    live: Mutex<BTreeSet<ContainerId>>,
+    waiting: Mutex<Vec<(ContainerId, DuplexStream)>>,
+    tasks: Mutex<JoinSet<()>>,
+    made: Mutex<usize>,
+    /// Steps that hang now; tests wait for it.
+    pub hanging: watch::Sender<usize>,
+    /// Step requests so far.
+    pub asked: std::sync::Arc<Mutex<Vec<StepRequest>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics while it holds this")
+}
+
+impl Default for FakeEngine {
+    fn default() -> Self {
+        Self {
+            script: std::sync::Arc::default(),
+            live: Mutex::default(),
+            waiting: Mutex::default(),
+            tasks: Mutex::new(JoinSet::new()),
+            made: Mutex::new(0),
+            hanging: watch::channel(0).0,
+            asked: std::sync::Arc::default(),
+        }
+    }
+}
+
+impl FakeEngine {
+    pub fn fail(&self, failing: Failing) {
+        locked(&self.script).failing.push_back(failing);
+    }
+
+    pub fn on_step(&self, step: OnStep) {
+        locked(&self.script).steps.push_back(step);
+    }
+
+    pub fn leave(&self, leftovers: &[&str]) {
+        locked(&self.script).leftovers.push_back(leftovers.iter().map(|l| (*l).to_owned()).collect());
+    }
+
+    pub fn find(&self, facts: SandboxFacts) {
+        locked(&self.script).facts = Some(facts);
+    }
+
+    pub fn end_early(&self, sandboxes: usize) {
+        locked(&self.script).short_lived = sandboxes;
+    }
+
+    /// Containers that were made and not removed.
+    pub fn live(&self) -> usize {
+        locked(&self.live).len()
+    }
+
+    /// Containers that were ever made.
+    pub fn made(&self) -> usize {
+        *locked(&self.made)
+    }
+
+    fn fails(&self, failing: Failing) -> bool {
+        let mut script = locked(&self.script);
+        let first = script.failing.front() == Some(&failing);
+        if first {
+            script.failing.pop_front();
+        }
+        first
+    }
+}
+
+/// Facts of a sandbox as the profile promises it, without cgroups.
+pub fn good_facts() -> SandboxFacts {
+    SandboxFacts {
+        capabilities: 0xc0,
+        no_new_privileges: true,
+        seccomp_mode: 2,
+        root_read_only: true,
+        interfaces: vec!["lo".into()],
+        memory_limit_bytes: None,
+        pids_limit: None,
+    }
+}
+
+impl Engine for FakeEngine {
+    fn facts(&self) -> Answer<'_, EngineFacts> {
+        Box::pin(async {
+            let runtimes = vec!["runc".to_owned()];
+            Ok(EngineFacts { version: "fake".into(), cgroupfs: true, apparmor: false, userns: false, runtimes })
+        })
+    }
+
+    fn probe_image(&self) -> Answer<'_, String> {
+        Box::pin(async { Ok("probe".to_owned()) })
+    }
+
+    fn create<'a>(&'a self, spec: &'a SandboxSpec) -> Answer<'a, ContainerId> {
+        Box::pin(async {
+            if self.fails(Failing::Create) {
+                return Err(EngineError::Create("scripted".into()));
+            }
+            *locked(&self.made) += 1;
+            let id = ContainerId(spec.name.clone());
+            assert!(locked(&self.live).insert(id.clone()), "names are unique");
+            Ok(id)
+        })
+    }
+
+    fn attach<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, Wires> {
+        Box::pin(async {
+            if self.fails(Failing::Attach) {
+                return Err(EngineError::Attach("scripted".into()));
+            }
+            let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+            locked(&self.waiting).push((id.clone(), theirs));
+            let (output, input) = tokio::io::split(ours);
+            let output = ReaderStream::new(output);
+            let output = output.map(|b| b.map(Piece::Frames).map_err(|e| EngineError::Output(e.into())));
+            Ok(Wires { input: Box::pin(input), output: output.boxed() })
+        })
+    }
+
+    fn start<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if self.fails(Failing::Start) {
+                return Err(EngineError::Start("scripted".into()));
+            }
+            let mut waiting = locked(&self.waiting);
+            let index = waiting.iter().position(|(waits, _)| waits == id).expect("it was attached before");
+            let (_, pipe) = waiting.remove(index);
+            let supervisor = FakeSupervisor {
+                pipe,
+                decoder: Decoder::default(),
+                script: std::sync::Arc::clone(&self.script),
+                hanging: self.hanging.clone(),
+                asked: std::sync::Arc::clone(&self.asked),
+            };
+            locked(&self.tasks).spawn(async move {
+                // The end of the pipe is the ordinary end.
+                let _ = supervisor.serve().await;
+            });
+            Ok(())
+        })
+    }
+
+    fn init_pid<'a>(&'a self, _id: &'a ContainerId) -> Answer<'a, u32> {
+        Box::pin(async { Ok(1) })
+    }
+
+    fn remove<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()> {
+        Box::pin(async {
+            locked(&self.live).remove(id);
+            Ok(())
+        })
+    }
+
+    fn containers_of<'a>(&'a self, _agent: &'a AgentName) -> Answer<'a, Vec<ContainerId>> {
+        Box::pin(async { Ok(locked(&self.live).iter().cloned().collect()) })
+    }
+}
+
+struct FakeSupervisor {
+    pipe: DuplexStream,
+    decoder: Decoder,
+    script: std::sync::Arc<Mutex<Script>>,
+    hanging: watch::Sender<usize>,
+    asked: std::sync::Arc<Mutex<Vec<StepRequest>>>,
+}
+
+impl FakeSupervisor {
+    async fn send(&mut self, report: Report) -> Option<()> {
+        self.pipe.write_all(&frame::encode(&report).ok()?).await.ok()
+    }
+
+    async fn receive(&mut self) -> Option<Request> {
+        loop {
+            if let Some(request) = self.decoder.take::<Request>().ok()? {
+                return Some(request);
+            }
+            let mut bytes = [0; 4096];
+            match self.pipe.read(&mut bytes).await {
+                Ok(read @ 1..) => self.decoder.feed(&bytes[..read]),
+                _ => return None,
+            }
+        }
+    }
+
+    /// `None` is the end.
+    async fn serve(mut self) -> Option<()> {
+        self.send(Report::Ready { version: SUPERVISOR_VERSION }).await?;
+        loop {
+            match self.receive().await? {
+                Request::Setup(_) => {
+                    let facts = locked(&self.script).facts.clone().unwrap_or_else(good_facts);
+                    self.send(Report::SetUp(facts)).await?;
+                    let mut script = locked(&self.script);
+                    if script.short_lived > 0 {
+                        script.short_lived -= 1;
+                        return None;
+                    }
+                }
+                Request::RunStep(step) => self.run(*step).await?,
+                Request::EndJob => {
+                    let leftovers = locked(&self.script).leftovers.pop_front().unwrap_or_default();
+                    self.send(Report::JobEnded { leftovers }).await?;
+                }
+                Request::BeginJob { .. }
+                | Request::PutFile { .. }
+                | Request::PutStdin
+                | Request::Data(_)
+                | Request::CancelStep => {}
+            }
+        }
+    }
+
+    async fn run(&mut self, step: StepRequest) -> Option<()> {
+        let report_bytes = usize::try_from(step.limits.report_bytes).ok()?;
+        locked(&self.asked).push(step);
+        let on_step = locked(&self.script).steps.pop_front().unwrap_or(OnStep::Print("hello", 0));
+        match on_step {
+            OnStep::Print(text, code) => {
+                self.output(text.as_bytes().to_vec()).await?;
+                self.done(Some(Exit::Code(code)), None).await
+            }
+            OnStep::Hang => {
+                self.output(b"before".to_vec()).await?;
+                self.hanging.send_modify(|n| *n += 1);
+                let request = self.receive().await;
+                self.hanging.send_modify(|n| *n -= 1);
+                assert_eq!(request?, Request::CancelStep);
+                self.done(Some(Exit::Signal(9)), Some(Stop::Cancelled)).await
+            }
+            OnStep::Die => None,
+            OnStep::Fault => self.send(Report::Fault { message: "scripted".into() }).await,
+            OnStep::Garble => self.pipe.write_all(&[0, 0, 0, 2, 0xff, 0xff]).await.ok(),
+            OnStep::Flood => self.output(vec![0; report_bytes + 1]).await,
+        }
+    }
+
+    async fn output(&mut self, bytes: Vec<u8>) -> Option<()> {
+        self.send(Report::Output { stream: Stream::Stdout, bytes: ByteBuf::from(bytes) }).await
+    }
+
+    async fn done(&mut self, exit: Option<Exit>, stop: Option<Stop>) -> Option<()> {
+        let facts = StepFacts {
+            exit,
+            stop,
+            cpu_us: 1000,
+            wall_us: 1000,
+            memory_peak_bytes: 4096,
+            oom_kills: 0,
+            pids_refused: 0,
+            stdout_bytes: 5,
+            stderr_bytes: 0,
+            kill_us: None,
+            accounting: Accounting::Sampled,
+            start_error: None,
+            keep_error: None,
+        };
+        self.send(Report::StepDone(Box::new(facts))).await
+    }
+}

@@ -1,0 +1,200 @@
+//! The hardening of a sandbox's container: one list, a reason on each line.
+//!
+//! Pure: a [`SandboxSpec`] in, the engine's configuration out. Nothing else in
+//! the agent sets an option of a container, and a snapshot test holds the whole
+//! of it, so a loosened line shows in review. What cells add on top (their own
+//! namespaces, cgroup, uid and a stricter filter) is the supervisor's.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use enclos_protocol::job::Isolation;
+use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID, SUPERVISOR_PATH};
+
+use super::SandboxSpec;
+
+/// Filter 1: the engine's default, and what the supervisor needs to make cells.
+pub const SECCOMP: &str = include_str!("../../profile/seccomp.json");
+/// AppArmor profile that hosts with AppArmor must have loaded.
+pub const APPARMOR: &str = "enclos-sandbox";
+/// Runtime that gVisor is registered under.
+pub const GVISOR_RUNTIME: &str = "runsc";
+
+/// Capabilities of the supervisor where it makes cells by user namespaces.
+const CAPABILITIES: [&str; 2] = ["SETUID", "SETGID"];
+/// Length of a period of the processor quota, in microseconds: the kernel's default.
+const CPU_PERIOD_US: i64 = 100_000;
+/// Open files of the supervisor and, through it, of a program.
+const FILES_MAX: i64 = 1024;
+/// `/dev/shm` of the container; cells have one of their own. The engine takes 0 for its default.
+const SHM_BYTES: i64 = 4096;
+/// What plain cells may write below each of their directories, in bytes.
+const PLAIN_TMPFS_BYTES: u64 = 256 * 1024 * 1024;
+
+/// One line of the profile.
+struct Rule {
+    reason: &'static str,
+    set: fn(&SandboxSpec, &mut ContainerCreateBody, &mut HostConfig),
+}
+
+const fn rule(reason: &'static str, set: fn(&SandboxSpec, &mut ContainerCreateBody, &mut HostConfig)) -> Rule {
+    Rule { reason, set }
+}
+
+/// The profile. Order does not matter.
+const RULES: &[Rule] = &[
+    rule("the supervisor is the first process, whatever the image says", |_, body, _| {
+        body.entrypoint = Some(vec![SUPERVISOR_PATH.to_owned()]);
+        body.cmd = Some(Vec::new());
+    }),
+    rule("uid 0 of the container maps cells' users; a program is never uid 0", |_, body, _| {
+        body.user = Some("0:0".to_owned());
+    }),
+    rule("frames travel over stdin and stdout; a terminal would change bytes", |_, body, _| {
+        body.tty = Some(false);
+        body.attach_stdin = Some(true);
+        body.attach_stdout = Some(true);
+        body.attach_stderr = Some(true);
+    }),
+    rule("stdin ends with the agent that held it, and the supervisor ends with its stdin", |_, body, _| {
+        body.open_stdin = Some(true);
+        body.stdin_once = Some(true);
+    }),
+    rule("an image's environment is nobody's choice for a job", |_, body, _| {
+        body.env = Some(vec!["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()]);
+    }),
+    rule("the same name everywhere, so that a program learns nothing of its host", |_, body, _| {
+        body.hostname = Some("sandbox".to_owned());
+    }),
+    rule("a reaper finds what a dead agent left, and knows since when", |spec, body, _| {
+        body.labels = Some(spec.labels.clone().into_iter().collect());
+    }),
+    rule("no network at all; each cell's own namespace has not even this one's loopback", |_, body, host| {
+        body.network_disabled = Some(true);
+        host.network_mode = Some("none".to_owned());
+    }),
+    rule("nothing of the image can be changed for the next job", |_, _, host| host.readonly_rootfs = Some(true)),
+    rule("every capability away, then the two that write the uid and gid maps of cells", |spec, _, host| {
+        host.cap_drop = Some(vec!["ALL".to_owned()]);
+        host.cap_add = Some(capabilities(spec.cells).map(str::to_owned).collect());
+    }),
+    rule("set-uid programs of the image raise nobody", |_, _, host| {
+        host.security_opt.get_or_insert_default().push("no-new-privileges".to_owned());
+        host.privileged = Some(false);
+    }),
+    rule("filter 1: the engine's default and the calls that make cells", |_, _, host| {
+        host.security_opt.get_or_insert_default().push(format!("seccomp={SECCOMP}"));
+    }),
+    rule("docker-default denies the mounts of cells; ours allows those and no more", |spec, _, host| {
+        if spec.apparmor {
+            host.security_opt.get_or_insert_default().push(format!("apparmor={APPARMOR}"));
+        }
+    }),
+    rule(
+        "the kernel refuses a fresh procfs in a cell while the container's is masked; cells mask their own",
+        |spec, _, host| {
+            if spec.cells == CellKind::Namespaced {
+                host.masked_paths = Some(Vec::new());
+                host.readonly_paths = Some(Vec::new());
+            }
+        },
+    ),
+    rule("memory and swap together: a program in swap is slow for everyone", |spec, _, host| {
+        let bytes = i64::try_from(spec.limits.memory_bytes).unwrap_or(i64::MAX);
+        host.memory = Some(bytes);
+        host.memory_swap = Some(bytes);
+    }),
+    rule("the supervisor is never the victim of a program's memory by the engine's choice", |_, _, host| {
+        host.oom_kill_disable = Some(false);
+    }),
+    rule("a quota is a limit, shares are a wish", |spec, _, host| {
+        host.cpu_period = Some(CPU_PERIOD_US);
+        host.cpu_quota = Some(i64::from(spec.limits.cpu_millis) * CPU_PERIOD_US / 1000);
+    }),
+    rule("a fork bomb stays inside", |spec, _, host| host.pids_limit = Some(i64::from(spec.limits.pids))),
+    rule("core dumps would fill disks; descriptors are the kernel's memory", |_, _, host| {
+        host.ulimits = Some(vec![ulimit("core", 0), ulimit("nofile", FILES_MAX)]);
+    }),
+    rule("shared memory of its own, and almost none: cells bring theirs", |_, _, host| {
+        host.ipc_mode = Some("private".to_owned());
+        host.shm_size = Some(SHM_BYTES);
+    }),
+    rule("its cgroup below the agent's, so that all sandboxes together stay within the offer", |spec, _, host| {
+        if let Some(cgroup) = &spec.cgroup {
+            host.cgroup_parent = Some(cgroup.parent.clone());
+            host.binds = Some(cgroup.binds.iter().map(|(from, to)| format!("{}:{to}:rw", from.display())).collect());
+        }
+    }),
+    rule("cgroup paths mean the same to agent and supervisor; cells see none of them", |spec, _, host| {
+        if spec.cgroup.is_some() {
+            host.cgroupns_mode = Some(HostConfigCgroupnsModeEnum::HOST);
+        }
+    }),
+    rule("plain cells have no file systems of their own to write to", |spec, _, host| {
+        if spec.cells == CellKind::Plain {
+            let options =
+                format!("rw,exec,nosuid,nodev,size={PLAIN_TMPFS_BYTES},mode=1777,uid={PROGRAM_UID},gid={PROGRAM_UID}");
+            let mounts = ["/job", "/tmp"].map(|path| (path.to_owned(), options.clone()));
+            host.tmpfs = Some(HashMap::from(mounts));
+        }
+    }),
+    rule("output goes to the agent alone; a log file would fill the host's disk", |_, _, host| {
+        host.log_config = Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None });
+    }),
+    rule("a sandbox that ended has ended", |_, _, host| {
+        host.restart_policy = Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None });
+    }),
+    rule("the supervisor reaps; a second init between would hide its children", |_, _, host| host.init = Some(false)),
+    rule("gVisor answers system calls instead of the host's kernel", |spec, _, host| {
+        if spec.isolation == Isolation::Gvisor {
+            host.runtime = Some(GVISOR_RUNTIME.to_owned());
+        }
+    }),
+];
+
+/// Capabilities that a sandbox's supervisor holds.
+pub fn capabilities(cells: CellKind) -> impl Iterator<Item = &'static str> {
+    // Plain cells have no pid namespace whose first process could be killed by its parent's right.
+    let kill = (cells == CellKind::Plain).then_some("KILL");
+    CAPABILITIES.into_iter().chain(kill)
+}
+
+/// The same as a bounding set (capabilities(7)): a bit for each.
+#[must_use]
+pub fn capability_bits(cells: CellKind) -> u64 {
+    let bit = |name: &str| match name {
+        "KILL" => 1 << 5,
+        "SETGID" => 1 << 6,
+        "SETUID" => 1 << 7,
+        _ => 0,
+    };
+    capabilities(cells).map(bit).sum()
+}
+
+fn ulimit(name: &str, limit: i64) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some(name.to_owned()), soft: Some(limit), hard: Some(limit) }
+}
+
+/// The engine's configuration of the container that `spec` describes.
+#[must_use]
+pub fn container(spec: &SandboxSpec) -> ContainerCreateBody {
+    let mut body = ContainerCreateBody { image: Some(spec.image.clone()), ..Default::default() };
+    let mut host = HostConfig::default();
+    for rule in RULES {
+        (rule.set)(spec, &mut body, &mut host);
+    }
+    body.host_config = Some(host);
+    body
+}
+
+/// The reason of every line, for operators (`doctor` prints them).
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.reason)
+}
+
+#[cfg(test)]
+#[path = "profile_tests.rs"]
+mod tests;

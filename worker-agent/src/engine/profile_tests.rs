@@ -1,0 +1,62 @@
+//! The whole profile as the engine gets it: a loosened line shows here.
+
+use super::*;
+use crate::engine::{CgroupMount, SandboxLimits};
+
+fn spec() -> SandboxSpec {
+    SandboxSpec {
+        name: "enclos-a-1".into(),
+        image: "enclos/sandbox-gcc:1".into(),
+        labels: [("enclos".to_owned(), "sandbox".to_owned())].into(),
+        limits: SandboxLimits { memory_bytes: 1 << 30, cpu_millis: 1500, pids: 520 },
+        cells: CellKind::Namespaced,
+        isolation: Isolation::Runc,
+        apparmor: false,
+        cgroup: Some(CgroupMount {
+            parent: "/enclos-a/1".into(),
+            binds: vec![("/sys/fs/cgroup/memory/enclos-a/1".into(), "/enclos/cgroup/memory".into())],
+        }),
+    }
+}
+
+fn json(spec: &SandboxSpec) -> String {
+    // By way of a value, whose keys are in order.
+    let value = serde_json::to_value(container(spec)).expect("the client's types can be written");
+    let text = serde_json::to_string_pretty(&value).expect("a value can be written");
+    let filter = serde_json::to_string(SECCOMP).expect("a string can be written");
+    text.replace(filter.trim_matches('"'), "<filter 1>")
+}
+
+#[test]
+fn the_profile_is_this() {
+    insta::assert_snapshot!(json(&spec()));
+}
+
+#[test]
+fn gvisor_differs_in_this() {
+    let spec = SandboxSpec { cells: CellKind::Plain, isolation: Isolation::Gvisor, cgroup: None, ..spec() };
+    insta::assert_snapshot!(json(&spec));
+}
+
+#[test]
+fn apparmor_is_named_where_the_host_has_it() {
+    let body = container(&SandboxSpec { apparmor: true, ..spec() });
+    let options = body.host_config.and_then(|h| h.security_opt).unwrap_or_default();
+    assert!(options.contains(&"apparmor=enclos-sandbox".to_owned()));
+}
+
+#[test]
+fn every_line_has_a_reason() {
+    insta::assert_snapshot!(reasons().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn bits_and_names_of_capabilities_agree() {
+    assert_eq!(capability_bits(CellKind::Namespaced), 0xc0);
+    assert_eq!(capability_bits(CellKind::Plain), 0xe0);
+}
+
+#[test]
+fn the_filter_is_json() {
+    assert!(serde_json::from_str::<serde_json::Value>(SECCOMP).is_ok());
+}

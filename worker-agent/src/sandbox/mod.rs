@@ -1,0 +1,373 @@
+//! One live sandbox: from its container to its end, and the job it serves.
+//!
+//! ```text
+//!           create, attach, start            Setup                    EndJob
+//!  (nothing) ──────────────────▶ Ready ─────────────────▶ idle ◀──────────────────┐
+//!                                        facts are held      │ BeginJob, files      │
+//!                                        against the profile └──▶ job ── RunStep ───┘
+//! ```
+//!
+//! Whoever holds a [`Sandbox`] is its only user. Every wait has a deadline; any
+//! error means that the stream can no longer be trusted, and the sandbox must
+//! be destroyed. What comes out of it is untrusted: sizes are held here too.
+//! Destroying the container and its cgroups is the pool's ([`Host::destroy`]).
+
+pub mod facts;
+mod uids;
+mod wires;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enclos_protocol::frame::{CHUNK_BYTES_MAX, FrameError};
+use enclos_protocol::ids::AgentName;
+use enclos_protocol::job::{Isolation, JobInput, Stream};
+use enclos_protocol::outcome::StepFacts;
+use enclos_protocol::supervisor_link::{
+    CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup, StepRequest,
+};
+use serde_bytes::ByteBuf;
+
+use crate::cgroup::{CgroupError, CgroupTree};
+use crate::engine::{ContainerId, Engine, EngineError, SandboxLimits, SandboxSpec, docker};
+use crate::stop::Stop;
+pub use uids::UidRange;
+use wires::SupervisorWires;
+
+/// Longest from the container's start until its supervisor is ready; gVisor needs seconds.
+const READY_WAIT: Duration = Duration::from_secs(30);
+/// Longest for the supervisor to prove a cell.
+const SETUP_WAIT: Duration = Duration::from_secs(30);
+/// Longest for one message to be taken by the supervisor while no program runs.
+const SEND_WAIT: Duration = Duration::from_secs(15);
+/// Longest for a job's remains to be removed and the base to be looked at.
+const END_WAIT: Duration = Duration::from_secs(15);
+/// What a step may take beyond its wall limit: copying the workspace, killing, reaping.
+const STEP_SLACK: Duration = Duration::from_secs(15);
+/// Longest from the request to cancel until the step is over.
+const CANCEL_WAIT: Duration = Duration::from_secs(5);
+/// Most leftovers that are looked at of one report.
+const LEFTOVERS_MAX: usize = 32;
+/// Longest text that is taken from a supervisor's words, in characters.
+const TEXT_CHARS_MAX: usize = 300;
+
+/// What sandboxes are made of on this agent; the same for all.
+pub struct Host {
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// Where cgroups are made; `None`: accounting is sampled.
+    pub cgroups: Option<CgroupTree>,
+    /// The agent's name.
+    pub agent: AgentName,
+    /// Identity of this process.
+    pub instance: uuid::Uuid,
+    /// What keeps sandboxes from the host.
+    pub isolation: Isolation,
+    /// How cells are made.
+    pub cells: CellKind,
+    /// The host has AppArmor.
+    pub apparmor: bool,
+    /// Limits of each sandbox.
+    pub limits: SandboxLimits,
+    /// User ids for programs.
+    pub uids: UidRange,
+    /// How long a sandbox may live before anyone may remove it.
+    pub lifetime: Duration,
+}
+
+/// Which step with a sandbox failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Its cgroups.
+    #[error("the sandbox's cgroups cannot be made")]
+    Cgroup(#[from] CgroupError),
+    /// The engine.
+    #[error("the engine failed the sandbox")]
+    Engine(#[from] EngineError),
+    /// Nothing came in time.
+    #[error("the supervisor did not answer within {seconds} s while it should {doing}")]
+    Late {
+        /// What it should have done.
+        doing: &'static str,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The streams ended.
+    #[error("the sandbox ended while it should {doing}")]
+    Ended {
+        /// What it should have done.
+        doing: &'static str,
+    },
+    /// It cannot be written to.
+    #[error("the supervisor takes no more requests")]
+    Write(#[source] std::io::Error),
+    /// Bytes that are no message.
+    #[error("the supervisor's words are not understood")]
+    Frame(#[from] FrameError),
+    /// A message where another belongs.
+    #[error("the supervisor spoke out of turn while it should {doing}")]
+    OutOfTurn {
+        /// What it should have done.
+        doing: &'static str,
+    },
+    /// Versions differ: the image holds another build's supervisor.
+    #[error("the supervisor speaks version {0}, this agent {SUPERVISOR_VERSION}")]
+    Version(u16),
+    /// The supervisor gave up.
+    #[error("the supervisor cannot go on: {0}")]
+    Fault(String),
+    /// The container is not what the profile says.
+    #[error("the sandbox is not what was asked for: {}", .0.join("; "))]
+    Violations(Vec<String>),
+    /// More output than the step's answer may hold.
+    #[error("the supervisor reported more output than was asked for")]
+    TooMuchOutput,
+}
+
+/// What the pool must know of a sandbox in order to destroy it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remains {
+    /// Its number.
+    pub number: u64,
+    /// Its container, if it was made.
+    pub container: Option<ContainerId>,
+}
+
+/// A sandbox that is ready for jobs, or in the middle of one.
+pub struct Sandbox {
+    number: u64,
+    container: ContainerId,
+    facts: SandboxFacts,
+    wires: SupervisorWires,
+}
+
+impl Host {
+    /// Makes sandbox `number` of `image` and proves it. On failure the remains tell what is to be destroyed.
+    ///
+    /// # Errors
+    /// The step that failed, with what is left of it.
+    pub async fn open(&self, number: u64, image: &str) -> Result<Sandbox, (SandboxError, Remains)> {
+        let mut remains = Remains { number, container: None };
+        match self.try_open(number, image, &mut remains).await {
+            Ok(sandbox) => Ok(sandbox),
+            Err(error) => Err((error, remains)),
+        }
+    }
+
+    async fn try_open(&self, number: u64, image: &str, remains: &mut Remains) -> Result<Sandbox, SandboxError> {
+        let branch = number.to_string();
+        let cgroup = self.cgroups.as_ref().map(|tree| tree.make_sandbox(&branch)).transpose()?;
+        let spec = SandboxSpec {
+            name: format!("enclos-{}-{number}", self.agent),
+            image: image.to_owned(),
+            labels: docker::labels(&self.agent, self.instance, unix_seconds() + self.lifetime.as_secs()),
+            limits: self.limits,
+            cells: self.cells,
+            isolation: self.isolation,
+            apparmor: self.apparmor,
+            cgroup,
+        };
+        let container = self.engine.create(&spec).await?;
+        remains.container = Some(container.clone());
+        let wires = self.engine.attach(&container).await?;
+        self.engine.start(&container).await?;
+        if let (Isolation::Userns, Some(tree)) = (self.isolation, &self.cgroups) {
+            let pid = self.engine.init_pid(&container).await?;
+            if let Some(uid) =
+                facts::mapped_root(&std::fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default())
+            {
+                tree.give_to(&branch, &container.0, uid)?;
+            }
+        }
+        let setup = Setup {
+            version: SUPERVISOR_VERSION,
+            host_uid: self.uids.uid(number),
+            cells: self.cells,
+            cgroup: self
+                .cgroups
+                .as_ref()
+                .map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() }),
+        };
+        let mut wires = SupervisorWires::new(wires);
+        let facts = handshake(&mut wires, setup).await?;
+        let violations = facts::violations(&facts, &facts::Expected::of(self));
+        if !violations.is_empty() {
+            return Err(SandboxError::Violations(violations));
+        }
+        Ok(Sandbox { number, container, facts, wires })
+    }
+
+    /// Destroys what is left of a sandbox. Failures are logged: the sweep at the agent's end tries again.
+    pub async fn destroy(&self, remains: &Remains) {
+        if let Some(container) = &remains.container
+            && let Err(error) = self.engine.remove(container).await
+        {
+            tracing::warn!(sandbox = remains.number, error = chain(&error), "container was not removed");
+        }
+        if let Some(tree) = &self.cgroups
+            && let Err(error) = tree.remove_sandbox(&remains.number.to_string()).await
+        {
+            tracing::warn!(sandbox = remains.number, error = chain(&error), "cgroups were not removed");
+        }
+    }
+}
+
+async fn handshake(wires: &mut SupervisorWires, setup: Setup) -> Result<SandboxFacts, SandboxError> {
+    let doing = "get ready";
+    match wires.receive(READY_WAIT, doing).await? {
+        Report::Ready { version: SUPERVISOR_VERSION } => {}
+        Report::Ready { version } => return Err(SandboxError::Version(version)),
+        other => return Err(out_of_turn(other, doing)),
+    }
+    wires.send(&Request::Setup(setup), SEND_WAIT).await?;
+    let doing = "prove a cell";
+    match wires.receive(SETUP_WAIT, doing).await? {
+        Report::SetUp(facts) => Ok(facts),
+        other => Err(out_of_turn(other, doing)),
+    }
+}
+
+/// The error that `report` is where another was expected.
+fn out_of_turn(report: Report, doing: &'static str) -> SandboxError {
+    match report {
+        Report::Fault { message } => SandboxError::Fault(short(message)),
+        _ => SandboxError::OutOfTurn { doing },
+    }
+}
+
+/// `text` within [`TEXT_CHARS_MAX`], without control characters: it goes to logs and messages.
+fn short(text: impl AsRef<str>) -> String {
+    text.as_ref().chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect()
+}
+
+fn unix_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let words = source.to_string();
+        // Some libraries' errors repeat their cause already.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = source.source();
+    }
+    text
+}
+
+/// What a step writes, as it comes.
+pub trait Listener: Send {
+    /// The next bytes of a stream.
+    fn output(&mut self, stream: Stream, bytes: Vec<u8>) -> impl Future<Output = ()> + Send;
+}
+
+impl Sandbox {
+    /// Its number on this agent.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What is to be destroyed in the end.
+    #[must_use]
+    pub fn remains(&self) -> Remains {
+        Remains { number: self.number, container: Some(self.container.clone()) }
+    }
+
+    /// Whether it ended, or spoke although nothing was asked of it. For idle sandboxes.
+    pub fn has_ended(&mut self) -> bool {
+        self.wires.has_ended()
+    }
+
+    /// What its supervisor found of it.
+    #[must_use]
+    pub fn facts(&self) -> &SandboxFacts {
+        &self.facts
+    }
+
+    /// Begins a job and brings its bytes.
+    ///
+    /// # Errors
+    /// Any: the sandbox must be destroyed.
+    pub async fn begin_job(&mut self, input: &JobInput) -> Result<(), SandboxError> {
+        self.wires.send(&Request::BeginJob { cpus: None }, SEND_WAIT).await?;
+        for file in &input.files {
+            self.wires.send(&Request::PutFile { path: file.path.clone() }, SEND_WAIT).await?;
+            self.send_bytes(&file.content).await?;
+        }
+        if !input.stdin.is_empty() {
+            self.wires.send(&Request::PutStdin, SEND_WAIT).await?;
+            self.send_bytes(&input.stdin).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), SandboxError> {
+        for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
+            self.wires.send(&Request::Data(ByteBuf::from(chunk)), SEND_WAIT).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a step to its end, which `stop` may bring forward.
+    ///
+    /// # Errors
+    /// Any: the sandbox must be destroyed.
+    pub async fn run_step(
+        &mut self,
+        request: StepRequest,
+        stop: &Stop,
+        listener: &mut impl Listener,
+    ) -> Result<StepFacts, SandboxError> {
+        let doing = "run a step";
+        let report_bytes_max = request.limits.report_bytes;
+        let wait = Duration::from_millis(request.limits.wall_ms) + STEP_SLACK;
+        let mut deadline = tokio::time::Instant::now() + wait;
+        self.wires.send(&Request::RunStep(Box::new(request)), SEND_WAIT).await?;
+        let mut reported = [0_u64; 2];
+        let mut cancelled = false;
+        loop {
+            let report = tokio::select! {
+                // Cancel-safe: a report is taken out of the decoder only when it is whole.
+                report = self.wires.receive_until(deadline, doing) => report?,
+                // Cancel-safe: it only watches a value.
+                _ = stop.wait(), if !cancelled => {
+                    cancelled = true;
+                    deadline = deadline.min(tokio::time::Instant::now() + CANCEL_WAIT);
+                    self.wires.send(&Request::CancelStep, SEND_WAIT).await?;
+                    continue;
+                }
+            };
+            match report {
+                Report::Output { stream, bytes } => {
+                    let sum = &mut reported[usize::from(stream == Stream::Stderr)];
+                    *sum = sum.saturating_add(bytes.len() as u64);
+                    if *sum > report_bytes_max {
+                        return Err(SandboxError::TooMuchOutput);
+                    }
+                    listener.output(stream, bytes.into_vec()).await;
+                }
+                Report::StepDone(facts) => return Ok(*facts),
+                other => return Err(out_of_turn(other, doing)),
+            }
+        }
+    }
+
+    /// Ends the job; gives what was not back at base. Only without leftovers may the sandbox serve on.
+    ///
+    /// # Errors
+    /// Any: the sandbox must be destroyed.
+    pub async fn end_job(&mut self) -> Result<Vec<String>, SandboxError> {
+        let doing = "end a job";
+        self.wires.send(&Request::EndJob, SEND_WAIT).await?;
+        match self.wires.receive(END_WAIT, doing).await? {
+            Report::JobEnded { leftovers } => Ok(leftovers.into_iter().take(LEFTOVERS_MAX).map(short).collect()),
+            other => Err(out_of_turn(other, doing)),
+        }
+    }
+}

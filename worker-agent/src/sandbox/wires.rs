@@ -1,0 +1,75 @@
+//! Messages over a container's attached streams, each with a deadline.
+
+use std::time::Duration;
+
+use enclos_protocol::frame::{self, Decoder};
+use enclos_protocol::supervisor_link::{Report, Request};
+use futures::{FutureExt, StreamExt};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::SandboxError;
+use crate::engine::{Piece, Wires};
+
+/// The supervisor's link of one sandbox.
+pub(super) struct SupervisorWires {
+    wires: Wires,
+    decoder: Decoder,
+}
+
+impl SupervisorWires {
+    pub(super) fn new(wires: Wires) -> Self {
+        Self { wires, decoder: Decoder::default() }
+    }
+
+    /// Sends one request whole. Not cancel-safe: a request cut short spoils the stream.
+    pub(super) async fn send(&mut self, request: &Request, wait: Duration) -> Result<(), SandboxError> {
+        let bytes = frame::encode(request)?;
+        let written = timeout(wait, async {
+            self.wires.input.write_all(&bytes).await?;
+            self.wires.input.flush().await
+        });
+        let late = SandboxError::Late { doing: "take a request", seconds: wait.as_secs() };
+        written.await.map_err(|_| late)?.map_err(SandboxError::Write)
+    }
+
+    /// Whether the stream ended, or holds what nobody asked for.
+    pub(super) fn has_ended(&mut self) -> bool {
+        while let Some(piece) = self.wires.output.next().now_or_never() {
+            match piece {
+                Some(Ok(Piece::Log(_))) => {}
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    /// The next report, within `wait`.
+    pub(super) async fn receive(&mut self, wait: Duration, doing: &'static str) -> Result<Report, SandboxError> {
+        self.receive_until(Instant::now() + wait, doing).await
+    }
+
+    /// The next report, before `deadline`. Cancel-safe: what has arrived stays in the decoder.
+    pub(super) async fn receive_until(
+        &mut self,
+        deadline: Instant,
+        doing: &'static str,
+    ) -> Result<Report, SandboxError> {
+        let begun = Instant::now();
+        loop {
+            if let Some(report) = self.decoder.take::<Report>()? {
+                return Ok(report);
+            }
+            let piece = timeout_at(deadline, self.wires.output.next()).await;
+            let piece = piece.map_err(|_| SandboxError::Late { doing, seconds: begun.elapsed().as_secs() })?;
+            match piece {
+                None => return Err(SandboxError::Ended { doing }),
+                Some(Err(error)) => return Err(SandboxError::Engine(error)),
+                Some(Ok(Piece::Frames(bytes))) => self.decoder.feed(&bytes),
+                Some(Ok(Piece::Log(bytes))) => {
+                    tracing::debug!(text = %String::from_utf8_lossy(&bytes).escape_debug(), "supervisor wrote to its log");
+                }
+            }
+        }
+    }
+}

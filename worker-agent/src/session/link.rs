@@ -1,0 +1,206 @@
+//! One connection to the master: dialled, greeted, read, and written by a task of its own.
+//!
+//! ```text
+//!  session ── control (bounded) ──▶ ┌────────┐
+//!          ── data (bounded) ─────▶ │ writer │ ──▶ WebSocket ──▶ session (read half)
+//!                                   └────────┘ control first
+//! ```
+//!
+//! The writer keeps a slow master from stopping the session's clocks. A full
+//! control queue means that the master does not read: the connection is given up.
+
+use std::time::Duration;
+
+use enclos_protocol::agent_link::{FromAgent, FromMaster, Hello, LINK_VERSION, LINK_VERSION_MIN, Welcome};
+use enclos_protocol::frame::{self, FRAME_BYTES_MAX, FrameError};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header::AUTHORIZATION};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use crate::config::JoinToken;
+
+/// Longest to be connected and upgraded.
+const DIAL_WAIT: Duration = Duration::from_secs(10);
+/// Longest from `Hello` to `Welcome`.
+const WELCOME_WAIT: Duration = Duration::from_secs(10);
+/// Longest for one message to leave.
+const WRITE_WAIT: Duration = Duration::from_secs(10);
+/// Control messages that may wait.
+const CONTROL_MAX: usize = 64;
+/// Data messages that may wait; more would only age in memory.
+const DATA_MAX: usize = 4;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Which step of a connection failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The token cannot stand in a header.
+    #[error("the join token cannot be sent")]
+    Token,
+    /// The address.
+    #[error("the master's address is not one")]
+    Address(#[source] tungstenite::Error),
+    /// The master refused the token.
+    #[error("the master refused the join token")]
+    Refused,
+    /// It could not be reached.
+    #[error("the master could not be reached")]
+    Dial(#[source] tungstenite::Error),
+    /// It took too long.
+    #[error("the master did not answer within {0:?}")]
+    Late(Duration),
+    /// The connection failed.
+    #[error("the connection broke")]
+    Broken(#[source] tungstenite::Error),
+    /// The connection ended.
+    #[error("the master closed the connection")]
+    Closed,
+    /// Words that are not understood.
+    #[error("the master's words are not understood")]
+    Frame(#[from] FrameError),
+    /// Not a welcome.
+    #[error("the master did not begin with a welcome")]
+    NotWelcome,
+    /// Versions.
+    #[error("the master speaks version {0} of the link, this agent {LINK_VERSION_MIN} to {LINK_VERSION}")]
+    Version(u16),
+    /// The master does not read.
+    #[error("the master takes no messages")]
+    Stalled,
+}
+
+/// A connection that was welcomed.
+pub struct Link {
+    incoming: SplitStream<Socket>,
+    control: mpsc::Sender<FromAgent>,
+    data: mpsc::Sender<FromAgent>,
+    writer: JoinSet<Result<(), LinkError>>,
+}
+
+/// A connection and what the master said first.
+pub struct Greeted {
+    /// The connection.
+    pub link: Link,
+    /// The master's words.
+    pub welcome: Welcome,
+    /// When `Hello` was sent; the first lease counts from there.
+    pub hello_sent: Instant,
+}
+
+impl Link {
+    /// Dials `url`, presents the token, and greets.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn open(url: &str, token: &JoinToken, hello: Hello) -> Result<Greeted, LinkError> {
+        let mut request = url.into_client_request().map_err(LinkError::Address)?;
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", token.reveal()));
+        let mut bearer = bearer.map_err(|_| LinkError::Token)?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let mut limits = WebSocketConfig::default();
+        limits.max_message_size = Some(FRAME_BYTES_MAX);
+        limits.max_frame_size = Some(FRAME_BYTES_MAX);
+        let dialled = timeout(DIAL_WAIT, connect_async_with_config(request, Some(limits), true)).await;
+        let socket = match dialled.map_err(|_| LinkError::Late(DIAL_WAIT))? {
+            Ok((socket, _)) => socket,
+            Err(tungstenite::Error::Http(response)) if response.status() == StatusCode::UNAUTHORIZED => {
+                return Err(LinkError::Refused);
+            }
+            Err(error) => return Err(LinkError::Dial(error)),
+        };
+        let (mut sink, mut incoming) = socket.split();
+        let hello_sent = Instant::now();
+        let hello = frame::encode_body(&FromAgent::Hello(Box::new(hello)))?;
+        sink.send(Message::Binary(hello.into())).await.map_err(LinkError::Broken)?;
+        let first = timeout(WELCOME_WAIT, next(&mut incoming)).await.map_err(|_| LinkError::Late(WELCOME_WAIT))??;
+        let FromMaster::Welcome(welcome) = first else { return Err(LinkError::NotWelcome) };
+        if !(LINK_VERSION_MIN..=LINK_VERSION).contains(&welcome.version) {
+            return Err(LinkError::Version(welcome.version));
+        }
+        let (control, control_queue) = mpsc::channel(CONTROL_MAX);
+        let (data, data_queue) = mpsc::channel(DATA_MAX);
+        let mut writer = JoinSet::new();
+        writer.spawn(write(sink, control_queue, data_queue));
+        Ok(Greeted { link: Self { incoming, control, data, writer }, welcome, hello_sent })
+    }
+
+    /// The next message. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`LinkError`]; the connection is over then.
+    pub async fn receive(&mut self) -> Result<FromMaster, LinkError> {
+        tokio::select! {
+            message = next(&mut self.incoming) => message,
+            // The writer ends only with the connection, or when the link is closed.
+            ended = self.writer.join_next() => match ended {
+                Some(Ok(Err(error))) => Err(error),
+                _ => Err(LinkError::Closed),
+            },
+        }
+    }
+
+    /// Queues a message that goes before all data.
+    ///
+    /// # Errors
+    /// [`LinkError::Stalled`] when the queue is full.
+    pub fn control(&self, message: FromAgent) -> Result<(), LinkError> {
+        self.control.try_send(message).map_err(|_| LinkError::Stalled)
+    }
+
+    /// The data queue: a place is to be had in it before the message is chosen.
+    #[must_use]
+    pub fn data(&self) -> mpsc::Sender<FromAgent> {
+        self.data.clone()
+    }
+
+    /// Lets what is queued leave, then closes the connection.
+    pub async fn close(mut self) {
+        drop(self.control);
+        drop(self.data);
+        let _ = timeout(WRITE_WAIT, self.writer.join_next()).await;
+    }
+}
+
+async fn next(incoming: &mut SplitStream<Socket>) -> Result<FromMaster, LinkError> {
+    loop {
+        match incoming.next().await {
+            None | Some(Ok(Message::Close(_))) => return Err(LinkError::Closed),
+            Some(Err(error)) => return Err(LinkError::Broken(error)),
+            Some(Ok(Message::Binary(body))) => return Ok(frame::decode_body(&body)?),
+            // Pings are answered by the library with the next write; text is not part of the protocol.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_) | Message::Frame(_))) => {}
+        }
+    }
+}
+
+async fn write(
+    mut sink: SplitSink<Socket, Message>,
+    mut control: mpsc::Receiver<FromAgent>,
+    mut data: mpsc::Receiver<FromAgent>,
+) -> Result<(), LinkError> {
+    loop {
+        // Cancel-safe: a message is taken out only when it is delivered.
+        let message = tokio::select! {
+            biased;
+            Some(message) = control.recv() => message,
+            Some(message) = data.recv() => message,
+            else => break,
+        };
+        let body = frame::encode_body(&message)?;
+        let sent = timeout(WRITE_WAIT, sink.send(Message::Binary(body.into()))).await;
+        sent.map_err(|_| LinkError::Stalled)?.map_err(LinkError::Broken)?;
+    }
+    // The other side may be gone already, and then there is nothing to close.
+    let _ = timeout(WRITE_WAIT, sink.close()).await;
+    Ok(())
+}

@@ -1,0 +1,328 @@
+//! The session against a master of few words on a real local WebSocket.
+
+use enclos_protocol::agent_link::{Capacity, Hello, LINK_VERSION};
+use enclos_protocol::frame;
+use enclos_protocol::job::{JobReport, Step, Stream};
+use enclos_protocol::outcome::Outcome;
+use futures::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
+
+use super::*;
+use crate::config::JoinToken;
+use crate::engine::fake::{FakeEngine, OnStep};
+use crate::machine::OwnCgroup;
+use crate::pool::Pool;
+use crate::testing::{BOUNDS, FakeImages, attempt_id, host, job, workshop};
+
+/// Longest that any single thing may take; a bound for failures, never awaited in full.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A lease that does not end during a test.
+const LONG_MS: u64 = 60_000;
+
+struct Master {
+    listener: TcpListener,
+}
+
+struct Conversation {
+    socket: WebSocketStream<TcpStream>,
+    hello: Hello,
+}
+
+impl Master {
+    async fn new() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port") }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.listener.local_addr().expect("it is bound"))
+    }
+
+    /// The next connection's socket; `None`: its token was refused.
+    async fn accept(&self) -> Option<WebSocketStream<TcpStream>> {
+        let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.expect("the agent dials").unwrap();
+        #[expect(clippy::result_large_err, reason = "the library's signature")]
+        let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+            if request.headers().get("authorization").is_some_and(|v| v == "Bearer secret") {
+                return Ok(response);
+            }
+            let mut refusal = ErrorResponse::new(None);
+            *refusal.status_mut() = StatusCode::UNAUTHORIZED;
+            Err(refusal)
+        };
+        accept_hdr_async(stream, check).await.ok()
+    }
+
+    /// The next connection, welcomed with `keep` of what it holds.
+    async fn welcome(&self, lease_ms: u64, keep: impl Fn(&Hello) -> Vec<AttemptId>) -> Conversation {
+        let mut socket = self.accept().await.expect("the token is right");
+        let FromAgent::Hello(hello) = receive(&mut socket).await.expect("a hello") else { panic!("hello is first") };
+        let keep = keep(&hello);
+        let welcome = Welcome { version: LINK_VERSION, lease_ms, heartbeat_ms: 100, keep };
+        let mut conversation = Conversation { socket, hello: *hello };
+        conversation.send(FromMaster::Welcome(welcome)).await;
+        conversation
+    }
+}
+
+async fn receive(socket: &mut WebSocketStream<TcpStream>) -> Option<FromAgent> {
+    loop {
+        match timeout(PATIENCE, socket.next()).await.expect("the agent speaks")? {
+            Ok(Message::Binary(body)) => return Some(frame::decode_body(&body).expect("it is understood")),
+            Ok(Message::Close(_)) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}
+
+impl Conversation {
+    async fn send(&mut self, message: FromMaster) {
+        let body = frame::encode_body(&message).expect("it fits");
+        self.socket.send(Message::Binary(body.into())).await.expect("the agent reads");
+    }
+
+    async fn dispatch(&mut self, attempt: AttemptId, language: &str) {
+        let (spec, input) = job(language);
+        let input = InputSource::Inline(input);
+        self.send(FromMaster::Dispatch { attempt, spec: Box::new(spec), input }).await;
+    }
+
+    /// The next message that is not a heartbeat; heartbeats are answered.
+    async fn next(&mut self) -> FromAgent {
+        loop {
+            match receive(&mut self.socket).await.expect("the connection is open") {
+                FromAgent::Heartbeat { sequence, .. } => self.send(FromMaster::Renew { sequence }).await,
+                other => return other,
+            }
+        }
+    }
+
+    /// Everything up to the report of an attempt.
+    async fn until_finished(&mut self) -> (Vec<FromAgent>, Box<JobReport>) {
+        let mut before = Vec::new();
+        loop {
+            match self.next().await {
+                FromAgent::Finished { report, .. } => return (before, report),
+                other => before.push(other),
+            }
+        }
+    }
+}
+
+/// An agent whose session runs in a task.
+struct Agent {
+    engine: Arc<FakeEngine>,
+    leave: Leave,
+    session: JoinSet<Result<(), LinkError>>,
+    pool: Pool,
+    pool_task: JoinSet<()>,
+}
+
+impl Agent {
+    fn start(master: &Master, token: &str) -> Self {
+        let engine = Arc::new(FakeEngine::default());
+        let images = Arc::new(FakeImages { gate: watch::channel(Some(true)).0 });
+        let (pool, task) = Pool::new(host(&engine), BOUNDS);
+        let mut pool_task = JoinSet::new();
+        pool_task.spawn(task);
+        let config = Config {
+            master: master.url(),
+            name: "test".parse().expect("a valid name"),
+            token: JoinToken::parse(token).expect("a token"),
+            capacity: Capacity { cpu_millis: 2000, memory_bytes: 1 << 30, pids: 1024, slots: 2 },
+            languages: vec!["c".into(), "python".into()],
+            reuse: enclos_protocol::job::Reuse::Tenant,
+            isolation: enclos_protocol::job::Isolation::Runc,
+            warm: 0,
+            allow_sampled: false,
+            drain: PATIENCE,
+            embedded: false,
+        };
+        let leave = Leave { drain: CancellationToken::new(), now: CancellationToken::new() };
+        let workshop = Arc::new(workshop(pool.clone(), images));
+        let sampler = Sampler::new(OwnCgroup::default());
+        let mut session = JoinSet::new();
+        session.spawn(Session::new(Arc::new(config), workshop, uuid::Uuid::nil(), sampler).run(leave.clone()));
+        Self { engine, leave, session, pool, pool_task }
+    }
+
+    async fn hanging(&self, wanted: usize) {
+        let mut hanging = self.engine.hanging.subscribe();
+        let reached = hanging.wait_for(|n| *n == wanted);
+        timeout(PATIENCE, reached).await.expect("the step is reached").expect("the engine lives");
+    }
+
+    /// Waits until the session has left, and ends the pool.
+    async fn left(mut self) -> Result<(), LinkError> {
+        let ended = timeout(PATIENCE, self.session.join_next()).await.expect("it leaves");
+        self.pool.shutdown().await;
+        self.pool_task.join_next().await;
+        assert_eq!(self.engine.live(), 0, "nothing is left");
+        ended.expect("there is a session").expect("it does not panic")
+    }
+}
+
+fn all(hello: &Hello) -> Vec<AttemptId> {
+    hello.holding.clone()
+}
+
+#[tokio::test]
+async fn a_job_is_told_in_order_and_told_again_until_it_is_acknowledged() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    let mut first = master.welcome(LONG_MS, all).await;
+    assert_eq!(first.hello.load.languages[0].version, "gcc 14");
+    assert!(first.hello.holding.is_empty());
+    let attempt = attempt_id(1);
+    first.dispatch(attempt, "python").await;
+    let (told, report) = first.until_finished().await;
+    assert_eq!(report.outcome, Outcome::Ok);
+    assert_eq!(told[0], FromAgent::Started { attempt, step: Step::Run });
+    let FromAgent::Output { stream: Stream::Stdout, offset: 0, bytes, .. } = &told[1] else { panic!("{told:?}") };
+    assert_eq!(bytes.as_ref(), b"hello");
+    drop(first);
+
+    let mut second = master.welcome(LONG_MS, all).await;
+    assert_eq!(second.hello.holding, [attempt]);
+    let again = second.until_finished().await;
+    assert_eq!(again, (told, report));
+    second.send(FromMaster::Acknowledge { attempt }).await;
+    second.send(FromMaster::Drain).await;
+    while receive(&mut second.socket).await.is_some() {}
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn what_the_master_does_not_keep_is_ended() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    agent.engine.on_step(OnStep::Hang);
+    let mut first = master.welcome(LONG_MS, all).await;
+    first.dispatch(attempt_id(1), "python").await;
+    agent.hanging(1).await;
+    drop(first);
+    let second = master.welcome(LONG_MS, |_| Vec::new()).await;
+    agent.hanging(0).await;
+    drop(second);
+    let third = master.welcome(LONG_MS, all).await;
+    assert!(third.hello.holding.is_empty());
+    agent.leave.drain.cancel();
+    drop(third);
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_lease_that_is_not_renewed_kills_what_runs() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    agent.engine.on_step(OnStep::Hang);
+    let mut silent = master.welcome(500, all).await;
+    silent.dispatch(attempt_id(1), "python").await;
+    agent.hanging(1).await;
+    // No heartbeat is answered.
+    agent.hanging(0).await;
+    let next = master.welcome(LONG_MS, all).await;
+    assert!(next.hello.holding.is_empty(), "nothing is told of it");
+    agent.leave.drain.cancel();
+    drop((silent, next));
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_cancelled_job_is_reported_as_cancelled() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    agent.engine.on_step(OnStep::Hang);
+    let mut link = master.welcome(LONG_MS, all).await;
+    let attempt = attempt_id(1);
+    link.dispatch(attempt, "c").await;
+    agent.hanging(1).await;
+    link.send(FromMaster::Cancel { attempt }).await;
+    assert_eq!(link.until_finished().await.1.outcome, Outcome::Cancelled);
+    link.send(FromMaster::Acknowledge { attempt }).await;
+    agent.leave.drain.cancel();
+    while receive(&mut link.socket).await.is_some() {}
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn jobs_beyond_the_offer_and_unknown_languages_go_back() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    let mut link = master.welcome(LONG_MS, all).await;
+    for n in 1..=2 {
+        agent.engine.on_step(OnStep::Hang);
+        link.dispatch(attempt_id(n), "python").await;
+    }
+    agent.hanging(2).await;
+    let third = attempt_id(3);
+    link.dispatch(third, "python").await;
+    loop {
+        match link.next().await {
+            FromAgent::Returned { attempt, reason } => {
+                assert_eq!((attempt, reason), (third, ReturnReason::NoRoom));
+                break;
+            }
+            FromAgent::Started { .. } | FromAgent::Output { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    link.send(FromMaster::Acknowledge { attempt: third }).await;
+    // The second word stops what runs: the jobs go back.
+    agent.leave.drain.cancel();
+    agent.leave.now.cancel();
+    let mut returned = 0;
+    while let Some(message) = receive(&mut link.socket).await {
+        if let FromAgent::Returned { attempt, reason } = message {
+            assert_eq!(reason, ReturnReason::Draining);
+            returned += 1;
+            link.send(FromMaster::Acknowledge { attempt }).await;
+        }
+    }
+    assert_eq!(returned, 2);
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_draining_agent_finishes_and_takes_no_more() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    agent.engine.on_step(OnStep::Hang);
+    let mut link = master.welcome(LONG_MS, all).await;
+    let (running, late) = (attempt_id(1), attempt_id(2));
+    link.dispatch(running, "python").await;
+    agent.hanging(1).await;
+    link.send(FromMaster::Drain).await;
+    link.dispatch(late, "python").await;
+    let mut ended = Vec::new();
+    while let Some(message) = receive(&mut link.socket).await {
+        match message {
+            FromAgent::Returned { attempt, reason } => {
+                assert_eq!((attempt, reason), (late, ReturnReason::Draining));
+                link.send(FromMaster::Acknowledge { attempt }).await;
+                link.send(FromMaster::Cancel { attempt: running }).await;
+                ended.push(attempt);
+            }
+            FromAgent::Finished { attempt, .. } => {
+                link.send(FromMaster::Acknowledge { attempt }).await;
+                ended.push(attempt);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(ended, [late, running]);
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_refused_token_ends_an_agent_that_never_joined() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "wrong");
+    assert!(master.accept().await.is_none());
+    assert!(matches!(agent.left().await, Err(LinkError::Refused)));
+}
