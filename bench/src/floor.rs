@@ -46,12 +46,7 @@ pub fn run(args: &FloorArgs) -> Result<(), Box<dyn std::error::Error>> {
         let series = Series::of(times);
         let p50 = series.percentile(50);
         let base = *base.get_or_insert(p50);
-        println!(
-            "| {name} | {} | {} | {per_second:.0} | {} |",
-            ms(p50),
-            ms(series.percentile(99)),
-            ratio(p50, base)
-        );
+        println!("| {name} | {} | {} | {per_second:.0} | {} |", ms(p50), ms(series.percentile(99)), ratio(p50, base));
     }
     Ok(())
 }

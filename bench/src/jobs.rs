@@ -102,22 +102,24 @@ pub fn run(args: &JobsArgs) -> Outcome<()> {
     })
 }
 
-/// The image of a language as the engine's client lists it.
-fn image_of(hello: &Hello) -> Outcome<String> {
+/// The newest of our images with this name, as the engine's client lists it.
+pub fn image_named(name: &str) -> Outcome<String> {
     let format = "{{.Repository}}:{{.Tag}}";
     let listed = std::process::Command::new("docker").args(["images", "--format", format]).output()?;
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let prefix = format!("enclos/{}:", hello.image);
+    let prefix = format!("enclos/{name}:");
     let found = text.lines().find(|line| line.starts_with(&prefix)).map(str::to_owned);
     found.ok_or_else(|| format!("no image {prefix}…: run 'enclos images build'").into())
 }
 
 async fn latency(client: &Client, args: &JobsArgs) -> Outcome<()> {
     const WARM_UP: usize = 5;
-    println!("| hello, one client | bare p50 ms | Enclos p50 | p95 | p99 | against bare p50 | `docker run` p50 ms | against bare |");
+    println!(
+        "| hello, one client | bare p50 ms | Enclos p50 | p95 | p99 | against bare p50 | `docker run` p50 ms | against bare |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     for hello in &HELLOS {
-        let rootfs = Rootfs::start(&image_of(hello)?)?;
+        let rootfs = Rootfs::start(&image_named(hello.image)?)?;
         let (mut ours, mut bare, mut contained) = (Vec::new(), Vec::new(), Vec::new());
         for n in 0..WARM_UP + args.count {
             let begun = Instant::now();
@@ -187,9 +189,8 @@ impl Client {
             self.hello(hello, n, scopes).await?;
         }
         let begun = Instant::now();
-        let mut answers = futures::stream::iter(0..args.load)
-            .map(|n| self.hello(hello, n, scopes))
-            .buffer_unordered(args.clients);
+        let mut answers =
+            futures::stream::iter(0..args.load).map(|n| self.hello(hello, n, scopes)).buffer_unordered(args.clients);
         while let Some(answer) = answers.next().await {
             answer?;
         }

@@ -4,11 +4,13 @@
 //! only ratios within a run mean something. Every answer is checked while it
 //! is timed. The tables go to standard output as Markdown.
 //!
-//! `floor` measures what the kernel asks for a process in new namespaces;
-//! `jobs` measures a running master against bare processes with the very same
+//! `floor` measures what the kernel asks for a process in new namespaces,
+//! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
+//! running master against bare processes with the very same
 //! toolchains, and against a container for each job.
 
 mod bare;
+mod cells;
 mod floor;
 mod jobs;
 mod stats;
@@ -28,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Processes in new namespaces, against bare ones (needs root)
     Floor(floor::FloorArgs),
+    /// Cells of a real sandbox: their rate, and how exact limits are (needs root and an engine)
+    Cells(cells::CellsArgs),
     /// Jobs through a running master, against bare processes and `docker run`
     Jobs(jobs::JobsArgs),
 }
@@ -35,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Floor(args) => floor::run(&args),
+        Command::Cells(args) => cells::run(&args),
         Command::Jobs(args) => jobs::run(&args),
     };
     match result {
