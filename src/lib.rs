@@ -1,1 +1,34 @@
-//! x
+//! The master of Enclos: takes submissions over HTTP, keeps them, and gives them to agents.
+//!
+//! Modules stand in the order of the direction of imports: each names only
+//! what stands above it. Untrusted bytes enter in `http` (clients) and
+//! `agents` (whose numbers are bounded there); only `store` speaks to the disk,
+//! and only the scheduler's one task decides where a job goes.
+
+// What is set, what is counted, and what listens.
+pub mod config;
+pub mod metrics;
+
+pub mod listen;
+
+// What is kept, and what is live.
+pub mod store;
+
+pub mod progress;
+
+// Who is next, who gets it, who does it.
+pub mod queue;
+
+pub mod scheduler;
+
+pub mod agents;
+
+// What clients may ask.
+pub mod admission;
+
+pub mod http;
+
+// All of it together, and the command line.
+pub mod master;
+
+pub mod cli;

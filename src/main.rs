@@ -1,1 +1,7 @@
-fn main() {}
+//! `enclos`: master and command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    enclos::cli::main()
+}

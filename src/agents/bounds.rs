@@ -1,0 +1,163 @@
+//! What agents say, brought within bounds. Pure.
+//!
+//! An agent is trusted with the jobs it is given and with nothing else: its
+//! numbers must not overflow a sum, and its texts must not fill the memory, the
+//! log or an operator's screen.
+
+use enclos_protocol::agent_link::{
+    Capacity, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
+};
+use enclos_protocol::job::{JobReport, StepReport};
+
+use crate::queue::Room;
+use crate::scheduler::{Joining, Offer, SessionId};
+
+/// Cores of one agent, in thousandths.
+const CPU_MILLIS_MAX: u32 = 4096 * 1000;
+/// Memory of one agent, in bytes: 1 PiB.
+const MEMORY_BYTES_MAX: u64 = 1 << 50;
+/// Processes of one agent: the kernel's own maximum.
+const PIDS_MAX: u32 = 1 << 22;
+/// Jobs at once on one agent; below what a session's queue takes.
+pub(super) const SLOTS_MAX: u32 = 1024;
+/// Languages of one agent.
+const LANGUAGES_MAX: usize = 256;
+/// Attempts that one agent may hold.
+const HOLDING_MAX: usize = 2 * SLOTS_MAX as usize;
+/// Characters of ids and versions.
+const NAME_CHARS_MAX: usize = 100;
+/// Characters of what is for people.
+const TEXT_CHARS_MAX: usize = 500;
+/// Longest time that is believed, in microseconds: a day.
+const TIME_US_MAX: u64 = 24 * 3600 * 1_000_000;
+
+/// Why a hello is not answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum HelloError {
+    #[error("this master speaks newer versions of the link only; update the agent")]
+    TooOld,
+    #[error("the agent holds more attempts than an agent may have")]
+    HoldsTooMuch,
+}
+
+/// The agent as the scheduler sees it.
+pub(super) fn joining(hello: Hello, session: SessionId) -> Result<Joining, HelloError> {
+    let Hello { version, name, instance, build, capacity, isolation, reuse, embedded, holding, load } = hello;
+    if version < LINK_VERSION_MIN {
+        return Err(HelloError::TooOld);
+    }
+    if holding.len() > HOLDING_MAX {
+        return Err(HelloError::HoldsTooMuch);
+    }
+    let build = text(&build, NAME_CHARS_MAX);
+    let offer = Offer { capacity: room(capacity), isolation, reuse, embedded, build };
+    Ok(Joining { session, name, instance, offer, holding, load: self::load(load) })
+}
+
+fn room(capacity: Capacity) -> Room {
+    let Capacity { cpu_millis, memory_bytes, pids, slots } = capacity;
+    Room {
+        memory_bytes: memory_bytes.min(MEMORY_BYTES_MAX),
+        cpu_millis: u64::from(cpu_millis.min(CPU_MILLIS_MAX)),
+        pids: u64::from(pids.min(PIDS_MAX)),
+        slots: u64::from(slots.min(SLOTS_MAX)),
+    }
+}
+
+/// A load report within bounds.
+pub(super) fn load(load: LoadReport) -> LoadReport {
+    let LoadReport {
+        cpu_busy_permille,
+        memory_busy_permille,
+        memory_promised_bytes,
+        running,
+        sandboxes,
+        mut languages,
+        draining,
+    } = load;
+    languages.truncate(LANGUAGES_MAX);
+    LoadReport {
+        cpu_busy_permille: cpu_busy_permille.min(1000),
+        memory_busy_permille: memory_busy_permille.min(1000),
+        memory_promised_bytes: memory_promised_bytes.min(MEMORY_BYTES_MAX),
+        running,
+        sandboxes,
+        languages: languages.into_iter().map(language).collect(),
+        draining,
+    }
+}
+
+fn language(offered: OfferedLanguage) -> OfferedLanguage {
+    let OfferedLanguage { id, version, image, warm } = offered;
+    let image = match image {
+        ImageState::Preparing { progress } => ImageState::Preparing { progress: text(&progress, TEXT_CHARS_MAX) },
+        ImageState::Failed { reason } => ImageState::Failed { reason: text(&reason, TEXT_CHARS_MAX) },
+        ImageState::Absent | ImageState::Ready => image,
+    };
+    OfferedLanguage { id: text(&id, NAME_CHARS_MAX), version: text(&version, NAME_CHARS_MAX), image, warm }
+}
+
+/// A report within bounds.
+pub(super) fn report(mut report: JobReport) -> JobReport {
+    report.message = report.message.map(|message| text(&message, TEXT_CHARS_MAX));
+    report.sandbox_us = report.sandbox_us.min(TIME_US_MAX);
+    report.compile.iter_mut().chain(&mut report.run).for_each(step);
+    report
+}
+
+fn step(step: &mut StepReport) {
+    let facts = &mut step.facts;
+    facts.cpu_us = facts.cpu_us.min(TIME_US_MAX);
+    facts.wall_us = facts.wall_us.min(TIME_US_MAX);
+    facts.memory_peak_bytes = facts.memory_peak_bytes.min(MEMORY_BYTES_MAX);
+    facts.start_error = facts.start_error.take().map(|why| text(&why, TEXT_CHARS_MAX));
+    facts.keep_error = facts.keep_error.take().map(|why| text(&why, TEXT_CHARS_MAX));
+}
+
+/// A reason within bounds.
+pub(super) fn reason(reason: ReturnReason) -> ReturnReason {
+    match reason {
+        ReturnReason::Failed { message } => ReturnReason::Failed { message: text(&message, TEXT_CHARS_MAX) },
+        ReturnReason::Draining | ReturnReason::NoRoom => reason,
+    }
+}
+
+/// The first characters of `text`, controls made blanks: it may end up on a terminal.
+fn text(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_an_agent_never_overflow_a_sum() {
+        let huge = Capacity { cpu_millis: u32::MAX, memory_bytes: u64::MAX, pids: u32::MAX, slots: u32::MAX };
+        let room = room(huge);
+        let many = (0..2048).fold(Room::default(), |sum, _| sum.plus(room));
+        assert_eq!(many.memory_bytes, 2048 * MEMORY_BYTES_MAX);
+        assert_eq!(many.slots, 2048 * u64::from(SLOTS_MAX));
+    }
+
+    #[test]
+    fn texts_of_an_agent_are_short_and_without_controls() {
+        assert_eq!(text("a\x1b[31mb\nc", 100), "a [31mb c");
+        assert_eq!(text(&"é".repeat(1000), 10).chars().count(), 10);
+    }
+
+    #[test]
+    fn a_load_says_at_most_that_all_is_busy() {
+        let wild = LoadReport {
+            cpu_busy_permille: u16::MAX,
+            memory_busy_permille: 1001,
+            memory_promised_bytes: u64::MAX,
+            running: u32::MAX,
+            sandboxes: 0,
+            languages: vec![],
+            draining: false,
+        };
+        let load = load(wild);
+        assert_eq!((load.cpu_busy_permille, load.memory_busy_permille), (1000, 1000));
+    }
+}

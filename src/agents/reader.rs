@@ -1,0 +1,65 @@
+//! From one agent: each message bounded, then told to the scheduler or to the live state.
+
+use axum::extract::ws::{Message, WebSocket};
+use enclos_protocol::agent_link::FromAgent;
+use enclos_protocol::frame;
+use enclos_protocol::ids::AgentName;
+use futures::StreamExt as _;
+use futures::stream::SplitStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::session::SessionError;
+use super::{Link, bounds};
+use crate::scheduler::{Event, SessionId};
+use crate::store::Part;
+
+/// Who speaks.
+pub(super) struct Speaker<'a> {
+    pub(super) link: &'a Link,
+    pub(super) session: SessionId,
+    pub(super) name: &'a AgentName,
+}
+
+impl Speaker<'_> {
+    /// Reads until the agent leaves or breaks the rules; `pongs` answers its pings.
+    pub(super) async fn read(
+        &self,
+        mut stream: SplitStream<WebSocket>,
+        pongs: mpsc::Sender<Message>,
+    ) -> Result<(), SessionError> {
+        loop {
+            let next = timeout(self.link.silence_max, stream.next()).await.map_err(|_| SessionError::Silent)?;
+            match next.transpose().map_err(SessionError::Lost)? {
+                Some(Message::Binary(body)) => self.take(frame::decode_body(&body)?).await?,
+                // Answered when there is a place: who sends more pings than that needs no answers.
+                Some(Message::Ping(payload)) => drop(pongs.try_send(Message::Pong(payload))),
+                Some(Message::Pong(_) | Message::Text(_)) => {}
+                Some(Message::Close(_)) | None => return Ok(()),
+            }
+        }
+    }
+
+    async fn take(&self, message: FromAgent) -> Result<(), SessionError> {
+        let Self { link, session, name } = self;
+        let session = *session;
+        let event = match message {
+            FromAgent::Hello(_) => return Err(SessionError::HelloAgain),
+            FromAgent::Started { attempt, step } => {
+                link.progress.step(attempt, name, step);
+                return Ok(());
+            }
+            FromAgent::Output { attempt, step, stream, offset, bytes } => {
+                return Ok(link.progress.output(attempt, name, Part { step, stream }, offset, &bytes)?);
+            }
+            FromAgent::Heartbeat { sequence, load } => Event::Heartbeat { session, sequence, load: bounds::load(load) },
+            FromAgent::Finished { attempt, report } => {
+                Event::Finished { session, attempt, report: Box::new(bounds::report(*report)) }
+            }
+            FromAgent::Returned { attempt, reason } => {
+                Event::Returned { session, attempt, reason: bounds::reason(reason) }
+            }
+        };
+        link.scheduler.tell(event).await.map_err(|_| SessionError::Ending)
+    }
+}

@@ -1,0 +1,113 @@
+//! To one agent: messages in the order the scheduler sent them, jobs' bytes read meanwhile.
+//!
+//! ```text
+//! scheduler ─▶ Renew ──────────────────────────────────▶ sent at once
+//!          └─▶ others ─▶ in order; a dispatch is read ──▶ sent when its turn comes
+//! ```
+//!
+//! A lease must not end because a job's bytes are slow to read, so renewals
+//! pass by. All else keeps its order: a cancel never comes before its job.
+
+use axum::extract::ws::{Message, WebSocket};
+use enclos_protocol::agent_link::{FromMaster, INLINE_INPUT_BYTES_MAX, InputSource, ReturnReason};
+use enclos_protocol::frame::{self, FrameError};
+use enclos_protocol::ids::AttemptId;
+use futures::future::{Either, ready};
+use futures::stream::{FuturesOrdered, SplitSink};
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Link;
+use super::session::SessionError;
+use crate::scheduler::{Event, SessionId, ToSession};
+
+/// Answers to pings that may wait.
+pub(super) const PONGS_MAX: usize = 4;
+/// Messages that are being made ready, jobs' bytes among them; the others wait in the queue.
+const IN_MAKING_MAX: usize = 16;
+
+/// A message, made ready; `None`: there is nothing to send after all.
+type Made = Option<Vec<u8>>;
+
+pub(super) async fn write(
+    link: &Link,
+    session: SessionId,
+    sink: &mut SplitSink<WebSocket, Message>,
+    mut messages: mpsc::Receiver<ToSession>,
+    mut pongs: mpsc::Receiver<Message>,
+) -> Result<(), SessionError> {
+    let mut making = FuturesOrdered::new();
+    loop {
+        // Cancel-safe: receiving and polling the made ones lose nothing when another arm wins.
+        tokio::select! {
+            Some(made) = making.next() => {
+                let made: Result<Made, FrameError> = made;
+                if let Some(body) = made? {
+                    send(link, sink, Message::Binary(body.into())).await?;
+                }
+            }
+            Some(pong) = pongs.recv() => send(link, sink, pong).await?,
+            message = messages.recv(), if making.len() < IN_MAKING_MAX => match message {
+                Some(ToSession::Message(renew @ FromMaster::Renew { .. })) => {
+                    send(link, sink, Message::Binary(frame::encode_body(&renew)?.into())).await?;
+                }
+                Some(ToSession::Message(message)) => {
+                    making.push_back(Either::Left(ready(frame::encode_body(&message).map(Some))));
+                }
+                Some(ToSession::Dispatch(attempt)) => {
+                    making.push_back(Either::Right(dispatch(link, session, attempt)));
+                }
+                Some(ToSession::Close(reason)) => return Err(SessionError::Closed(reason)),
+                None => return Err(SessionError::Closed("the scheduler let the connection go")),
+            },
+        }
+    }
+}
+
+async fn send(link: &Link, sink: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), SessionError> {
+    let sent = timeout(link.silence_max, sink.send(message)).await.map_err(|_| SessionError::Stuck)?;
+    sent.map_err(SessionError::Lost)
+}
+
+/// The message that gives an attempt's job to the agent. A job that cannot be read or written goes
+/// back to the scheduler as a failed attempt: never silently.
+async fn dispatch(link: &Link, session: SessionId, attempt: AttemptId) -> Result<Made, FrameError> {
+    let problem = match link.store.work(attempt.job).await {
+        Ok(Some((spec, input))) => match encoded(attempt, spec, &input) {
+            Ok(body) => return Ok(Some(body)),
+            Err(error) => format!("the job cannot be sent: {error}"),
+        },
+        // It ended meanwhile; the scheduler knows.
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            tracing::error!(job = %attempt.job, error = &error as &dyn std::error::Error, "a job could not be read");
+            "the master could not read the job".to_owned()
+        }
+    };
+    let reason = ReturnReason::Failed { message: problem };
+    // If the scheduler has ended, so does this session.
+    let _ = link.scheduler.tell(Event::Returned { session, attempt, reason }).await;
+    Ok(None)
+}
+
+/// Small inputs inside the message, others to be fetched; also where many small files make a
+/// message that is too large.
+fn encoded(attempt: AttemptId, spec: enclos_protocol::job::JobSpec, input: &[u8]) -> Result<Vec<u8>, FrameError> {
+    let size_bytes = input.len() as u64;
+    let mut message = FromMaster::Dispatch { attempt, spec: Box::new(spec), input: InputSource::Fetch { size_bytes } };
+    if input.len() <= INLINE_INPUT_BYTES_MAX {
+        let inline = frame::decode_body(input)?;
+        if let FromMaster::Dispatch { input, .. } = &mut message {
+            *input = InputSource::Inline(inline);
+        }
+        match frame::encode_body(&message) {
+            Err(FrameError::TooLarge(_)) => {}
+            other => return other,
+        }
+        if let FromMaster::Dispatch { input, .. } = &mut message {
+            *input = InputSource::Fetch { size_bytes };
+        }
+    }
+    frame::encode_body(&message)
+}

@@ -1,0 +1,179 @@
+//! The master's API as the command line uses it.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+
+use super::exit::CliError;
+use super::terminal::harmless_line;
+
+/// Longest that a connection may take to stand.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest silence of the master; it sends a comment on an event stream every 15 s.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// Longest that one request asks the master to wait, in milliseconds; under [`SILENCE_MAX`].
+pub const WAIT_MS: u64 = 20_000;
+/// Where the master listens when nothing else is said.
+pub const URL_DEFAULT: &str = "http://127.0.0.1:7300";
+
+/// A client of one master.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Client {
+    /// A client of the master at `url`.
+    ///
+    /// # Errors
+    /// [`CliError::Url`] when it is not an `http://` address.
+    pub fn new(url: &str) -> Result<Self, CliError> {
+        let url = url.trim_end_matches('/').to_owned();
+        let usable = url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
+        let built = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_MAX)
+            // A proxy of the environment must not see programs that were meant for this machine.
+            .no_proxy()
+            .build();
+        match built {
+            Ok(http) if usable => Ok(Self { http, url }),
+            _ => Err(CliError::Url(url)),
+        }
+    }
+
+    /// The master's address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The JSON at `path`.
+    ///
+    /// # Errors
+    /// [`CliError`] of the connection or the master's refusal.
+    pub async fn get(&self, path: &str) -> Result<Value, CliError> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    /// The JSON that the master answers to `body`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        self.json(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// The event stream of a job, after `last_event_id` where given.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn events(&self, id: &str, last_event_id: Option<&str>) -> Result<Response, CliError> {
+        let mut request = self.request(Method::GET, &format!("/v1/jobs/{id}/events"));
+        if let Some(last) = last_event_id {
+            request = request.header("Last-Event-ID", last);
+        }
+        self.answered(request.header("Accept", "text/event-stream")).await
+    }
+
+    /// The job when it has finished.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn finished(&self, id: &str) -> Result<Value, CliError> {
+        loop {
+            let job = self.get(&format!("/v1/jobs/{id}?wait_ms={WAIT_MS}")).await?;
+            if job["state"] == "finished" {
+                return Ok(job);
+            }
+        }
+    }
+
+    /// Asks for the end of a job.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn cancel(&self, id: &str) -> Result<Value, CliError> {
+        self.post(&format!("/v1/jobs/{id}/cancel"), &Value::Object(serde_json::Map::new())).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    async fn answered(&self, request: RequestBuilder) -> Result<Response, CliError> {
+        let response = request.send().await.map_err(|source| self.unreachable(source))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        match response.json::<Value>().await {
+            Ok(problem) if problem["code"].is_string() => Err(CliError::Refused(problem_line(&problem))),
+            _ => Err(self.not_a_master(format!("status {status}"))),
+        }
+    }
+
+    async fn json(&self, request: RequestBuilder) -> Result<Value, CliError> {
+        let response = self.answered(request).await?;
+        response.json().await.map_err(|e| {
+            if e.is_decode() { self.not_a_master("its answer is not JSON".to_owned()) } else { self.unreachable(e) }
+        })
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> CliError {
+        CliError::Unreachable { url: self.url.clone(), source: source.without_url() }
+    }
+
+    fn not_a_master(&self, what: String) -> CliError {
+        CliError::NotAMaster { url: self.url.clone(), what }
+    }
+}
+
+/// A refusal for a person: `code: detail (field)`.
+fn problem_line(problem: &Value) -> String {
+    let text = |name: &str| harmless_line(problem[name].as_str().unwrap_or_default());
+    let field = problem["field"].as_str().map(|f| format!(" ({})", harmless_line(f))).unwrap_or_default();
+    format!("{}: {}{field}", text("code"), text("detail"))
+}
+
+/// `text` as one element of a query.
+#[must_use]
+pub fn query_escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_http_addresses_are_taken() {
+        for bad in ["", "http://", "https://host", "127.0.0.1:7300", "ftp://x"] {
+            assert!(Client::new(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Client::new("http://host:1/").unwrap().url(), "http://host:1");
+    }
+
+    #[test]
+    fn a_refusal_is_one_harmless_line() {
+        let problem = json!({ "code": "invalid_value", "detail": "a\nb\u{1b}", "field": "run.args" });
+        assert_eq!(problem_line(&problem), "invalid_value: a b␛ (run.args)");
+    }
+
+    #[test]
+    fn query_elements_are_escaped() {
+        assert_eq!(query_escaped("a=b&c é"), "a%3Db%26c%20%C3%A9");
+    }
+}

@@ -1,0 +1,231 @@
+//! The command line: what was asked for, done by the module of that name.
+//!
+//! Commands of a client speak only HTTP. `up` and `master` are the service;
+//! `doctor` and `images` are the agent's and become its program. A secret is
+//! never an argument: every user of the host reads those.
+
+mod client;
+mod compose;
+mod events;
+mod exit;
+mod run;
+mod serve;
+mod show;
+mod sibling;
+mod table;
+mod terminal;
+mod up;
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use client::{Client, URL_DEFAULT};
+use exit::CliError;
+use terminal::{Terminal, harmless, tell};
+
+/// Variable that says what is logged, as `tracing` filters are written.
+const LOG_VARIABLE: &str = "ENCLOS_LOG";
+
+/// Enclos compiles and runs untrusted programs in sandboxes.
+#[derive(Parser, Debug)]
+#[command(name = "enclos", version, after_help = exit::HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Start a whole cluster on this machine: master, agent, images, first jobs
+    #[command(after_help = "Examples:\n  enclos up\n  enclos up --bind 127.0.0.1:8000 --slots 4 --no-demo")]
+    Up(Box<up::UpArgs>),
+    /// Start a master alone; agents join it with `enclos-agent --master URL`
+    #[command(after_help = "Examples:\n  enclos master --data-dir /var/lib/enclos\n  \
+        ENCLOS_JOIN_TOKEN=\"$(cat /var/lib/enclos/join-token)\" enclos-agent --master http://127.0.0.1:7301")]
+    Master(Box<crate::config::MasterArgs>),
+    /// Run a program and show its output as it comes
+    #[command(after_help = format!("Examples:\n  enclos run hello.c\n  enclos run main.py data.csv --arg data.csv\n  \
+        enclos run com/acme/Main.java com/acme/Util.java < input.txt\n  \
+        enclos run prog.cpp --compile-arg=-O3 --limit run.memory_bytes=134217728 --limit run.cpus=0.5\n\n{}", exit::HELP))]
+    Run {
+        #[command(flatten)]
+        args: Box<compose::RunArgs>,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the newest jobs
+    #[command(
+        after_help = "Examples:\n  enclos jobs\n  enclos jobs --state running --language java\n  enclos jobs --label course=cs101 --json"
+    )]
+    Jobs {
+        #[command(flatten)]
+        args: show::JobsArgs,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show one job with its output; exits as `run` would
+    #[command(
+        after_help = "Examples:\n  enclos show 3f2a90c1d4e5      (the last digits, as `enclos jobs` shows them)\n  enclos show 0198c0de-1f6e-7c3a-9b1d-3f2a90c1d4e5 --json"
+    )]
+    Show {
+        /// Its id, or the last digits of it
+        id: String,
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Cancel a job, whether it waits or runs
+    #[command(after_help = "Example:\n  enclos cancel 3f2a90c1d4e5")]
+    Cancel {
+        /// Its id, or the last digits of it
+        id: String,
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the languages and whether their images are ready
+    #[command(
+        after_help = "Examples:\n  enclos languages\n  enclos languages --json    (with every limit's default, minimum and maximum)"
+    )]
+    Languages {
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the agents and how loaded they are
+    #[command(after_help = "Examples:\n  enclos agents\n  enclos agents --json --url http://127.0.0.1:8000")]
+    Agents {
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Say what this host can do, and what to do about what it cannot (`enclos-agent doctor`)
+    #[command(disable_help_flag = true)]
+    Doctor(HandedOn),
+    /// Build, list, pull or verify the language images (`enclos-agent images`)
+    #[command(disable_help_flag = true)]
+    Images(HandedOn),
+}
+
+#[derive(Args, Debug)]
+struct Server {
+    /// Address of the master
+    #[arg(long, env = "ENCLOS_URL", default_value = URL_DEFAULT, value_name = "URL")]
+    url: String,
+}
+
+#[derive(Args, Debug)]
+struct Output {
+    /// Print the master's JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct HandedOn {
+    /// As `enclos-agent` takes them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// Does what the command line says; its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    match dispatch(command) {
+        Ok(code) => code,
+        Err(error) => {
+            tell(&format!("enclos: {}", harmless(&error.chain())));
+            exit::code(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, CliError> {
+    let mut runtime = match &command {
+        Command::Up(_) | Command::Master(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(service_error("the runtime cannot start"))?;
+    let terminal = Terminal::detect();
+    match command {
+        Command::Up(args) => {
+            log_to_stderr("warn");
+            runtime.block_on(up::run(*args, terminal))
+        }
+        Command::Master(args) => {
+            log_to_stderr("info");
+            runtime.block_on(serve::run(*args))
+        }
+        Command::Run { args, server } => runtime.block_on(run::run(&Client::new(&server.url)?, &args, terminal)),
+        Command::Jobs { args, server } => runtime.block_on(show::jobs(&Client::new(&server.url)?, &args, terminal)),
+        Command::Show { id, output, server } => {
+            runtime.block_on(show::show(&Client::new(&server.url)?, &id, output.json, terminal))
+        }
+        Command::Cancel { id, output, server } => {
+            runtime.block_on(show::cancel(&Client::new(&server.url)?, &id, output.json, terminal))
+        }
+        Command::Languages { output, server } => {
+            runtime.block_on(show::languages(&Client::new(&server.url)?, output.json, terminal))
+        }
+        Command::Agents { output, server } => {
+            runtime.block_on(show::agents(&Client::new(&server.url)?, output.json, terminal))
+        }
+        Command::Doctor(HandedOn { args }) => match sibling::become_agent("doctor", &args)? {},
+        Command::Images(HandedOn { args }) => match sibling::become_agent("images", &args)? {},
+    }
+}
+
+/// A closure that says `what` failed with the error as its cause.
+fn service_error<E>(what: &'static str) -> impl Fn(E) -> CliError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    move |source| CliError::ServiceCause { what: what.to_owned(), source: Box::new(source) }
+}
+
+fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    // It fails only when a subscriber is set already, which then serves as well.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let handed_on = matches!(command.get_name(), "doctor" | "images");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(handed_on || help.contains("enclos "), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn arguments_of_the_program_may_look_like_flags() {
+        let line = ["enclos", "run", "a.c", "--arg", "-x", "--arg=--json", "--env", "A=b=c", "--limit", "run.cpus=0.5"];
+        let Command::Run { args, .. } = Cli::try_parse_from(line).unwrap().command else { panic!("run") };
+        assert_eq!(args.args, ["-x", "--json"]);
+        assert_eq!(args.env, [("A".to_owned(), "b=c".to_owned())]);
+        assert!(!args.json);
+    }
+}

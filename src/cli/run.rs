@@ -1,0 +1,267 @@
+//! `enclos run`: submit, show the output as it comes, end as the program ended.
+//!
+//! ```text
+//! submit ─▶ queued ─(spinner)─▶ running ─(output)─▶ finished ─▶ exit code
+//!              └──── Ctrl-C: cancel ────┘   a second Ctrl-C: gone at once
+//! ```
+//!
+//! One task reads events into a bounded channel, this one writes; when our own
+//! reader is slow, the channel fills and the master's stream waits.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+
+use super::client::Client;
+use super::compose::{self, RunArgs};
+use super::events::{Event, Events};
+use super::exit::{self, CliError};
+use super::show;
+use super::terminal::{Spinner, Terminal, harmless, harmless_line, tell};
+
+/// Events between the task that reads and the one that writes.
+const EVENTS_MAX: usize = 64;
+/// Time between two turns of the spinner.
+const TURN: Duration = Duration::from_millis(100);
+/// Time between two looks at the job's place in the queue.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+///
+/// # Errors
+/// [`CliError`] when there is no answer or a refusal; what the program does is no error.
+pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<ExitCode, CliError> {
+    let submission = compose::submission(args)?;
+    let job = client.post("/v1/jobs", &submission).await?;
+    let id = job["id"].as_str().unwrap_or_default().to_owned();
+    let mut watchers = JoinSet::new();
+    watchers.spawn(interrupts(client.clone(), id.clone()));
+    let finished = if args.json {
+        let job = client.finished(&id).await?;
+        show::print_json(&job, terminal);
+        job
+    } else {
+        match follow(client, &id, terminal).await {
+            // Nobody reads on (`enclos run … | head`): nobody needs the rest.
+            Err(error @ CliError::Output(_)) => {
+                let _ = client.cancel(&id).await;
+                return Err(error);
+            }
+            job => job?,
+        }
+    };
+    watchers.shutdown().await;
+    Ok(exit::code(exit::of_job(&finished)))
+}
+
+/// Cancels the job at the first Ctrl-C or SIGTERM; at the second, leaves it to the master.
+async fn interrupts(client: Client, id: String) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    let mut next = async || {
+        // Cancel-safe: a signal stays pending in its own stream.
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    next().await;
+    tokio::select! {
+        answer = client.cancel(&id) => match answer {
+            Ok(_) => next().await,
+            Err(error) => tell(&format!("enclos: the job could not be cancelled: {}", error.chain())),
+        },
+        () = next() => {}
+    }
+    std::process::exit(exit::INTERRUPTED);
+}
+
+/// Shows the job until it has finished; the finished job, without its output.
+async fn follow(client: &Client, id: &str, terminal: Terminal) -> Result<Value, CliError> {
+    let (sender, mut receiver) = mpsc::channel(EVENTS_MAX);
+    let mut reader = JoinSet::new();
+    let mut events = Events::of(client, id);
+    reader.spawn(async move {
+        loop {
+            let event = events.next().await;
+            let last = event.as_ref().map_or(true, |e| e.kind == "finished");
+            if sender.send(event).await.is_err() || last {
+                return;
+            }
+        }
+    });
+    let mut view = View::new(terminal);
+    let mut turns = interval(TURN);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut looks = interval_at(Instant::now() + LOOK, LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let finished = loop {
+        // Cancel-safe: the channel and the timers keep what they have.
+        tokio::select! {
+            event = receiver.recv() => {
+                let event = event.unwrap_or_else(|| Err(CliError::Service("the events ended too early".into())))?;
+                if let Some(job) = view.take(&event).await.map_err(CliError::Output)? {
+                    break job;
+                }
+            }
+            _ = turns.tick(), if view.waits() => view.turn(),
+            _ = looks.tick(), if view.waits() => {
+                if let Ok(job) = client.get(&format!("/v1/jobs/{id}")).await {
+                    view.queued(&job["queue"]);
+                }
+            }
+        }
+    };
+    view.spinner.clear();
+    reader.shutdown().await;
+    if let Some(line) = verdict(&finished) {
+        tell(&line);
+    }
+    Ok(finished)
+}
+
+/// What is on the screen.
+struct View {
+    terminal: Terminal,
+    spinner: Spinner,
+    waiting: Option<String>,
+}
+
+impl View {
+    fn new(terminal: Terminal) -> Self {
+        let waiting = terminal.stderr.then(|| "queued".to_owned());
+        Self { terminal, spinner: Spinner::new(terminal.stderr), waiting }
+    }
+
+    fn waits(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    fn turn(&mut self) {
+        if let Some(text) = &self.waiting {
+            self.spinner.draw(text);
+        }
+    }
+
+    fn queued(&mut self, queue: &Value) {
+        let Some(position) = queue["position"].as_u64() else { return };
+        let start = queue["estimated_start_ms"].as_u64();
+        let start = start.map(|ms| format!(", starts in about {}", show::duration(ms))).unwrap_or_default();
+        self.waiting = self.waiting.is_some().then(|| format!("queued, position {position}{start}"));
+    }
+
+    /// Shows an event; the job, when it was the last.
+    async fn take(&mut self, event: &Event) -> io::Result<Option<Value>> {
+        let data = &event.data;
+        match event.kind.as_str() {
+            "state" if data["state"] == "running" => {
+                self.waiting = None;
+                self.spinner.clear();
+            }
+            "state" => {
+                self.waiting = self.terminal.stderr.then(|| "queued".to_owned());
+                self.queued(data);
+            }
+            "output" => {
+                self.waiting = None;
+                self.spinner.clear();
+                self.output(data).await?;
+            }
+            "finished" => return Ok(Some(data.clone())),
+            // A later master may have more to tell than this version knows.
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn output(&self, data: &Value) -> io::Result<()> {
+        let bytes = match (data["text"].as_str(), data["bytes_base64"].as_str()) {
+            (Some(text), _) => text.as_bytes().to_vec(),
+            (None, Some(encoded)) => BASE64.decode(encoded).map_err(io::Error::other)?,
+            (None, None) => return Ok(()),
+        };
+        // A compiler's words are never part of the program's output.
+        let to_stdout = data["step"] == "run" && data["stream"] == "stdout";
+        let shown = if to_stdout { self.terminal.stdout } else { self.terminal.stderr };
+        let bytes = if shown { harmless(&String::from_utf8_lossy(&bytes)).into_bytes() } else { bytes };
+        // On a thread that may block, so that Ctrl-C is heard while a pager holds the pipe.
+        let written = tokio::task::spawn_blocking(move || {
+            if to_stdout {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(&bytes).and_then(|()| stdout.flush())
+            } else {
+                io::stderr().lock().write_all(&bytes)
+            }
+        });
+        written.await.map_err(io::Error::other)?
+    }
+}
+
+/// What standard error says of an end that the exit code alone does not tell.
+fn verdict(job: &Value) -> Option<String> {
+    let outcome = job["outcome"].as_str().unwrap_or("internal_error");
+    let message = job["message"].as_str().map(|m| format!(": {}", harmless_line(m))).unwrap_or_default();
+    let run = &job["run"];
+    let truncated = ["compile", "run"].iter().any(|step| job[step]["truncated"] == true);
+    let note = if truncated { "; the output shown here was cut at report_bytes" } else { "" };
+    let line = match outcome {
+        "ok" if !truncated => return None,
+        "ok" => "ok".to_owned(),
+        "runtime_error" => match run["signal"].as_str() {
+            Some(signal) => format!("ended by {}{message}", harmless_line(signal)),
+            // A program that says no by its exit code has said it itself.
+            None if run["exit_code"].is_u64() && !truncated => return None,
+            None => format!("runtime_error{message}"),
+        },
+        "time_limit" => {
+            let limit = [run, &job["compile"]].into_iter().find_map(|step| step["limit"].as_str()).unwrap_or("time");
+            format!("time_limit ({}){message}", harmless_line(limit))
+        }
+        other => format!("{}{message}", harmless_line(other)),
+    };
+    Some(format!("enclos: {line}{note}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_verdict_speaks_only_where_the_exit_code_does_not() {
+        for (job, line) in [
+            (json!({ "outcome": "ok" }), None),
+            (json!({ "outcome": "runtime_error", "run": { "exit_code": 3 } }), None),
+            (
+                json!({ "outcome": "ok", "run": { "truncated": true } }),
+                Some("enclos: ok; the output shown here was cut at report_bytes"),
+            ),
+            (json!({ "outcome": "runtime_error", "run": { "signal": "SIGSEGV" } }), Some("enclos: ended by SIGSEGV")),
+            (json!({ "outcome": "time_limit", "run": { "limit": "cpu" } }), Some("enclos: time_limit (cpu)")),
+            (json!({ "outcome": "internal_error", "message": "a\nb" }), Some("enclos: internal_error: a b")),
+            (json!({ "outcome": "compile_error" }), Some("enclos: compile_error")),
+        ] {
+            assert_eq!(verdict(&job).as_deref(), line, "{job}");
+        }
+    }
+
+    #[test]
+    fn the_spinner_tells_the_place_in_the_queue() {
+        let mut view = View::new(Terminal { stdout: false, stderr: true, colours: false });
+        view.queued(&json!({ "position": 3, "estimated_start_ms": 1200 }));
+        assert_eq!(view.waiting.as_deref(), Some("queued, position 3, starts in about 1.2 s"));
+        let quiet = View::new(Terminal { stdout: false, stderr: false, colours: false });
+        assert!(!quiet.waits(), "no spinner into a file");
+    }
+}

@@ -1,0 +1,301 @@
+//! What an operator may set, parsed into values that cannot be wrong.
+//!
+//! Flags and `ENCLOS_…` variables become a [`Config`] once, at start; nothing
+//! later reads the environment. The join token never stands on a command line,
+//! where every user of the host could read it.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// Variable that carries the join token.
+pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
+/// Fewest characters of a join token.
+const JOIN_TOKEN_CHARS_MIN: usize = 16;
+/// Most characters of a join token, so that it fits a header.
+const JOIN_TOKEN_CHARS_MAX: usize = 512;
+/// Random bytes of a join token that is made here.
+const JOIN_TOKEN_RANDOM_BYTES: usize = 32;
+/// An attempt not renewed for this long is given to another agent.
+pub const LEASE: Duration = Duration::from_secs(5);
+/// How often an agent sends a heartbeat.
+pub const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Most hosts that may be allowed.
+const HOSTS_MAX: usize = 64;
+
+/// Flags of the master, for `enclos master` and `enclos up`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct MasterArgs {
+    /// Address for clients (loopback only, as there are no keys yet)
+    #[arg(long, env = "ENCLOS_BIND", default_value = "127.0.0.1:7300", value_name = "ADDR")]
+    pub bind: SocketAddr,
+    /// Address for agents (loopback only, as there is no TLS yet)
+    #[arg(long, env = "ENCLOS_LINK_BIND", default_value = "127.0.0.1:7301", value_name = "ADDR")]
+    pub link_bind: SocketAddr,
+    /// Directory of the database and the join token
+    #[arg(long, env = "ENCLOS_DATA_DIR", default_value = "enclos-data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Image folders to use instead of those built in
+    #[arg(long, env = "ENCLOS_IMAGES_DIR", value_name = "DIR")]
+    pub images_dir: Option<PathBuf>,
+    /// File with the agents' join token (else ENCLOS_JOIN_TOKEN, else one is made in the data directory)
+    #[arg(long, env = "ENCLOS_JOIN_TOKEN_FILE", value_name = "FILE")]
+    pub join_token_file: Option<PathBuf>,
+    /// Jobs that may wait at once
+    #[arg(long, env = "ENCLOS_QUEUE_JOBS_MAX", default_value_t = 10_000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub queue_jobs_max: u32,
+    /// Bytes of sources and inputs that may wait at once
+    #[arg(long, env = "ENCLOS_QUEUE_BYTES_MAX", default_value_t = 1 << 30, value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub queue_bytes_max: u64,
+    /// Host name under which browsers may reach the master, beside localhost (may be repeated)
+    #[arg(long = "allow-host", env = "ENCLOS_ALLOW_HOSTS", value_delimiter = ',', value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
+}
+
+/// What may wait at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QueueBounds {
+    /// Jobs.
+    pub jobs_max: usize,
+    /// Bytes of their inputs.
+    pub bytes_max: u64,
+}
+
+/// The master's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients connect.
+    pub bind: SocketAddr,
+    /// Where agents connect.
+    pub link_bind: SocketAddr,
+    /// Where the database is; it exists and only its owner may enter it.
+    pub data_dir: PathBuf,
+    /// Image folders; `None`: those of this build.
+    pub images_dir: Option<PathBuf>,
+    /// What agents must show.
+    pub join_token: JoinToken,
+    /// What may wait at once.
+    pub queue: QueueBounds,
+    /// Host names that are served beside the loopback ones, in lower case, without port.
+    pub hosts: Vec<String>,
+    /// How long an attempt lives without renewal.
+    pub lease: Duration,
+    /// How often agents send a heartbeat.
+    pub heartbeat: Duration,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The address can be reached from other machines.
+    #[error(
+        "{flag} {address} can be reached from other machines, and this version has no keys and no TLS: \
+         use a loopback address such as 127.0.0.1:{port}, and a tunnel or an authenticating proxy in front",
+        port = address.port()
+    )]
+    PublicBind {
+        /// Which flag.
+        flag: &'static str,
+        /// What it said.
+        address: SocketAddr,
+    },
+    /// The data directory cannot be made or entered.
+    #[error("cannot use the data directory {}", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The token's file cannot be read.
+    #[error("cannot read the join token in {}", path.display())]
+    TokenRead {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A new token cannot be kept.
+    #[error("cannot keep a new join token in {}", path.display())]
+    TokenWrite {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The token could be guessed, or does not fit a header.
+    #[error("the join token of {from} needs {JOIN_TOKEN_CHARS_MIN} to {JOIN_TOKEN_CHARS_MAX} visible ASCII characters")]
+    TokenForm {
+        /// Where it came from.
+        from: String,
+    },
+    /// An allowed host is not a host name.
+    #[error("'{0}' is not a host name; give names without scheme and port, at most {HOSTS_MAX}")]
+    Host(String),
+}
+
+impl Config {
+    /// The configuration that `args` and the environment say; makes the data directory and, where
+    /// none is given, the join token.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says which flag and what to do.
+    pub fn from_args(args: &MasterArgs) -> Result<Self, ConfigError> {
+        loopback_only("--bind", args.bind)?;
+        loopback_only("--link-bind", args.link_bind)?;
+        let hosts = allowed_hosts(&args.allow_hosts)?;
+        make_private_dir(&args.data_dir)
+            .map_err(|source| ConfigError::DataDir { path: args.data_dir.clone(), source })?;
+        let from_environment = std::env::var(JOIN_TOKEN_VARIABLE).ok();
+        Ok(Self {
+            bind: args.bind,
+            link_bind: args.link_bind,
+            data_dir: args.data_dir.clone(),
+            images_dir: args.images_dir.clone(),
+            join_token: join_token(args.join_token_file.as_deref(), from_environment, &args.data_dir)?,
+            queue: QueueBounds {
+                jobs_max: usize::try_from(args.queue_jobs_max).unwrap_or(usize::MAX),
+                bytes_max: args.queue_bytes_max,
+            },
+            hosts,
+            lease: LEASE,
+            heartbeat: HEARTBEAT,
+        })
+    }
+}
+
+fn loopback_only(flag: &'static str, address: SocketAddr) -> Result<(), ConfigError> {
+    if address.ip().is_loopback() { Ok(()) } else { Err(ConfigError::PublicBind { flag, address }) }
+}
+
+fn allowed_hosts(given: &[String]) -> Result<Vec<String>, ConfigError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_[]:".contains(c);
+    let is_host = |h: &String| !h.is_empty() && h.len() <= 253 && h.chars().all(allowed);
+    if let Some(bad) = given.iter().enumerate().find(|(i, h)| *i >= HOSTS_MAX || !is_host(h)) {
+        return Err(ConfigError::Host(bad.1.clone()));
+    }
+    Ok(given.iter().map(|h| h.to_ascii_lowercase()).collect())
+}
+
+fn make_private_dir(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn join_token(file: Option<&Path>, variable: Option<String>, data_dir: &Path) -> Result<JoinToken, ConfigError> {
+    if let Some(path) = file {
+        return read_token(path);
+    }
+    if let Some(text) = variable {
+        return JoinToken::parse(&text).ok_or(ConfigError::TokenForm { from: JOIN_TOKEN_VARIABLE.to_owned() });
+    }
+    let path = data_dir.join("join-token");
+    if !path.exists() {
+        let fail = |source| ConfigError::TokenWrite { path: path.clone(), source };
+        write_private(&path, &random_token()).map_err(fail)?;
+    }
+    read_token(&path)
+}
+
+fn read_token(path: &Path) -> Result<JoinToken, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::TokenRead { path: path.to_owned(), source })?;
+    JoinToken::parse(&text).ok_or_else(|| ConfigError::TokenForm { from: path.display().to_string() })
+}
+
+fn random_token() -> String {
+    hex::encode(rand::random::<[u8; JOIN_TOKEN_RANDOM_BYTES]>())
+}
+
+/// Written beside and renamed, so that a crash leaves no half token.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
+}
+
+/// What an agent must show to join; never printed by `Debug`.
+#[derive(Clone)]
+pub struct JoinToken(String);
+
+impl JoinToken {
+    /// The token in `text`, white space around it left out; `None` where it has a wrong form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let fits = (JOIN_TOKEN_CHARS_MIN..=JOIN_TOKEN_CHARS_MAX).contains(&text.len());
+        (fits && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether `shown` is the token, in a time that tells nothing of it.
+    #[must_use]
+    pub fn matches(&self, shown: &str) -> bool {
+        // Digests have one length, so not even the token's length is told.
+        Sha256::digest(&self.0).ct_eq(&Sha256::digest(shown)).into()
+    }
+
+    /// The token itself, for the environment of a child process.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for JoinToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JoinToken(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_public_address_is_refused_with_what_to_do() {
+        let error = loopback_only("--bind", "0.0.0.0:7300".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("--bind") && error.contains("127.0.0.1:7300"), "{error}");
+        assert!(loopback_only("--bind", "[::1]:1".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn a_token_is_made_once_and_only_its_owner_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = join_token(None, None, dir.path()).unwrap();
+        let second = join_token(None, None, dir.path()).unwrap();
+        assert!(first.matches(second.expose()));
+        let mode = fs::metadata(dir.path().join("join-token")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_short_token_is_refused_without_being_shown() {
+        let error = join_token(None, Some("hunter2".into()), Path::new("/")).unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter2"));
+    }
+
+    #[test]
+    fn tokens_match_only_themselves_and_never_show() {
+        let token = JoinToken::parse(" a-token-of-some-length\n").unwrap();
+        assert!(token.matches("a-token-of-some-length"));
+        assert!(!token.matches("a-token-of-some-lengtH"));
+        assert!(!format!("{token:?}").contains("some"));
+    }
+
+    #[test]
+    fn an_allowed_host_has_no_scheme() {
+        assert!(allowed_hosts(&["http://a".into()]).is_err());
+        assert_eq!(allowed_hosts(&["Code.Example".into()]).unwrap(), ["code.example"]);
+    }
+}

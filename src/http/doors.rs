@@ -1,0 +1,112 @@
+//! What every request passes: is it for us, is it from a page that may, is it of a kind we take.
+//!
+//! The service has no keys yet and stands on loopback, where every page in a
+//! browser of this machine can reach it. So: only known `Host` names (against
+//! DNS rebinding), writes only as `application/json` (which a foreign page
+//! cannot send without asking first), and never from a foreign `Origin`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::{Api, error};
+use crate::admission::Refusal;
+
+/// Hosts that are always served.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// Checks a request, and counts its answer.
+pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let refused = refusal(&api.hosts, request.method(), request.uri(), request.headers());
+    let mut response = match refused {
+        Some(refusal) => refusal.into_response(),
+        None => next.run(request).await,
+    };
+    api.metrics.requests.increment();
+    if response.status().is_client_error() || response.status().is_server_error() {
+        api.metrics.requests_refused.increment();
+    }
+    let nosniff = HeaderName::from_static("x-content-type-options");
+    response.headers_mut().insert(nosniff, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
+    // HTTP/2 carries the host in the URI.
+    let host = uri.authority().map(|a| a.as_str()).or_else(|| text(headers, &header::HOST));
+    let Some(host) = host.filter(|host| is_served(hosts, host)) else { return Some(error::host_not_allowed()) };
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return None;
+    }
+    if headers.contains_key(header::ORIGIN) && !text(headers, &header::ORIGIN).is_some_and(|o| is_same(o, host)) {
+        return Some(error::origin_not_allowed());
+    }
+    let media_type = text(headers, &header::CONTENT_TYPE).and_then(|v| v.split(';').next());
+    let is_json = media_type.is_some_and(|m| m.trim().eq_ignore_ascii_case("application/json"));
+    (*method == Method::POST && !is_json).then(error::unsupported_media_type)
+}
+
+fn is_served(hosts: &[String], authority: &str) -> bool {
+    // The last colon parts the port, unless it stands inside an IPv6 address's brackets.
+    let name = match authority.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => authority,
+    };
+    let known = LOOPBACK.into_iter().chain(hosts.iter().map(String::as_str));
+    known.into_iter().any(|host| host.eq_ignore_ascii_case(name))
+}
+
+/// The page comes from this very service.
+fn is_same(origin: &str, host: &str) -> bool {
+    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(method: &Method, headers: &[(HeaderName, &'static str)]) -> Option<&'static str> {
+        let headers = headers.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect();
+        refusal(&["code.example".into()], method, &Uri::from_static("/v1/jobs"), &headers).map(|r| r.code)
+    }
+
+    #[test]
+    fn only_known_hosts_are_served() {
+        for good in ["localhost:7300", "127.0.0.1", "[::1]:7300", "[::1]", "LOCALHOST", "code.example:80"] {
+            assert_eq!(code(&Method::GET, &[(header::HOST, good)]), None, "{good}");
+        }
+        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:7300", "", "::1"] {
+            assert_eq!(code(&Method::GET, &[(header::HOST, bad)]), Some("host_not_allowed"), "{bad}");
+        }
+        assert_eq!(code(&Method::GET, &[]), Some("host_not_allowed"));
+    }
+
+    #[test]
+    fn writes_come_from_no_other_page() {
+        let with = |origin| {
+            let json = (header::CONTENT_TYPE, "application/json; charset=utf-8");
+            code(&Method::POST, &[(header::HOST, "localhost:7300"), (header::ORIGIN, origin), json])
+        };
+        assert_eq!(with("http://localhost:7300"), None);
+        for foreign in ["http://localhost:3000", "null", "http://evil.example", "localhost:7300"] {
+            assert_eq!(with(foreign), Some("origin_not_allowed"), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn writes_are_json_only() {
+        let host = (header::HOST, "localhost");
+        assert_eq!(code(&Method::POST, std::slice::from_ref(&host)), Some("unsupported_media_type"));
+        let form = (header::CONTENT_TYPE, "text/plain");
+        assert_eq!(code(&Method::POST, &[host, form]), Some("unsupported_media_type"));
+    }
+}

@@ -1,0 +1,156 @@
+//! `GET /v1/jobs/{id}/events`: what happens to a job, from its start or from where a client stopped.
+//!
+//! ```text
+//! Live ─ output, state ─▶ … ─▶ its end ─▶ Stored ─ output not seen yet ─▶ finished ─▶ Over
+//!   (while it has not finished)              ▲
+//!                      (a late client begins here)
+//! ```
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use enclos_protocol::ids::JobId;
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::query::{Nothing, Strict, job_id};
+use super::render::{self, Beside};
+use super::{Api, error, jobs, wire};
+use crate::admission::Refusal;
+use crate::progress::{Cursor, Phase, Watcher, next_chunk};
+use crate::store::{JobRecord, Outputs, StoredState};
+
+/// How often a comment is sent where nothing happens.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// When to come back where too many watch.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Watch a job: events `state`, `output` and `finished`.
+#[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
+    params(
+        ("id" = String, Path),
+        ("Last-Event-ID" = Option<String>, Header, description = "go on after this event"),
+    ),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String,
+         description = "`state`: StateEvent, `output`: OutputEvent, `finished`: Job without outputs"),
+        (status = 204, description = "all was seen"),
+        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn events(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Strict(Nothing {}): Strict<Nothing>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let id = job_id(&id)?;
+    let cursor = cursor(&headers)?;
+    let place = Arc::clone(&api.watchers).try_acquire_owned();
+    let place = place.map_err(|_| error::unavailable("too many clients watch jobs", RETRY))?;
+    let Some(source) = Source::find(&api, id, cursor).await? else {
+        // To a browser's EventSource this says: do not come back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let watch = Watch { api, id, source, _place: place };
+    let stream = futures::stream::unfold(watch, |mut watch| async move {
+        let event = watch.next().await?;
+        Some((Ok::<_, Infallible>(event), watch))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+}
+
+fn cursor(headers: &HeaderMap) -> Result<Cursor, Refusal> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(Cursor::default()) };
+    let text = value.to_str().unwrap_or_default();
+    text.parse().map_err(|_| error::invalid_value("Last-Event-ID", "give the id of an event of this stream"))
+}
+
+/// Where the next event comes from.
+enum Source {
+    Live(Watcher),
+    Stored(Box<(JobRecord, Outputs)>, Cursor),
+    Over,
+}
+
+impl Source {
+    /// `None`: the client has seen all.
+    async fn find(api: &Api, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
+        if let Some(live) = api.progress.find(id) {
+            return Ok(Some(Self::Live(live.watch(cursor))));
+        }
+        let (record, outputs) = api.store.job_with_outputs(id).await?.ok_or_else(error::not_found)?;
+        if cursor.phase == Some(Phase::Finished) && cursor.token == record.token {
+            return Ok(None);
+        }
+        Ok(Some(Self::stored(record, outputs, cursor)))
+    }
+
+    fn stored(record: JobRecord, outputs: Outputs, mut cursor: Cursor) -> Self {
+        if cursor.token != record.token {
+            cursor = Cursor { token: record.token, phase: cursor.phase, offsets: [0; 4] };
+        }
+        Self::Stored(Box::new((record, outputs)), cursor)
+    }
+}
+
+struct Watch {
+    api: Arc<Api>,
+    id: JobId,
+    source: Source,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Watch {
+    /// The next event; `None`: the stream ends, after the last one or because the service does.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            match &mut self.source {
+                Source::Live(watcher) => {
+                    if let Some(chunk) = watcher.next_chunk() {
+                        return event(&watcher.cursor(), "output", &render::output_event(chunk));
+                    }
+                    match watcher.next_phase() {
+                        Some(snapshot) if snapshot.phase == Phase::Finished => self.turn_to_the_store().await?,
+                        Some(snapshot) => {
+                            let cursor = watcher.cursor();
+                            let place = jobs::place(&self.api, self.id, Some(&snapshot)).await.unwrap_or(None);
+                            return event(&cursor, "state", &render::state_event(&snapshot, place));
+                        }
+                        None => self.api.shutdown.run_until_cancelled(watcher.changed()).await?,
+                    }
+                }
+                Source::Stored(job, cursor) => {
+                    let (record, outputs) = &**job;
+                    if let Some(chunk) = next_chunk(outputs, &mut cursor.offsets, true) {
+                        return event(cursor, "output", &render::output_event(chunk));
+                    }
+                    cursor.phase = Some(Phase::Finished);
+                    let finished = event(cursor, "finished", &render::job(record, Beside::default()));
+                    self.source = Source::Over;
+                    return finished;
+                }
+                Source::Over => return None,
+            }
+        }
+    }
+
+    /// The live state said that the job has ended: the rest is in the store.
+    async fn turn_to_the_store(&mut self) -> Option<()> {
+        let Source::Live(watcher) = &self.source else { return Some(()) };
+        let cursor = watcher.cursor();
+        let found = self.api.store.job_with_outputs(self.id).await;
+        // Where the store fails, the stream breaks off and the client comes back with its cursor.
+        let (record, outputs) = found.ok().flatten().filter(|(r, _)| r.state == StoredState::Finished)?;
+        self.source = Source::stored(record, outputs, cursor);
+        Some(())
+    }
+}
+
+fn event(cursor: &Cursor, kind: &str, data: &impl Serialize) -> Option<Event> {
+    Event::default().id(cursor.to_string()).event(kind).json_data(data).ok()
+}

@@ -1,0 +1,139 @@
+//! What can be run, and by whom.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use enclos_images::Language;
+use enclos_images::bounds::LimitBounds;
+use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
+use enclos_protocol::ids::AgentName;
+use serde_json::Number;
+
+use super::query::{Nothing, Strict};
+use super::{Api, error, render, wire};
+use crate::admission::Refusal;
+use crate::scheduler::{AgentState, AgentView, Event};
+
+/// The languages, their limits, and whether they can start at once.
+#[utoipa::path(get, path = "/v1/languages", tag = "fleet", responses((status = 200, body = wire::LanguageList)))]
+pub(super) async fn languages(
+    State(api): State<Arc<Api>>,
+    Strict(Nothing {}): Strict<Nothing>,
+) -> Result<Json<wire::LanguageList>, Refusal> {
+    let agents = api.scheduler.agents().await?;
+    let languages = api.catalogue.languages().iter().map(|language| self::language(language, &agents)).collect();
+    Ok(Json(wire::LanguageList { languages }))
+}
+
+fn language(language: &Language, agents: &[AgentView]) -> wire::LanguageView {
+    let ready: Vec<&OfferedLanguage> = agents
+        .iter()
+        .filter(|agent| agent.state != AgentState::Suspect)
+        .flat_map(|agent| &agent.load.languages)
+        .filter(|offered| offered.id == language.id && offered.image == ImageState::Ready)
+        .collect();
+    let version = ready.iter().map(|offered| &offered.version).find(|v| !v.is_empty()).cloned();
+    wire::LanguageView {
+        id: language.id.clone(),
+        name: language.name.clone(),
+        aliases: language.aliases.clone(),
+        extensions: language.extensions.clone(),
+        entry: language.entry.clone(),
+        version: version.unwrap_or_default(),
+        limits: wire::LanguageLimits {
+            compile: language.compile.as_ref().map(|_| bounds(&language.compile_bounds)),
+            run: bounds(&language.run_bounds),
+        },
+        image: wire::LanguageImage { name: language.image.clone(), ready: !ready.is_empty(), agents: ready.len() },
+    }
+}
+
+/// By the names of a submission: processor shares in cores, all else in whole numbers.
+fn bounds(bounds: &LimitBounds) -> BTreeMap<&'static str, wire::LimitBound> {
+    let cores = |millis: u64| Number::from_f64(millis as f64 / 1000.0).unwrap_or_else(|| Number::from(millis));
+    let named = bounds.fields().into_iter().map(|(name, bound)| {
+        let in_cores = name == "cpu_millis";
+        let number = |value: u64| if in_cores { cores(value) } else { Number::from(value) };
+        let (default, min, max) = (number(bound.default), number(bound.min), number(bound.max));
+        (if in_cores { "cpus" } else { name }, wire::LimitBound { default, min, max })
+    });
+    named.collect()
+}
+
+/// The agents, what they offer and how busy they are.
+#[utoipa::path(get, path = "/v1/agents", tag = "fleet", responses((status = 200, body = wire::AgentList)))]
+pub(super) async fn agents(
+    State(api): State<Arc<Api>>,
+    Strict(Nothing {}): Strict<Nothing>,
+) -> Result<Json<wire::AgentList>, Refusal> {
+    let agents = api.scheduler.agents().await?;
+    Ok(Json(wire::AgentList { agents: agents.iter().map(agent).collect() }))
+}
+
+/// Have an agent finish what runs, and take no more.
+#[utoipa::path(post, path = "/v1/agents/{name}/drain", tag = "fleet",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = wire::Agent),
+        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn drain(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    Strict(Nothing {}): Strict<Nothing>,
+    request: Request,
+) -> Result<Json<wire::Agent>, Refusal> {
+    api.bodies.read_nothing(request).await?;
+    let name: AgentName = name.parse().map_err(|_| error::not_found())?;
+    api.scheduler.tell(Event::Drain(name.clone())).await?;
+    // Asked after the event, in order: so it shows what the event did.
+    let agents = api.scheduler.agents().await?;
+    agents.iter().find(|a| a.name == name).map(|a| Json(agent(a))).ok_or_else(error::not_found)
+}
+
+fn agent(view: &AgentView) -> wire::Agent {
+    let AgentView { name, state, offer, promised, load, last_seen } = view;
+    let capacity = offer.capacity;
+    wire::Agent {
+        name: name.to_string(),
+        state: match state {
+            AgentState::Connected => "connected",
+            AgentState::Suspect => "suspect",
+            AgentState::Draining => "draining",
+        }
+        .to_owned(),
+        embedded: offer.embedded,
+        isolation: render::isolation(offer.isolation).to_owned(),
+        reuse: render::reuse(offer.reuse).to_owned(),
+        build: offer.build.clone(),
+        capacity: wire::AgentCapacity {
+            cpus: capacity.cpu_millis as f64 / 1000.0,
+            memory_bytes: capacity.memory_bytes,
+            pids: capacity.pids,
+            slots: capacity.slots,
+        },
+        load: wire::AgentLoad {
+            cpu_busy: f64::from(load.cpu_busy_permille) / 1000.0,
+            memory_busy: f64::from(load.memory_busy_permille) / 1000.0,
+        },
+        running: u32::try_from(promised.slots).unwrap_or(u32::MAX),
+        sandboxes: load.sandboxes,
+        memory_promised_bytes: promised.memory_bytes,
+        languages: load.languages.iter().map(agent_language).collect(),
+        last_seen_ms: u64::try_from(last_seen.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+fn agent_language(offered: &OfferedLanguage) -> wire::AgentLanguage {
+    let OfferedLanguage { id, version, image, warm } = offered;
+    let (image, progress, reason) = match image {
+        ImageState::Absent => ("absent", None, None),
+        ImageState::Preparing { progress } => ("preparing", Some(progress.clone()), None),
+        ImageState::Ready => ("ready", None, None),
+        ImageState::Failed { reason } => ("failed", None, Some(reason.clone())),
+    };
+    let (id, version, image) = (id.clone(), version.clone(), image.to_owned());
+    wire::AgentLanguage { id, version, image, progress, reason, warm: *warm }
+}

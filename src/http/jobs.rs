@@ -1,0 +1,176 @@
+//! Jobs: shown, awaited, listed, cancelled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use enclos_protocol::ids::JobId;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::query::{Nothing, Strict, Wait, job_id};
+use super::render::{self, Beside};
+use super::{Api, TENANT, error, wire};
+use crate::admission::Refusal;
+use crate::progress::{Cursor, Phase, Snapshot};
+use crate::scheduler::{Event, Place};
+use crate::store::{Filter, StoredState};
+
+/// Jobs on one page.
+const PAGE_DEFAULT: u32 = 50;
+/// Most jobs on one page.
+const PAGE_MAX: u32 = 200;
+/// How long a cancellation waits for the end, so that most answers show it.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+
+/// Show a job, perhaps after its end.
+#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs",
+    params(
+        ("id" = String, Path),
+        ("wait_ms" = Option<u64>, Query, description = "wait up to so long for the end (0 to 60000)"),
+    ),
+    responses(
+        (status = 200, body = wire::Job),
+        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Strict(wait): Strict<Wait>,
+) -> Result<Json<wire::Job>, Refusal> {
+    let id = job_id(&id)?;
+    if let Some(wait) = wait.duration()? {
+        self::wait(&api, id, wait).await;
+    }
+    Ok(Json(job(&api, id).await?))
+}
+
+/// Waits for a job's end: 200, or 202 where it did not come in time or the service is ending.
+pub(super) async fn wait(api: &Api, id: JobId, wait: Duration) -> StatusCode {
+    let Some(live) = api.progress.find(id) else { return StatusCode::OK };
+    let mut watcher = live.watch(Cursor::default());
+    let ended = api.shutdown.run_until_cancelled(timeout(wait, watcher.finished())).await;
+    if matches!(ended, Some(Ok(()))) { StatusCode::OK } else { StatusCode::ACCEPTED }
+}
+
+/// The job with its outputs.
+pub(super) async fn job(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
+    // The live state first: when it is gone, the store has the end.
+    let live = api.progress.find(id).map(|live| live.snapshot());
+    let (record, outputs) = api.store.job_with_outputs(id).await?.ok_or_else(error::not_found)?;
+    let place = place(api, id, live.as_ref()).await?;
+    let beside = Beside { live: live.as_ref(), place, outputs: Some(&outputs) };
+    Ok(render::job(&record, beside))
+}
+
+/// Where a waiting job stands.
+pub(super) async fn place(api: &Api, id: JobId, live: Option<&Snapshot>) -> Result<Option<Place>, Refusal> {
+    if live.is_none_or(|snapshot| snapshot.phase != Phase::Queued) {
+        return Ok(None);
+    }
+    Ok(api.scheduler.places(vec![id]).await?.pop().flatten())
+}
+
+/// Which jobs to list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    state: Option<String>,
+    language: Option<String>,
+    label: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+impl ListQuery {
+    fn filter(self, api: &Api) -> Result<Filter, Refusal> {
+        let state = match self.state.as_deref() {
+            None => None,
+            Some("queued") => Some(StoredState::Queued),
+            Some("running") => Some(StoredState::Running),
+            Some("finished") => Some(StoredState::Finished),
+            Some(_) => return Err(error::invalid_value("state", "a state is queued, running or finished")),
+        };
+        let language = self.language.map(|name| match api.catalogue.find(&name) {
+            Some(language) => Ok(language.id.clone()),
+            None => Err(Refusal::unknown_language(&name, &api.catalogue.nearest(&name))),
+        });
+        let label = self.label.map(|label| match label.split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => Err(error::invalid_value("label", "a label is given as key=value")),
+        });
+        let before = self.cursor.map(|cursor| cursor.parse::<i64>().ok().filter(|n| *n > 0));
+        let before = match before {
+            Some(None) => return Err(error::invalid_value("cursor", "a cursor is the 'next_cursor' of another page")),
+            Some(before) => before,
+            None => None,
+        };
+        let limit = match self.limit.map(|limit| limit.parse()) {
+            None => PAGE_DEFAULT,
+            Some(Ok(limit @ 1..=PAGE_MAX)) => limit,
+            Some(_) => {
+                let detail = format!("a page has 1 to {PAGE_MAX} jobs");
+                return Err(error::invalid_value("limit", detail).with("maximum", PAGE_MAX));
+            }
+        };
+        let (language, label) = (language.transpose()?, label.transpose()?);
+        Ok(Filter { tenant: TENANT.to_owned(), state, language, label, before, limit })
+    }
+}
+
+/// List jobs, newest first, without outputs.
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs",
+    params(
+        ("state" = Option<String>, Query, description = "queued, running or finished"),
+        ("language" = Option<String>, Query, description = "id or alias"),
+        ("label" = Option<String>, Query, description = "key=value"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("limit" = Option<u32>, Query, description = "jobs on the page (1 to 200)"),
+    ),
+    responses(
+        (status = 200, body = wire::JobList),
+        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Strict(query): Strict<ListQuery>,
+) -> Result<Json<wire::JobList>, Refusal> {
+    let filter = query.filter(&api)?;
+    let listed = api.store.list(filter).await?;
+    let ids: Vec<JobId> = listed.jobs.iter().filter(|j| j.state != StoredState::Finished).map(|j| j.id).collect();
+    let places = if ids.is_empty() { Vec::new() } else { api.scheduler.places(ids.clone()).await? };
+    let places: std::collections::HashMap<JobId, Option<Place>> = ids.into_iter().zip(places).collect();
+    let jobs = listed.jobs.iter().map(|record| {
+        let live = api.progress.find(record.id).map(|live| live.snapshot());
+        let place = places.get(&record.id).copied().flatten();
+        render::job(record, Beside { live: live.as_ref(), place, outputs: None })
+    });
+    Ok(Json(wire::JobList { jobs: jobs.collect(), next_cursor: listed.next.map(|n| n.to_string()) }))
+}
+
+/// Cancel a job in any state; again and again if you like.
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = wire::Job, description = "it has ended"),
+        (status = 202, body = wire::Job, description = "its agent was told to end it"),
+        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn cancel(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Strict(Nothing {}): Strict<Nothing>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let id = job_id(&id)?;
+    api.bodies.read_nothing(request).await?;
+    // Only a job that has not ended has a live state; the others are shown as they are.
+    if api.progress.find(id).is_some() {
+        api.scheduler.tell(Event::Cancel(id)).await?;
+    }
+    let status = wait(&api, id, CANCEL_WAIT).await;
+    Ok((status, Json(job(&api, id).await?)).into_response())
+}

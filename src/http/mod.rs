@@ -1,0 +1,155 @@
+//! The API for clients: JSON over HTTP, as `/openapi.json` describes it.
+//!
+//! ```text
+//! request ─ doors (host, origin, media type) ─ route ─ admission ─ store ─ scheduler
+//!                                                 └─ store + live state ─ wire types ─ JSON
+//! ```
+//!
+//! Handlers are thin: what is decided stands in `admission` and `scheduler`,
+//! what is shown in [`render`]. Every answer that is not a success is a
+//! [`Refusal`](crate::admission::Refusal).
+
+mod body;
+mod doors;
+pub mod error;
+mod events;
+mod fleet;
+mod jobs;
+mod openapi;
+mod operate;
+mod query;
+pub mod render;
+mod submit;
+pub mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use enclos_images::Catalogue;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::Refusal;
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::scheduler::{Scheduler, SchedulerGone};
+use crate::store::{Store, StoreError};
+
+/// Connections of clients at once.
+pub const CONNECTIONS_MAX: usize = 2048;
+/// Event streams at once; the rest of the connections is for everything else.
+const WATCHERS_MAX: usize = 1024;
+/// Whose every job is, until there are keys.
+const TENANT: &str = "default";
+
+/// What the handlers need.
+#[derive(Debug)]
+pub struct Api {
+    /// Languages and their limits.
+    pub catalogue: Arc<Catalogue>,
+    /// Jobs.
+    pub store: Arc<Store>,
+    /// Jobs that are not finished.
+    pub progress: Progress,
+    /// Queue and fleet.
+    pub scheduler: Scheduler,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Hosts that are served beside the loopback ones.
+    pub hosts: Vec<String>,
+    /// Ends what waits: long polls are answered, event streams end.
+    pub shutdown: CancellationToken,
+    /// Admissions: they go on when their client leaves, and are waited for at shutdown.
+    pub admissions: TaskTracker,
+    /// Memory for bodies; see [`body::Memory`].
+    pub bodies: body::Memory,
+    /// Places for event streams.
+    pub watchers: Arc<Semaphore>,
+}
+
+/// The parts of an [`Api`] that others make.
+#[derive(Debug)]
+pub struct Services {
+    /// Languages and their limits.
+    pub catalogue: Arc<Catalogue>,
+    /// Jobs.
+    pub store: Arc<Store>,
+    /// Jobs that are not finished.
+    pub progress: Progress,
+    /// Queue and fleet.
+    pub scheduler: Scheduler,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Api {
+    /// An API over `services` for these hosts.
+    #[must_use]
+    pub fn new(services: Services, hosts: Vec<String>, shutdown: CancellationToken) -> Arc<Self> {
+        let Services { catalogue, store, progress, scheduler, metrics } = services;
+        Arc::new(Self {
+            catalogue,
+            store,
+            progress,
+            scheduler,
+            metrics,
+            hosts,
+            shutdown,
+            admissions: TaskTracker::new(),
+            bodies: body::Memory::default(),
+            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+        })
+    }
+}
+
+/// The routes of the API.
+pub fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/v1/jobs", post(submit::submit).get(jobs::list))
+        .route("/v1/jobs/{id}", get(jobs::show))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/v1/jobs/{id}/events", get(events::events))
+        .route("/v1/languages", get(fleet::languages))
+        .route("/v1/agents", get(fleet::agents))
+        .route("/v1/agents/{name}/drain", post(fleet::drain))
+        .route("/v1/stats", get(operate::stats))
+        .route("/healthz", get(operate::alive))
+        .route("/readyz", get(operate::ready))
+        .route("/version", get(operate::version))
+        .route("/metrics", get(operate::metrics))
+        .route("/openapi.json", get(openapi::document))
+        .fallback(|| async { error::not_found() })
+        .method_not_allowed_fallback(|| async { error::method_not_allowed() })
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), doors::check))
+        .with_state(api)
+}
+
+impl From<StoreError> for Refusal {
+    fn from(failure: StoreError) -> Self {
+        match &failure {
+            StoreError::Full => {
+                tracing::error!("the disk of the data directory is full");
+                let mut refusal = Self::new(503, "storage_full", "the disk is full; tell the operator, and come back");
+                refusal.retry_after = Some(RETRY_STORE);
+                refusal
+            }
+            StoreError::Closed => error::unavailable("the service is ending; come back", RETRY_STORE),
+            StoreError::Database(_) | StoreError::Value(_) => {
+                tracing::error!(error = &failure as &dyn std::error::Error, "the store failed");
+                error::internal()
+            }
+        }
+    }
+}
+
+impl From<SchedulerGone> for Refusal {
+    fn from(_: SchedulerGone) -> Self {
+        error::unavailable("the service is ending; come back", RETRY_STORE)
+    }
+}
+
+/// When to come back after the store failed or while the service is ending.
+const RETRY_STORE: std::time::Duration = std::time::Duration::from_secs(5);

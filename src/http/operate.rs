@@ -1,0 +1,66 @@
+//! For operators and their programs: is it alive, what does it count.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use super::query::{Nothing, Strict};
+use super::{Api, wire};
+use crate::admission::Refusal;
+use crate::metrics::Gauges;
+
+/// How many jobs and agents there are.
+#[utoipa::path(get, path = "/v1/stats", tag = "fleet", responses((status = 200, body = wire::Stats)))]
+pub(super) async fn stats(
+    State(api): State<Arc<Api>>,
+    Strict(Nothing {}): Strict<Nothing>,
+) -> Result<Json<wire::Stats>, Refusal> {
+    let totals = api.scheduler.totals().await?;
+    Ok(Json(wire::Stats {
+        queued: totals.queued,
+        running: totals.running,
+        finished: api.store.finished_count().await?,
+        agents: totals.agents_connected,
+        agents_suspect: totals.agents_suspect,
+    }))
+}
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, body = wire::Health)))]
+pub(super) async fn alive() -> Json<wire::Health> {
+    Json(wire::Health { status: "ok" })
+}
+
+/// Whether the store answers. Not whether an agent is there: agents come in only where this is so.
+#[utoipa::path(get, path = "/readyz", tag = "operate",
+    responses(
+        (status = 200, body = wire::Health),
+        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Json<wire::Health>, Refusal> {
+    api.store.probe().await?;
+    Ok(Json(wire::Health { status: "ok" }))
+}
+
+/// What runs here.
+#[utoipa::path(get, path = "/version", tag = "operate", responses((status = 200, body = wire::Version)))]
+pub(super) async fn version() -> Json<wire::Version> {
+    Json(wire::Version { version: env!("CARGO_PKG_VERSION"), api: "v1" })
+}
+
+/// Counters for Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "operate",
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<impl IntoResponse, Refusal> {
+    let totals = api.scheduler.totals().await?;
+    let gauges = Gauges {
+        queued: totals.queued,
+        running: totals.running,
+        agents_connected: totals.agents_connected,
+        agents_suspect: totals.agents_suspect,
+    };
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render(&gauges)))
+}

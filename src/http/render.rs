@@ -1,0 +1,254 @@
+//! From what the store and the live state hold to what the API answers. Pure.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use enclos_protocol::job::{Isolation, Reuse, Step as WhichStep, StepReport, Stream};
+use enclos_protocol::limits::StepLimits;
+use enclos_protocol::outcome::{Accounting, Exit, Outcome, TimeLimit, signal_name};
+
+use super::wire::{
+    Job, JobState, OutcomeName, OutputEvent, QueuePlace, StateEvent, Step, StepName, StreamName, TimeLimitName, Timing,
+};
+use crate::progress::{Chunk, Phase, Snapshot};
+use crate::scheduler::Place;
+use crate::store::{JobRecord, Outputs, StoredState, UnixTime};
+
+/// What is known beside the store's record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// The live state, while there is one.
+    pub live: Option<&'a Snapshot>,
+    /// The place in the queue.
+    pub place: Option<Place>,
+    /// What it wrote; `None`: left out.
+    pub outputs: Option<&'a Outputs>,
+}
+
+/// The job as clients see it.
+#[must_use]
+pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
+    let state = state(record, beside.live);
+    let live = beside.live.filter(|_| state == JobState::Running);
+    let ending = record.ending.as_ref();
+    let report = ending.and_then(|e| e.report.as_ref());
+    let step = |which, step: Option<&StepReport>, limits| step.map(|s| self::step(which, s, limits, beside.outputs));
+    Job {
+        id: record.id.to_string(),
+        state,
+        language: record.spec.language.clone(),
+        created_at: time(record.created),
+        started_at: record.started.filter(|_| state != JobState::Queued).map(time),
+        finished_at: record.finished.map(time),
+        queue: beside.place.filter(|_| state == JobState::Queued).map(queue_place),
+        step: live.and_then(|snapshot| running_step(snapshot.phase)),
+        outcome: ending.map(|e| outcome(e.outcome)),
+        message: ending.and_then(|e| e.message.clone()),
+        compile: report.and_then(|r| step(WhichStep::Compile, r.compile.as_ref(), &record.spec.compile_limits)),
+        run: report.and_then(|r| step(WhichStep::Run, r.run.as_ref(), &record.spec.run_limits)),
+        timing: timing(record),
+        agent: live.and_then(|s| s.agent.as_ref()).map(ToString::to_string).or_else(|| record.agent.clone()),
+        attempts: record.attempts,
+        isolation: report.map(|r| isolation(r.isolation).to_owned()),
+        reuse: report.map(|r| reuse(r.reuse).to_owned()),
+        labels: record.labels.clone(),
+    }
+}
+
+/// The store's end decides; before it, the live state knows better than the store.
+fn state(record: &JobRecord, live: Option<&Snapshot>) -> JobState {
+    match (record.state, live.map(|s| s.phase)) {
+        (StoredState::Finished, _) => JobState::Finished,
+        (_, Some(Phase::Queued)) | (StoredState::Queued, None) => JobState::Queued,
+        _ => JobState::Running,
+    }
+}
+
+fn queue_place(place: Place) -> QueuePlace {
+    let estimated_start_ms = place.estimated_start.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+    QueuePlace { position: place.position, estimated_start_ms }
+}
+
+fn step(which: WhichStep, report: &StepReport, limits: &StepLimits, outputs: Option<&Outputs>) -> Step {
+    let facts = &report.facts;
+    let kept = |stream, produced: u64| {
+        let bytes = outputs.map(|o| o.part(which, stream));
+        let less = produced > bytes.map_or(limits.report_bytes, |b| b.len() as u64);
+        (bytes, less)
+    };
+    let (stdout, stdout_less) = kept(Stream::Stdout, facts.stdout_bytes);
+    let (stderr, stderr_less) = kept(Stream::Stderr, facts.stderr_bytes);
+    let (stdout, stdout_base64) = text_or_base64(stdout, stdout_less);
+    let (stderr, stderr_base64) = text_or_base64(stderr, stderr_less);
+    let (exit_code, signal) = match facts.exit {
+        Some(Exit::Code(code)) => (Some(code), None),
+        Some(Exit::Signal(number)) => (None, Some(signal_name(number))),
+        None => (None, None),
+    };
+    let limit = facts.time_limit(limits).filter(|_| report.outcome == Outcome::TimeLimit);
+    Step {
+        outcome: outcome(report.outcome),
+        exit_code,
+        signal,
+        limit: limit.map(|limit| match limit {
+            TimeLimit::Cpu => TimeLimitName::Cpu,
+            TimeLimit::Wall => TimeLimitName::Wall,
+        }),
+        stdout,
+        stdout_base64,
+        stderr,
+        stderr_base64,
+        truncated: stdout_less || stderr_less,
+        stdout_bytes: facts.stdout_bytes,
+        stderr_bytes: facts.stderr_bytes,
+        cpu_ms: facts.cpu_us.div_ceil(1000),
+        wall_ms: facts.wall_us.div_ceil(1000),
+        memory_peak_bytes: facts.memory_peak_bytes,
+        accounting: match facts.accounting {
+            Accounting::Cgroup => "cgroup",
+            Accounting::Sampled => "sampled",
+        }
+        .to_owned(),
+    }
+}
+
+/// Text where the bytes are UTF-8, else base64. Where the end was cut off, half a character at the
+/// cut is left out, so that a text stays a text.
+fn text_or_base64(bytes: Option<&[u8]>, cut: bool) -> (Option<String>, Option<String>) {
+    let Some(bytes) = bytes else { return (None, None) };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(error) if cut && error.error_len().is_none() => {
+            (Some(String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned()), None)
+        }
+        Err(_) => (None, Some(STANDARD.encode(bytes))),
+    }
+}
+
+/// Dispatch is what is left of an attempt's time after what the agent measured.
+fn timing(record: &JobRecord) -> Option<Timing> {
+    let finished = record.finished?;
+    let given = record.started.unwrap_or(finished);
+    let report = record.ending.as_ref().and_then(|e| e.report.as_ref());
+    let wall = |step: Option<&StepReport>| step.map_or(0, |s| s.facts.wall_us);
+    let sandbox = report.map_or(0, |r| r.sandbox_us);
+    let compile = wall(report.and_then(|r| r.compile.as_ref()));
+    let run = wall(report.and_then(|r| r.run.as_ref()));
+    let attempt = finished.us_since(given);
+    let rounded = |us: u64| (us + 500) / 1000;
+    Some(Timing {
+        queued_ms: rounded(given.us_since(record.created)),
+        dispatch_ms: rounded(attempt.saturating_sub(sandbox + compile + run)),
+        sandbox_ms: rounded(sandbox),
+        compile_ms: compile.div_ceil(1000),
+        run_ms: run.div_ceil(1000),
+        total_ms: rounded(finished.us_since(record.created)),
+    })
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+fn time(at: UnixTime) -> String {
+    match jiff::Timestamp::from_microsecond(at.0) {
+        Ok(timestamp) => format!("{timestamp:.3}"),
+        // Beyond the year 9999; our own clock never says so.
+        Err(_) => String::new(),
+    }
+}
+
+/// Data of an event `state`.
+#[must_use]
+pub fn state_event(snapshot: &Snapshot, place: Option<Place>) -> StateEvent {
+    let state = match snapshot.phase {
+        Phase::Queued => JobState::Queued,
+        Phase::Given | Phase::Running(_) => JobState::Running,
+        Phase::Finished => JobState::Finished,
+    };
+    StateEvent {
+        state,
+        position: place.filter(|_| state == JobState::Queued).map(|p| p.position),
+        agent: snapshot.agent.as_ref().map(ToString::to_string),
+        step: running_step(snapshot.phase),
+        attempt: snapshot.token.filter(|_| state == JobState::Running).map(|t| format!("{}-{}", t.epoch, t.counter)),
+    }
+}
+
+/// Data of an event `output`.
+#[must_use]
+pub fn output_event(chunk: Chunk) -> OutputEvent {
+    let (text, bytes_base64) = match String::from_utf8(chunk.bytes) {
+        Ok(text) => (Some(text), None),
+        Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+    };
+    let stream = match chunk.part.stream {
+        Stream::Stdout => StreamName::Stdout,
+        Stream::Stderr => StreamName::Stderr,
+    };
+    OutputEvent { step: step_name(chunk.part.step), stream, offset: chunk.offset, text, bytes_base64 }
+}
+
+fn running_step(phase: Phase) -> Option<StepName> {
+    match phase {
+        Phase::Running(step) => Some(step_name(step)),
+        Phase::Queued | Phase::Given | Phase::Finished => None,
+    }
+}
+
+fn step_name(step: WhichStep) -> StepName {
+    match step {
+        WhichStep::Compile => StepName::Compile,
+        WhichStep::Run => StepName::Run,
+    }
+}
+
+fn outcome(outcome: Outcome) -> OutcomeName {
+    match outcome {
+        Outcome::InternalError => OutcomeName::InternalError,
+        Outcome::Cancelled => OutcomeName::Cancelled,
+        Outcome::CompileError => OutcomeName::CompileError,
+        Outcome::OutputLimit => OutcomeName::OutputLimit,
+        Outcome::MemoryLimit => OutcomeName::MemoryLimit,
+        Outcome::TimeLimit => OutcomeName::TimeLimit,
+        Outcome::FileLimit => OutcomeName::FileLimit,
+        Outcome::ProcessLimit => OutcomeName::ProcessLimit,
+        Outcome::RuntimeError => OutcomeName::RuntimeError,
+        Outcome::Ok => OutcomeName::Ok,
+    }
+}
+
+/// The isolation's name.
+#[must_use]
+pub fn isolation(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Runc => "runc",
+        Isolation::Userns => "userns",
+        Isolation::Gvisor => "gvisor",
+    }
+}
+
+/// The reuse's name.
+#[must_use]
+pub fn reuse(reuse: Reuse) -> &'static str {
+    match reuse {
+        Reuse::Tenant => "tenant",
+        Reuse::Never => "never",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_text_stays_a_text_and_other_bytes_are_kept() {
+        let euro = "€".as_bytes();
+        assert_eq!(text_or_base64(Some(&[b"a", &euro[..2]].concat()), true), (Some("a".into()), None));
+        assert_eq!(text_or_base64(Some(&[b"a", &euro[..2]].concat()), false), (None, Some("YeKC".into())));
+        assert_eq!(text_or_base64(Some(&[0xff, 0]), true), (None, Some("/wA=".into())));
+        assert_eq!(text_or_base64(Some(b""), false), (Some(String::new()), None));
+    }
+
+    #[test]
+    fn times_have_milliseconds() {
+        assert_eq!(time(UnixTime(1_700_000_000_123_456)), "2023-11-14T22:13:20.123Z");
+        assert_eq!(time(UnixTime(1_700_000_000_000_000)), "2023-11-14T22:13:20.000Z");
+    }
+}

@@ -1,0 +1,132 @@
+//! `POST /v1/jobs`: from a body to a durable job that waits, and perhaps to its end.
+//!
+//! ```text
+//! body ─ admit ─ place in the queue? ─┬─ live state ─ store (durable) ─ scheduler ─┬─ answer
+//!                                     └── goes on when the client leaves ──────────┘
+//! ```
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use enclos_protocol::ids::JobId;
+
+use super::body::Body;
+use super::query::{Strict, Wait};
+use super::{Api, TENANT, error, jobs, wire};
+use crate::admission::{self, Admitted, Refusal};
+use crate::queue::{Demand, Overloaded};
+use crate::scheduler::{Reservation, Submitted};
+use crate::store::{Admission, Idempotency, NewJob, UnixTime};
+
+/// Bodies above this are parsed off the async threads, in bytes.
+const PARSE_HERE_MAX: usize = 64 * 1024;
+/// Longest idempotency key, in characters.
+const KEY_CHARS_MAX: usize = 255;
+/// Header of the idempotency key.
+const KEY_HEADER: &str = "idempotency-key";
+
+/// A job that is durable, and whether it was before.
+struct Kept {
+    job: JobId,
+    existed: bool,
+}
+
+/// Submit a program to compile and run.
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = crate::admission::Submission,
+    params(
+        ("wait_ms" = Option<u64>, Query, description = "wait up to so long for the end (0 to 60000)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "the same key and body answer the same job"),
+    ),
+    responses(
+        (status = 200, body = wire::Job, description = "finished in time, or known by its key"),
+        (status = 201, body = wire::Job, description = "kept and waiting"),
+        (status = 202, body = wire::Job, description = "not finished in time"),
+        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn submit(
+    State(api): State<Arc<Api>>,
+    Strict(wait): Strict<Wait>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let wait = wait.duration()?;
+    let key = idempotency_key(request.headers())?;
+    let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
+    let admitted = admit(&api, &body).await?;
+    let kept = keep(&api, admitted, key, body).await?;
+    let status = match wait {
+        None if kept.existed => StatusCode::OK,
+        None => StatusCode::CREATED,
+        Some(wait) => jobs::wait(&api, kept.job, wait).await,
+    };
+    let job = jobs::job(&api, kept.job).await?;
+    let location = format!("/v1/jobs/{}", kept.job);
+    Ok((status, [(header::LOCATION, location)], Json(job)).into_response())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(value) = headers.get(KEY_HEADER) else { return Ok(None) };
+    let text = value.to_str().ok().filter(|text| (1..=KEY_CHARS_MAX).contains(&text.len()));
+    let refusal = || {
+        let detail = format!("an Idempotency-Key has 1 to {KEY_CHARS_MAX} visible ASCII characters");
+        error::invalid_value("Idempotency-Key", detail)
+    };
+    text.map(|text| Some(text.to_owned())).ok_or_else(refusal)
+}
+
+async fn admit(api: &Arc<Api>, body: &Body) -> Result<Admitted, Refusal> {
+    if body.bytes.len() <= PARSE_HERE_MAX {
+        return admission::admit(&api.catalogue, TENANT, &body.bytes);
+    }
+    let (catalogue, bytes) = (Arc::clone(&api.catalogue), body.bytes.clone());
+    let parsing = tokio::task::spawn_blocking(move || admission::admit(&catalogue, TENANT, &bytes));
+    parsing.await.unwrap_or_else(|_| Err(error::internal()))
+}
+
+/// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
+/// between must not leave a job that the store has and the scheduler does not know.
+async fn keep(api: &Arc<Api>, admitted: Admitted, key: Option<String>, body: Body) -> Result<Kept, Refusal> {
+    let reservation = api
+        .scheduler
+        .reserve(admitted.input.size_bytes() as u64)
+        .map_err(|Overloaded { length, bound, retry_after }| error::overloaded(length, bound, retry_after))?;
+    let task = {
+        let api = Arc::clone(api);
+        api.admissions.clone().spawn(async move {
+            let kept = store(&api, admitted, key, reservation).await;
+            // Its share of the memory is needed until the input is written.
+            drop(body);
+            kept
+        })
+    };
+    task.await.unwrap_or_else(|_| Err(error::internal()))
+}
+
+async fn store(api: &Api, admitted: Admitted, key: Option<String>, reservation: Reservation) -> Result<Kept, Refusal> {
+    let Admitted { spec, input, labels, body_digest } = admitted;
+    let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
+    let job = JobId::generate();
+    let submitted =
+        Submitted { job, demand: Arc::new(Demand::of(&spec, compiles)), input_bytes: input.size_bytes() as u64 };
+    // Before the job can be found in the store: an unfinished job always has a live state.
+    api.progress.register(job, &spec);
+    let idempotency = key.map(|key| Idempotency { key, digest: body_digest });
+    let new = NewJob { id: job, spec, input, labels, created: UnixTime::now(), idempotency };
+    let admission = api.store.admit(new).await;
+    if !matches!(admission, Ok(Admission::New)) {
+        api.progress.forget(job);
+    }
+    match admission? {
+        Admission::New => {
+            api.metrics.jobs_admitted.increment();
+            // If the scheduler has ended, the job is taken up at the next start.
+            let _ = api.scheduler.submit(reservation, submitted).await;
+            Ok(Kept { job, existed: false })
+        }
+        Admission::Existing(job) => Ok(Kept { job, existed: true }),
+        Admission::Conflict => Err(error::idempotency_conflict()),
+    }
+}

@@ -1,0 +1,258 @@
+//! What the API answers, as types: `/openapi.json` is generated from them.
+
+mod fleet;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use fleet::{
+    Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageLimits, LanguageList,
+    LanguageView, LimitBound, Stats, Version,
+};
+
+/// How far a job is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// It waits.
+    Queued,
+    /// An agent has it.
+    Running,
+    /// It ended.
+    Finished,
+}
+
+/// What a step or job came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are those of the protocol's Outcome, which explains them")]
+pub enum OutcomeName {
+    InternalError,
+    Cancelled,
+    CompileError,
+    OutputLimit,
+    MemoryLimit,
+    TimeLimit,
+    FileLimit,
+    ProcessLimit,
+    RuntimeError,
+    Ok,
+}
+
+/// Which step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// The compiler.
+    Compile,
+    /// The program.
+    Run,
+}
+
+/// Which output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamName {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Which time limit was passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeLimitName {
+    /// CPU time.
+    Cpu,
+    /// Time on the clock.
+    Wall,
+}
+
+/// A job.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Job {
+    /// UUIDv7.
+    pub id: String,
+    /// How far it is.
+    pub state: JobState,
+    /// Id of its language.
+    pub language: String,
+    /// When it was admitted (RFC 3339).
+    pub created_at: String,
+    /// When its last attempt was given to an agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+    /// While it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueuePlace>,
+    /// While a step runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepName>,
+    /// When finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OutcomeName>,
+    /// A sentence, where the outcome alone does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The compile step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compile: Option<Step>,
+    /// The run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Step>,
+    /// When finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+    /// Who has or had it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// Under which it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<String>,
+    /// Under which it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<String>,
+    /// The client's marks.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct QueuePlace {
+    /// 1 is next.
+    pub position: usize,
+    /// When it will start, judged by how fast jobs left lately; absent where nothing left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_start_ms: Option<u64>,
+}
+
+/// A step that ended.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct Step {
+    /// What it came to.
+    pub outcome: OutcomeName,
+    /// Where it ended by itself (0 to 255).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Where a signal ended it, such as `SIGSEGV`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Which limit, for `time_limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<TimeLimitName>,
+    /// Standard output, where it is UTF-8; not in lists and events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<String>,
+    /// Standard output, where it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdout_base64: Option<String>,
+    /// Standard error, where it is UTF-8; not in lists and events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
+    /// Standard error, where it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr_base64: Option<String>,
+    /// The answer holds less than was written.
+    pub truncated: bool,
+    /// Bytes written to standard output.
+    pub stdout_bytes: u64,
+    /// Bytes written to standard error.
+    pub stderr_bytes: u64,
+    /// CPU time of all its processes, rounded up.
+    pub cpu_ms: u64,
+    /// Time on the clock, rounded up.
+    pub wall_ms: u64,
+    /// Most memory in use.
+    pub memory_peak_bytes: u64,
+    /// `cgroup`: exact; `sampled`: a lower bound.
+    pub accounting: String,
+}
+
+/// Where the time of a job went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Timing {
+    /// From admission until it was given to an agent.
+    pub queued_ms: u64,
+    /// On the way to the agent and back.
+    pub dispatch_ms: u64,
+    /// Until it had its sandbox.
+    pub sandbox_ms: u64,
+    /// In the compiler.
+    pub compile_ms: u64,
+    /// In the program.
+    pub run_ms: u64,
+    /// From admission until its end was recorded.
+    pub total_ms: u64,
+}
+
+/// A page of jobs, newest first.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct JobList {
+    /// Without outputs.
+    pub jobs: Vec<Job>,
+    /// `cursor` of the next page, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Data of an event `state`.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct StateEvent {
+    /// How far it is.
+    pub state: JobState,
+    /// Its place in the queue, while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+    /// Who has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Which step runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepName>,
+    /// Names the attempt: where it differs from the last, its output begins anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<String>,
+}
+
+/// Data of an event `output`: exactly one of `text` and `bytes_base64` (not UTF-8).
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct OutputEvent {
+    /// Whose.
+    pub step: StepName,
+    /// Which.
+    pub stream: StreamName,
+    /// Where it begins in the stream.
+    pub offset: u64,
+    /// What was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_base64: Option<String>,
+}
+
+/// Why a request was refused (RFC 9457); further members depend on `code`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URN of the code.
+    pub r#type: String,
+    /// The code as a sentence.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// Stable name of the rule.
+    pub code: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+    /// The offending field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}

@@ -1,0 +1,196 @@
+//! The master put together: what is opened in which order, and ended in which.
+//!
+//! ```text
+//! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ survivors ─ scheduler
+//! run:   scheduler task · link port · API port
+//! end:   API (waits answered) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
+//! ```
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enclos_images::{Catalogue, CatalogueError};
+use enclos_protocol::ids::AttemptId;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::agents::{self, Link};
+use crate::config::Config;
+use crate::http::{self, Api, Services};
+use crate::listen::{BindError, Port};
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::queue::Demand;
+use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
+use crate::store::{OpenError, Opened, Store, StoredState, Unfinished};
+
+/// Longest that agents' sessions may take to end.
+const SESSIONS_END: Duration = Duration::from_secs(5);
+
+/// Why the master does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterError {
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Store(#[from] OpenError),
+    /// The languages cannot be read.
+    #[error("the languages cannot be read")]
+    Languages(#[from] CatalogueError),
+    /// A port is not to be had.
+    #[error("a port cannot be bound")]
+    Bind(#[from] BindError),
+    /// A part of it ended on its own.
+    #[error("a part of the master ended on its own")]
+    Ended,
+    /// A part of it panicked.
+    #[error("a part of the master failed")]
+    Failed(#[from] JoinError),
+}
+
+/// A master whose ports are bound and whose store is open.
+#[derive(Debug)]
+pub struct Master {
+    http: Port,
+    link: Port,
+    driver: Driver,
+    /// Ends the scheduler, after the API.
+    scheduler_stop: CancellationToken,
+    scheduler: Scheduler,
+    catalogue: Arc<Catalogue>,
+    store: Arc<Store>,
+    progress: Progress,
+    metrics: Arc<Metrics>,
+    config: Config,
+}
+
+impl Master {
+    /// Binds both ports and opens the store.
+    ///
+    /// # Errors
+    /// [`MasterError`].
+    pub async fn bind(config: Config) -> Result<Self, MasterError> {
+        let metrics = Arc::new(Metrics::default());
+        let catalogue = Arc::new(Catalogue::open(config.images_dir.as_deref())?);
+        let http = Port::bind(config.bind, http::CONNECTIONS_MAX, Arc::clone(&metrics)).await?;
+        let link = Port::bind(config.link_bind, agents::CONNECTIONS_MAX, Arc::clone(&metrics)).await?;
+        let opening = {
+            let (dir, metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
+            tokio::task::spawn_blocking(move || Store::open(&dir, metrics))
+        };
+        let Opened { store, epoch, unfinished } = opening.await??;
+        let (store, progress) = (Arc::new(store), Progress::default());
+        tracing::info!(epoch, unfinished = unfinished.len(), "the store is open");
+        let survivors = unfinished.into_iter().map(|job| survivor(&catalogue, &progress, job)).collect();
+        let parts = Parts {
+            store: Arc::clone(&store),
+            progress: progress.clone(),
+            metrics: Arc::clone(&metrics),
+            policy: Policy::new(epoch, config.lease, config.heartbeat),
+            bounds: config.queue,
+            survivors,
+        };
+        let scheduler_stop = CancellationToken::new();
+        let (driver, scheduler) = Driver::new(parts, scheduler_stop.clone());
+        Ok(Self { http, link, driver, scheduler_stop, scheduler, catalogue, store, progress, metrics, config })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http.address()
+    }
+
+    /// Where agents connect.
+    #[must_use]
+    pub fn link_addr(&self) -> SocketAddr {
+        self.link.address()
+    }
+
+    /// Serves until `shutdown`, then ends everything in order.
+    ///
+    /// # Errors
+    /// [`MasterError`] when a part of it ends on its own.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), MasterError> {
+        let Self { http, link, driver, scheduler_stop, scheduler, catalogue, store, progress, metrics, config } = self;
+        let (link_stop, sessions) = (CancellationToken::new(), TaskTracker::new());
+        let link_router = agents::router(Link {
+            scheduler: scheduler.clone(),
+            progress: progress.clone(),
+            store: Arc::clone(&store),
+            token: config.join_token,
+            silence_max: config.lease * 2,
+            shutdown: link_stop.clone(),
+            sessions: sessions.clone(),
+        });
+        // The API ends by the caller's word, or when a part that it needs has ended.
+        let api_stop = shutdown.child_token();
+        let services = Services { catalogue, store: Arc::clone(&store), progress, scheduler, metrics };
+        let api = Api::new(services, config.hosts, api_stop.clone());
+
+        let mut parts = JoinSet::new();
+        parts.spawn(driver.run());
+        parts.spawn(link.run(link_router, link_stop.clone()));
+        let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
+        tokio::pin!(serving);
+        // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
+        let early = tokio::select! {
+            () = &mut serving => None,
+            ended = parts.join_next() => Some(ended),
+        };
+        if early.is_some() {
+            api_stop.cancel();
+            serving.await;
+        }
+        api.admissions.close();
+        api.admissions.wait().await;
+        scheduler_stop.cancel();
+        link_stop.cancel();
+        sessions.close();
+        if timeout(SESSIONS_END, sessions.wait()).await.is_err() {
+            tracing::warn!("agents' sessions were cut at shutdown");
+        }
+        while let Some(ended) = parts.join_next().await {
+            ended?;
+        }
+        tokio::task::spawn_blocking(move || store.close()).await?;
+        match early {
+            None => Ok(()),
+            Some(Some(Err(failed))) => Err(failed.into()),
+            Some(_) => Err(MasterError::Ended),
+        }
+    }
+}
+
+/// Binds and runs a master.
+///
+/// # Errors
+/// [`MasterError`].
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), MasterError> {
+    Master::bind(config).await?.run(shutdown).await
+}
+
+/// A job of before, its live state made.
+fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Survivor {
+    let Unfinished { record, input_bytes, failures } = job;
+    let compiles = catalogue.by_id(&record.spec.language).is_none_or(|l| l.compile.is_some());
+    progress.register(record.id, &record.spec);
+    let agent = record.agent.as_deref().and_then(|name| name.parse().ok());
+    let holder = agent.zip(record.started).filter(|_| record.state == StoredState::Running);
+    if let (Some((agent, _)), Some(token)) = (&holder, record.token) {
+        progress.running(AttemptId { job: record.id, token }, agent);
+    }
+    let demand = Arc::new(Demand::of(&record.spec, compiles));
+    Survivor {
+        submitted: Submitted { job: record.id, demand, input_bytes },
+        attempts: record.attempts,
+        failures,
+        token: record.token,
+        holder,
+    }
+}

@@ -1,0 +1,218 @@
+//! Every metric of the master, declared in one place, written as Prometheus text.
+//!
+//! Labels come from closed enums only: a client's word never becomes a label,
+//! so the number of series is bounded by this file.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use enclos_protocol::outcome::Outcome;
+
+/// Upper bounds of the buckets of a [`Histogram`], in microseconds; one more is for all above.
+const BUCKETS_US: [u64; 12] =
+    [100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000, 300_000_000];
+
+/// A count that only grows.
+#[derive(Default, Debug)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Durations, counted by size.
+#[derive(Default, Debug)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    /// Counts one duration.
+    pub fn observe(&self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS_US.partition_point(|bound| *bound < us);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
+    }
+}
+
+/// How an attempt left its agent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AttemptEnd {
+    /// With a report.
+    Reported,
+    /// Handed back.
+    Returned,
+    /// Its lease ended.
+    Lost,
+    /// Its answer came too late and was refused.
+    Late,
+}
+
+/// What is so at this moment, for the gauges.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Gauges {
+    /// Jobs that wait.
+    pub queued: usize,
+    /// Jobs at agents.
+    pub running: usize,
+    /// Agents that are connected.
+    pub agents_connected: usize,
+    /// Agents whose connection is lost.
+    pub agents_suspect: usize,
+}
+
+/// All counters and histograms.
+#[derive(Default, Debug)]
+pub struct Metrics {
+    /// Submissions that became jobs.
+    pub jobs_admitted: Counter,
+    /// Requests answered with a refusal.
+    pub requests_refused: Counter,
+    /// Requests answered.
+    pub requests: Counter,
+    /// Jobs given to agents.
+    pub dispatches: Counter,
+    /// From admission to dispatch.
+    pub queue_wait: Histogram,
+    /// One transaction of the store's writer.
+    pub commit: Histogram,
+    /// Writes in those transactions.
+    pub commit_writes: Counter,
+    /// Connections closed because the cap was reached.
+    pub connections_refused: Counter,
+    finished: [Counter; Outcome::ALL.len()],
+    attempts: [Counter; 4],
+}
+
+impl Metrics {
+    /// Counts a finished job.
+    pub fn job_finished(&self, outcome: Outcome) {
+        self.finished[outcome as usize].increment();
+    }
+
+    /// Counts the end of an attempt.
+    pub fn attempt_ended(&self, end: AttemptEnd) {
+        self.attempts[end as usize].increment();
+    }
+
+    /// Jobs finished since start.
+    #[must_use]
+    pub fn jobs_finished(&self) -> u64 {
+        self.finished.iter().map(Counter::value).sum()
+    }
+
+    /// All of it in the Prometheus text format (version 0.0.4).
+    #[must_use]
+    pub fn render(&self, gauges: &Gauges) -> String {
+        let mut out = Page(String::with_capacity(4096));
+        out.gauge("enclos_queue_jobs", "Jobs that wait", &[("", gauges.queued)]);
+        out.gauge("enclos_running_jobs", "Jobs at agents", &[("", gauges.running)]);
+        let agents = [("state=\"connected\"", gauges.agents_connected), ("state=\"suspect\"", gauges.agents_suspect)];
+        out.gauge("enclos_agents", "Agents by state of their connection", &agents);
+        out.counter("enclos_jobs_admitted_total", "Submissions that became jobs", &[("", &self.jobs_admitted)]);
+        let finished = Outcome::ALL.map(|o| (format!("outcome=\"{}\"", o.as_str()), &self.finished[o as usize]));
+        out.counter("enclos_jobs_finished_total", "Jobs that ended", &finished);
+        let ends = [AttemptEnd::Reported, AttemptEnd::Returned, AttemptEnd::Lost, AttemptEnd::Late];
+        let names = ["reported", "returned", "lost", "late"];
+        let attempts: Vec<(String, &Counter)> =
+            ends.iter().zip(names).map(|(e, n)| (format!("end=\"{n}\""), &self.attempts[*e as usize])).collect();
+        out.counter("enclos_attempts_total", "Attempts by how they ended", &attempts);
+        out.counter("enclos_dispatches_total", "Jobs given to agents", &[("", &self.dispatches)]);
+        out.counter("enclos_http_requests_total", "Requests answered", &[("", &self.requests)]);
+        out.counter("enclos_http_refusals_total", "Requests refused", &[("", &self.requests_refused)]);
+        let refused = [("", &self.connections_refused)];
+        out.counter("enclos_connections_refused_total", "Connections above the cap", &refused);
+        out.counter("enclos_store_writes_total", "Writes of the store", &[("", &self.commit_writes)]);
+        out.histogram("enclos_store_commit_seconds", "One transaction of the store", &self.commit);
+        out.histogram("enclos_queue_wait_seconds", "From admission to dispatch", &self.queue_wait);
+        out.0
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let _ = if labels.is_empty() {
+            writeln!(self.0, "{name} {value}")
+        } else {
+            writeln!(self.0, "{name}{{{labels}}} {value}")
+        };
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, samples: &[(&str, usize)]) {
+        self.head(name, help, "gauge");
+        for (labels, value) in samples {
+            self.sample(name, labels, value);
+        }
+    }
+
+    fn counter(&mut self, name: &str, help: &str, samples: &[(impl AsRef<str>, &Counter)]) {
+        self.head(name, help, "counter");
+        for (labels, counter) in samples {
+            self.sample(name, labels.as_ref(), counter.value());
+        }
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.head(name, help, "histogram");
+        let mut total = 0;
+        for (bucket, bound) in histogram.buckets.iter().zip(BUCKETS_US.iter().map(Some).chain([None])) {
+            total += bucket.load(Ordering::Relaxed);
+            let le = bound.map_or("+Inf".to_owned(), |us| format!("{}", Duration::from_micros(*us).as_secs_f64()));
+            self.sample(&format!("{name}_bucket"), &format!("le=\"{le}\""), total);
+        }
+        let sum = Duration::from_micros(histogram.sum_us.load(Ordering::Relaxed)).as_secs_f64();
+        self.sample(&format!("{name}_sum"), "", sum);
+        self.sample(&format!("{name}_count"), "", total);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_counts_into_cumulative_buckets() {
+        let metrics = Metrics::default();
+        metrics.commit.observe(Duration::from_micros(100));
+        metrics.commit.observe(Duration::from_micros(101));
+        let page = metrics.render(&Gauges::default());
+        assert!(page.contains("enclos_store_commit_seconds_bucket{le=\"0.0001\"} 1\n"), "{page}");
+        assert!(page.contains("enclos_store_commit_seconds_bucket{le=\"0.0005\"} 2\n"), "{page}");
+        assert!(page.contains("enclos_store_commit_seconds_count 2\n"), "{page}");
+    }
+
+    #[test]
+    fn every_outcome_has_a_series() {
+        let metrics = Metrics::default();
+        metrics.job_finished(Outcome::TimeLimit);
+        let page = metrics.render(&Gauges { queued: 3, ..Gauges::default() });
+        for outcome in Outcome::ALL {
+            assert!(page.contains(&format!("outcome=\"{}\"", outcome.as_str())), "{page}");
+        }
+        assert!(page.contains("outcome=\"time_limit\"} 1\n") && page.contains("enclos_queue_jobs 3\n"), "{page}");
+    }
+}

@@ -1,0 +1,126 @@
+//! What is known of jobs while they are not finished, for whoever watches.
+//!
+//! ```text
+//! scheduler ─ queued / running ─┐                      ┌─ watcher (cursor) ─ waits for a change, reads beyond it
+//! agents ─ step, output ────────┼─▶ Live (one a job) ──┼─ watcher
+//! scheduler ─ finished ─────────┘   bounded            └─ …
+//! ```
+//!
+//! A job's live state is a phase and four byte strings, none longer than its
+//! step's `report_bytes`; there is no queue per watcher, so a slow one costs
+//! nothing. The fencing token decides whose output is taken. After the end the
+//! entry is gone and the store answers. It must not decide anything.
+
+mod cursor;
+mod live;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use enclos_protocol::ids::{AgentName, AttemptId, JobId};
+use enclos_protocol::job::{JobSpec, Step};
+
+use crate::store::{Outputs, Part};
+
+pub use cursor::{Cursor, NotACursor, Phase};
+pub use live::{Chunk, Live, Snapshot, Watcher, next_chunk};
+
+/// The live state of every job that has not finished.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    jobs: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
+}
+
+/// What an agent said about an output that cannot be so.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutputError {
+    /// Bytes before it are missing.
+    #[error("output begins at {offset}, where only {known} bytes are known")]
+    Gap {
+        /// Where it begins.
+        offset: u64,
+        /// What there is.
+        known: usize,
+    },
+    /// More than the job's submission lets it report.
+    #[error("output goes beyond the {0} bytes that this stream may report")]
+    TooMuch(u64),
+}
+
+impl Progress {
+    /// Makes the live state of a job, waiting. To be called before the job can be found in the
+    /// store, so that an unfinished job always has one.
+    pub fn register(&self, job: JobId, spec: &JobSpec) {
+        let caps = [spec.compile_limits.report_bytes, spec.run_limits.report_bytes];
+        self.lock().insert(job, Arc::new(Live::new(caps)));
+    }
+
+    /// Forgets a job that was not kept after all.
+    pub fn forget(&self, job: JobId) {
+        self.lock().remove(&job);
+    }
+
+    /// The live state of a job; `None`: it has finished, or there is none such.
+    #[must_use]
+    pub fn find(&self, job: JobId) -> Option<Arc<Live>> {
+        self.lock().get(&job).cloned()
+    }
+
+    /// The job waits (again).
+    pub fn queued(&self, job: JobId) {
+        self.with(job, Live::queued);
+    }
+
+    /// An attempt was given to an agent; from here on only its output is taken.
+    pub fn running(&self, attempt: AttemptId, agent: &AgentName) {
+        self.with(attempt.job, |live| live.running(attempt.token, agent));
+    }
+
+    /// A step of an attempt began. Nothing happens if the attempt is not current.
+    pub fn step(&self, attempt: AttemptId, agent: &AgentName, step: Step) {
+        self.with(attempt.job, |live| live.step(attempt.token, agent, step));
+    }
+
+    /// What a step wrote. Bytes that are known already are passed over, and nothing happens if the
+    /// attempt is not current.
+    ///
+    /// # Errors
+    /// [`OutputError`] where the agent broke the link's rules.
+    pub fn output(
+        &self,
+        attempt: AttemptId,
+        agent: &AgentName,
+        part: Part,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), OutputError> {
+        match self.find(attempt.job) {
+            Some(live) => live.output((attempt.token, agent), part, offset, bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// All output of an attempt so far; empty if it is not current.
+    #[must_use]
+    pub fn outputs(&self, attempt: AttemptId) -> Outputs {
+        self.find(attempt.job).map(|live| live.outputs(attempt.token)).unwrap_or_default()
+    }
+
+    /// The job's end is in the store: watchers are sent there.
+    pub fn finished(&self, job: JobId) {
+        // Out of the table first: who finds no entry looks in the store, where the end is by now.
+        if let Some(live) = self.lock().remove(&job) {
+            live.finished();
+        }
+    }
+
+    fn with(&self, job: JobId, change: impl FnOnce(&Live)) {
+        if let Some(live) = self.find(job) {
+            change(&live);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Live>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,20 @@
+//! Jobs that wait: in which order, how many, how fast they leave.
+//!
+//! ```text
+//! admission ─ backlog: is there a place? ─▶ store ─▶ ready queue ─▶ scheduler takes what fits
+//!                    ▲                                   ▲ │
+//!                    └── a place is given back ──────────┼─┘
+//!                             requeued in its old order ─┘
+//! ```
+//!
+//! Pure: no clock, no lock, no I/O; the scheduler drives it. It knows neither
+//! agents nor the scheduler.
+
+mod backlog;
+mod demand;
+mod ranks;
+mod ready;
+
+pub use backlog::{Backlog, Overloaded};
+pub use demand::{Demand, Room};
+pub use ready::{Order, ReadyQueue};

@@ -1,0 +1,169 @@
+//! Attempts: given out, reported, handed back, lost; and the end of jobs.
+
+use enclos_protocol::agent_link::{FromMaster, ReturnReason};
+use enclos_protocol::ids::{AttemptId, JobId};
+use enclos_protocol::job::JobReport;
+use enclos_protocol::outcome::Outcome;
+
+use super::{Core, Run, State};
+use crate::metrics::AttemptEnd;
+use crate::scheduler::event::{Action, Finishing, Moment, SessionId};
+use crate::store::{Ending, Recorded};
+
+/// Longest reason of a failed attempt that is kept, in characters.
+const REASON_CHARS_MAX: usize = 300;
+
+/// How an attempt ended without a report.
+pub(super) enum Over {
+    /// It counts.
+    Failed(String),
+    /// As if it had not been.
+    Undone,
+}
+
+impl Core {
+    /// Makes a job running; it stands in no part of the queue any more.
+    pub(super) fn set_running(&mut self, id: JobId, run: Run) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        self.report_bytes += job.demand.report_bytes;
+        if let Some(agent) = self.fleet.get_mut(&run.agent) {
+            agent.take(&job.demand);
+        }
+        self.held.entry(run.agent.clone()).or_default().insert(id);
+        job.token = Some(run.token);
+        job.state = State::Running(run);
+    }
+
+    pub(super) fn finished(&mut self, session: SessionId, attempt: AttemptId, report: JobReport) {
+        let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
+        let state = self.jobs.get(&attempt.job).map(|job| &job.state);
+        match state {
+            Some(State::Running(run)) if run.token == attempt.token && run.agent == name => {
+                let started = run.started;
+                let (_, attempts) = self.release(attempt.job).expect("it runs");
+                let job = self.jobs.get_mut(&attempt.job).expect("it runs");
+                job.state = State::Ending { holder: Some((attempt, name.clone())) };
+                self.report_bytes += job.demand.report_bytes;
+                let ending = Ending { outcome: report.outcome, message: report.message.clone(), report: Some(report) };
+                let finishing =
+                    Finishing { job: attempt.job, attempt: Some((attempt, name, started)), attempts, ending };
+                self.actions.push(Action::Ended(AttemptEnd::Reported));
+                self.actions.push(Action::Finish(Box::new(finishing)));
+            }
+            // Sent again after a reconnect; the acknowledgement comes when it is recorded.
+            Some(State::Ending { holder: Some((ending, agent)) }) if *ending == attempt && *agent == name => {}
+            _ => {
+                self.actions.push(Action::Ended(AttemptEnd::Late));
+                self.send(session, FromMaster::Abandon { attempt });
+            }
+        }
+    }
+
+    pub(super) fn returned(&mut self, session: SessionId, attempt: AttemptId, reason: ReturnReason, now: Moment) {
+        let Some(agent) = self.fleet.speaker(session) else { return };
+        let name = agent.name.clone();
+        let state = self.jobs.get(&attempt.job).map(|job| &job.state);
+        if !matches!(state, Some(State::Running(run)) if run.token == attempt.token && run.agent == name) {
+            return self.send(session, FromMaster::Abandon { attempt });
+        }
+        let over = match reason {
+            ReturnReason::Draining => {
+                agent.load.draining = true;
+                Over::Undone
+            }
+            ReturnReason::NoRoom => {
+                agent.pause(now.instant);
+                Over::Undone
+            }
+            ReturnReason::Failed { message } => {
+                let job = self.jobs.get_mut(&attempt.job).expect("its state was just read");
+                job.avoid = Some(name.clone());
+                let message: String = message.chars().take(REASON_CHARS_MAX).collect();
+                Over::Failed(format!("agent {name}: {message}"))
+            }
+        };
+        self.actions.push(Action::Ended(AttemptEnd::Returned));
+        // The store may still say that it runs: after a crash now, it is awaited and then waits again.
+        self.send(session, FromMaster::Acknowledge { attempt });
+        self.attempt_over(attempt.job, over, now);
+    }
+
+    /// A running job's attempt is over without a report: it waits again, or ends.
+    pub(super) fn attempt_over(&mut self, id: JobId, over: Over, now: Moment) {
+        let Some((run, _)) = self.release(id) else { return };
+        let policy = self.policy;
+        let job = self.jobs.get_mut(&id).expect("it was just released");
+        let delay = match over {
+            Over::Undone => {
+                job.attempts = job.attempts.saturating_sub(1);
+                None
+            }
+            Over::Failed(why) => {
+                job.failures.push(why);
+                Some(policy.retry_delay * job.attempts)
+            }
+        };
+        if job.cancelled {
+            return self.end_without_report(id, Outcome::Cancelled, "cancelled".to_owned());
+        }
+        if delay.is_some() && job.attempts >= policy.attempts_max {
+            let message = format!("given up after {} attempts: {}", job.attempts, job.failures.join("; "));
+            return self.end_without_report(id, Outcome::InternalError, message);
+        }
+        job.waiting_since = now.instant;
+        match delay {
+            None => {
+                job.state = State::Ready;
+                self.queue.insert(job.order, id, std::sync::Arc::clone(&job.demand));
+            }
+            Some(delay) => {
+                let until = now.instant + delay;
+                job.state = State::Delayed { until };
+                self.delayed.insert((until, job.order), id);
+            }
+        }
+        self.actions.push(Action::Entered(job.input_bytes));
+        self.actions.push(Action::Requeue {
+            job: id,
+            token: run.token,
+            attempts: job.attempts,
+            failures: job.failures.clone(),
+        });
+    }
+
+    /// Takes a running job from its agent; its state is the caller's to set. Its run, and attempts.
+    fn release(&mut self, id: JobId) -> Option<(Run, u32)> {
+        let job = self.jobs.get(&id)?;
+        let State::Running(run) = &job.state else { return None };
+        self.report_bytes -= job.demand.report_bytes;
+        if let Some(agent) = self.fleet.get_mut(&run.agent) {
+            agent.give_back(&job.demand);
+        }
+        if let Some(held) = self.held.get_mut(&run.agent) {
+            held.remove(&id);
+            if held.is_empty() {
+                self.held.remove(&run.agent);
+            }
+        }
+        Some((run.clone(), job.attempts))
+    }
+
+    pub(super) fn recorded(&mut self, id: JobId, recorded: Recorded) {
+        let Some(job) = self.jobs.remove(&id) else { return };
+        let State::Ending { holder } = job.state else {
+            // Only what ends is recorded; anything else stays as it was.
+            self.jobs.insert(id, job);
+            return;
+        };
+        self.report_bytes -= job.demand.report_bytes;
+        let Some((attempt, agent)) = holder else { return };
+        let Some(session) = self.fleet.get(&agent).and_then(|a| a.session) else { return };
+        self.send(
+            session,
+            match recorded {
+                Recorded::Now => FromMaster::Acknowledge { attempt },
+                Recorded::Refused => FromMaster::Abandon { attempt },
+            },
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! The task around the core: feeds it, does what it says, awaits what it started.
+//!
+//! ```text
+//! messages ─┐                     ┌─▶ sessions (bounded senders; a full one is closed)
+//! ticks ────┼─▶ core ─▶ actions ──┼─▶ progress (live state)
+//! writes ───┘  ▲                  └─▶ writes: one task each, joined here
+//!              └──────────── their ends are events
+//! ```
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use enclos_protocol::outcome::Outcome;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::core::{Core, Policy};
+use super::event::{Action, Event, Finishing, Moment, SessionId, Survivor, ToSession};
+use super::handle::{Message, Scheduler};
+use super::view::Place;
+use crate::config::QueueBounds;
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::queue::Backlog;
+use crate::store::{AttemptFacts, Finish, Requeued, Started, Store, StoreError, UnixTime};
+
+/// How often leases and delays are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// Pause before a job's end is recorded again after the store failed.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+/// Longest that writes may take at shutdown.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+/// A write ends with nothing, or with a job's end that the core must hear of.
+type WriteEnd = Option<(Event, Outcome)>;
+
+/// What the driver needs.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where ends and attempts are written.
+    pub store: Arc<Store>,
+    /// Live state.
+    pub progress: Progress,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Rules.
+    pub policy: Policy,
+    /// What may wait.
+    pub bounds: QueueBounds,
+    /// Jobs of before.
+    pub survivors: Vec<Survivor>,
+}
+
+/// The scheduler's task, before it runs.
+#[derive(Debug)]
+pub struct Driver {
+    core: Core,
+    messages: mpsc::Receiver<Message>,
+    backlog: Arc<Mutex<Backlog>>,
+    sessions: HashMap<SessionId, mpsc::Sender<ToSession>>,
+    writes: JoinSet<WriteEnd>,
+    store: Arc<Store>,
+    progress: Progress,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+}
+
+impl Driver {
+    /// A driver, and the handle to it.
+    #[must_use]
+    pub fn new(parts: Parts, shutdown: CancellationToken) -> (Self, Scheduler) {
+        let Parts { store, progress, metrics, policy, bounds, survivors } = parts;
+        let mut backlog = Backlog::new(bounds);
+        survivors.iter().filter(|s| s.holder.is_none()).for_each(|s| backlog.enter(s.submitted.input_bytes));
+        let backlog = Arc::new(Mutex::new(backlog));
+        let (handle, messages) = Scheduler::new(Arc::clone(&backlog));
+        let core = Core::new(policy, survivors, Moment::now());
+        let (sessions, writes) = (HashMap::new(), JoinSet::new());
+        (Self { core, messages, backlog, sessions, writes, store, progress, metrics, shutdown }, handle)
+    }
+
+    /// Runs until shutdown, then waits (bounded) for the writes that were begun.
+    pub async fn run(mut self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shutdown = self.shutdown.clone();
+        loop {
+            // Every arm is cancel-safe: receiving, joining and ticking lose nothing when dropped.
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(end) = self.writes.join_next() => self.written(end),
+                message = self.messages.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => break,
+                },
+                _ = ticks.tick() => self.event(Event::Tick),
+            }
+        }
+        let rest = async {
+            while let Some(end) = self.writes.join_next().await {
+                self.written(end);
+            }
+        };
+        if timeout(END_TIMEOUT, rest).await.is_err() {
+            tracing::warn!("writes were given up at shutdown; their jobs are taken up at the next start");
+            self.writes.shutdown().await;
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        // Whoever asked may have gone: then nobody needs the answer.
+        match message {
+            Message::Event(event) => self.event(event),
+            Message::Join(joining, sender) => {
+                self.sessions.insert(joining.session, sender);
+                self.event(Event::Joined(joining));
+            }
+            Message::Places(jobs, reply) => {
+                let _ = reply.send(jobs.into_iter().map(|job| self.place(job)).collect());
+            }
+            Message::Agents(reply) => drop(reply.send(self.core.agents(Moment::now().instant))),
+            Message::Totals(reply) => drop(reply.send(self.core.totals())),
+            Message::IsCurrent(attempt, reply) => drop(reply.send(self.core.is_current(attempt))),
+        }
+    }
+
+    fn place(&self, job: enclos_protocol::ids::JobId) -> Option<Place> {
+        let position = self.core.position(job)?;
+        let backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Place { position, estimated_start: backlog.time_for(position, Moment::now().instant) })
+    }
+
+    fn event(&mut self, event: Event) {
+        if let Event::Left(session) = &event {
+            self.sessions.remove(session);
+        }
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for action in self.core.handle(event, Moment::now()) {
+                events.extend(self.perform(action));
+            }
+        }
+    }
+
+    /// Does what the core wants; an event where that failed at once.
+    fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Send(session, message) => return self.send(session, ToSession::Message(message)),
+            Action::Close(session, reason) => {
+                let closed = self.send(session, ToSession::Close(reason));
+                self.sessions.remove(&session);
+                return closed;
+            }
+            Action::Dispatch { session, attempt, agent, attempts, waited } => {
+                self.metrics.dispatches.increment();
+                self.metrics.queue_wait.observe(waited);
+                tracing::debug!(job = %attempt.job, %agent, attempts, "a job was given out");
+                self.note_running(attempt, agent, attempts);
+                return self.send(session, ToSession::Dispatch(attempt));
+            }
+            Action::Adopt { attempt, agent, attempts } => self.note_running(attempt, agent, attempts),
+            Action::Requeue { job, token, attempts, failures } => {
+                self.progress.queued(job);
+                let (store, requeued) = (Arc::clone(&self.store), Requeued { job, token, attempts, failures });
+                self.writes.spawn(async move { noted(store.requeued(requeued).await) });
+            }
+            Action::Finish(finishing) => self.record(*finishing),
+            Action::Entered(bytes) => self.backlog().enter(bytes),
+            Action::Departed(bytes) => self.backlog().depart(bytes, Moment::now().instant),
+            Action::Ended(end) => self.metrics.attempt_ended(end),
+        }
+        None
+    }
+
+    fn backlog(&self) -> std::sync::MutexGuard<'_, Backlog> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_running(
+        &mut self,
+        attempt: enclos_protocol::ids::AttemptId,
+        agent: enclos_protocol::ids::AgentName,
+        attempts: u32,
+    ) {
+        self.progress.running(attempt, &agent);
+        let facts = AttemptFacts { token: attempt.token, agent, started: UnixTime::now() };
+        let (store, started) = (Arc::clone(&self.store), Started { job: attempt.job, attempt: facts, attempts });
+        // The job does not wait for this: if it is lost with the master, the agent's word replaces it.
+        self.writes.spawn(async move { noted(store.started(started).await) });
+    }
+
+    fn record(&mut self, finishing: Finishing) {
+        let Finishing { job, attempt, attempts, ending } = finishing;
+        let outputs = attempt.as_ref().map(|(id, _, _)| self.progress.outputs(*id)).unwrap_or_default();
+        let attempt = attempt.map(|(id, agent, started)| AttemptFacts { token: id.token, agent, started });
+        let finish = Finish { job, attempt, attempts, ending, outputs, finished: UnixTime::now() };
+        self.writes.spawn(record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
+    }
+
+    fn written(&mut self, end: Result<WriteEnd, tokio::task::JoinError>) {
+        match end {
+            Ok(None) => {}
+            Ok(Some((event, outcome))) => {
+                if let Event::Recorded { job, .. } = &event {
+                    self.metrics.job_finished(outcome);
+                    self.progress.finished(*job);
+                    tracing::debug!(%job, outcome = outcome.as_str(), "a job ended");
+                }
+                self.event(event);
+            }
+            Err(error) => tracing::error!(%error, "a write's task failed"),
+        }
+    }
+
+    /// A session that does not take its messages is closed, so it never holds up the others.
+    fn send(&mut self, session: SessionId, message: ToSession) -> Option<Event> {
+        match self.sessions.get(&session)?.try_send(message) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::warn!(session = session.0, "an agent does not take its messages; its connection is closed");
+                self.sessions.remove(&session);
+                Some(Event::Left(session))
+            }
+        }
+    }
+}
+
+fn noted(end: Result<(), StoreError>) -> WriteEnd {
+    if let Err(error) = end {
+        tracing::warn!(error = &error as &dyn std::error::Error, "an attempt could not be noted");
+    }
+    None
+}
+
+/// Records a job's end, again and again while the store fails (a full disk): the agent keeps its
+/// report until it is acknowledged, so nothing is lost even if this never succeeds.
+async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationToken) -> WriteEnd {
+    let (job, outcome) = (finish.job, finish.ending.outcome);
+    loop {
+        match store.finish(Arc::clone(&finish)).await {
+            Ok(recorded) => return Some((Event::Recorded { job, recorded }, outcome)),
+            Err(StoreError::Closed) => return None,
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(%job, error, "a job's end could not be recorded; trying again");
+            }
+        }
+        tokio::select! {
+            () = sleep(RECORD_AGAIN) => {}
+            () = shutdown.cancelled() => return None,
+        }
+    }
+}

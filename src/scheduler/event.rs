@@ -1,0 +1,217 @@
+//! What happens to the scheduler, and what it wants done.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use enclos_protocol::agent_link::{FromMaster, LoadReport, ReturnReason};
+use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
+use enclos_protocol::job::{Isolation, JobReport, Reuse};
+use uuid::Uuid;
+
+use crate::metrics::AttemptEnd;
+use crate::queue::{Demand, Room};
+use crate::store::{Ending, Recorded, UnixTime};
+
+/// One connection of an agent; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionId(pub u64);
+
+/// The time by both clocks: the monotonic one decides, the calendar's is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Monotonic.
+    pub instant: Instant,
+    /// Of the calendar.
+    pub unix: UnixTime,
+}
+
+impl Moment {
+    /// The present.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { instant: tokio::time::Instant::now().into_std(), unix: UnixTime::now() }
+    }
+}
+
+/// What an agent offers, bounded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offer {
+    /// In all.
+    pub capacity: Room,
+    /// Of its sandboxes.
+    pub isolation: Isolation,
+    /// The weakest that its operator allows.
+    pub reuse: Reuse,
+    /// The master's own agent.
+    pub embedded: bool,
+    /// Version of its build, for people.
+    pub build: String,
+}
+
+/// An agent that said hello, its numbers bounded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Joining {
+    /// Its connection.
+    pub session: SessionId,
+    /// Its name.
+    pub name: AgentName,
+    /// Of its process.
+    pub instance: Uuid,
+    /// What it offers.
+    pub offer: Offer,
+    /// Attempts that it holds.
+    pub holding: Vec<AttemptId>,
+    /// Its load.
+    pub load: LoadReport,
+}
+
+/// A job that is stored and waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Submitted {
+    /// The job.
+    pub job: JobId,
+    /// What it needs.
+    pub demand: Arc<Demand>,
+    /// Bytes of its input.
+    pub input_bytes: u64,
+}
+
+/// A job that had not finished when the master started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Survivor {
+    /// As when it was submitted.
+    pub submitted: Submitted,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// Why attempts failed.
+    pub failures: Vec<String>,
+    /// The greatest token it has had.
+    pub token: Option<FencingToken>,
+    /// Who has it, and since when, if it was running.
+    pub holder: Option<(AgentName, UnixTime)>,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A job was stored.
+    Submitted(Submitted),
+    /// Someone wants a job to end.
+    Cancel(JobId),
+    /// An agent said hello.
+    Joined(Box<Joining>),
+    /// A connection ended.
+    Left(SessionId),
+    /// A heartbeat came.
+    Heartbeat {
+        /// From whom.
+        session: SessionId,
+        /// Its number.
+        sequence: u64,
+        /// The load now, bounded.
+        load: LoadReport,
+    },
+    /// An attempt ended with a report; its output came before.
+    Finished {
+        /// Who says so.
+        session: SessionId,
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How, bounded.
+        report: Box<JobReport>,
+    },
+    /// A job was handed back.
+    Returned {
+        /// Who says so.
+        session: SessionId,
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Why.
+        reason: ReturnReason,
+    },
+    /// The store has a job's end, or has another.
+    Recorded {
+        /// Which job.
+        job: JobId,
+        /// What the store did.
+        recorded: Recorded,
+    },
+    /// An operator wants an agent to take no more jobs.
+    Drain(AgentName),
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Send a message on a connection.
+    Send(SessionId, FromMaster),
+    /// Send an attempt's job on a connection, and note it.
+    Dispatch {
+        /// Where to.
+        session: SessionId,
+        /// The attempt.
+        attempt: AttemptId,
+        /// Who gets it.
+        agent: AgentName,
+        /// Attempts that count, with this one.
+        attempts: u32,
+        /// How long the job waited.
+        waited: Duration,
+    },
+    /// An agent still runs an attempt of before a restart: note it as running.
+    Adopt {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Who has it.
+        agent: AgentName,
+        /// Attempts that count, with this one.
+        attempts: u32,
+    },
+    /// Note that a job waits again.
+    Requeue {
+        /// The job.
+        job: JobId,
+        /// Of the attempt that is over.
+        token: FencingToken,
+        /// Attempts that count.
+        attempts: u32,
+        /// Why attempts failed.
+        failures: Vec<String>,
+    },
+    /// Record a job's end, and say so with [`Event::Recorded`].
+    Finish(Box<Finishing>),
+    /// A job entered the queue again, with so many bytes.
+    Entered(u64),
+    /// A job left the queue, with so many bytes.
+    Departed(u64),
+    /// Close a connection, for this reason.
+    Close(SessionId, &'static str),
+    /// Count how an attempt ended.
+    Ended(AttemptEnd),
+}
+
+/// A job's end, to be recorded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finishing {
+    /// The job.
+    pub job: JobId,
+    /// The attempt that ended it, who had it, and since when.
+    pub attempt: Option<(AttemptId, AgentName, UnixTime)>,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// How.
+    pub ending: Ending,
+}
+
+/// What a session is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ToSession {
+    /// Send this.
+    Message(FromMaster),
+    /// Send the job of this attempt.
+    Dispatch(AttemptId),
+    /// Say why and end.
+    Close(&'static str),
+}

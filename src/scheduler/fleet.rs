@@ -1,0 +1,203 @@
+//! What is known of the agents. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use enclos_protocol::agent_link::{ImageState, LoadReport, OfferedLanguage};
+use enclos_protocol::ids::AgentName;
+use uuid::Uuid;
+
+use super::event::{Joining, Offer, SessionId};
+use crate::queue::{Demand, Room};
+
+/// Agents that are known at once.
+const AGENTS_MAX: usize = 2048;
+/// An agent that is gone for so long, and holds nothing, is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+/// An agent that had no room after all gets no job for so long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One agent.
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// Its name.
+    pub name: AgentName,
+    /// Of its process.
+    pub instance: Uuid,
+    /// Its connection; `None`: it is suspect.
+    pub session: Option<SessionId>,
+    /// What it offers.
+    pub offer: Offer,
+    /// What the jobs placed on it need together.
+    pub promised: Room,
+    /// What it last said.
+    pub load: LoadReport,
+    /// When it last said something.
+    pub last_seen: Instant,
+    /// An operator asked it to drain.
+    pub drain_asked: bool,
+    paused_until: Option<Instant>,
+    /// Jobs placed since the last load report, by language: they have taken warm sandboxes.
+    placed_since_report: HashMap<String, u32>,
+}
+
+impl Agent {
+    /// Whether it takes no more jobs.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drain_asked || self.load.draining
+    }
+
+    /// The language as it offers it.
+    #[must_use]
+    pub fn language(&self, id: &str) -> Option<&OfferedLanguage> {
+        self.load.languages.iter().find(|l| l.id == id)
+    }
+
+    /// Sandboxes that wait for a job in this language, those taken since the last report left out.
+    #[must_use]
+    pub fn warm(&self, language: &str) -> u32 {
+        let reported = self.language(language).map_or(0, |l| l.warm);
+        reported.saturating_sub(self.placed_since_report.get(language).copied().unwrap_or(0))
+    }
+
+    /// Whether it could run such a job if it ran nothing else.
+    #[must_use]
+    pub fn could_run(&self, demand: &Demand) -> bool {
+        let image_failed = |l: &OfferedLanguage| matches!(l.image, ImageState::Failed { .. });
+        self.session.is_some()
+            && !self.is_draining()
+            && self.offer.isolation >= demand.isolation
+            && self.language(&demand.language).is_some_and(|l| !image_failed(l))
+            && self.offer.capacity.holds(demand.room)
+    }
+
+    /// Whether it can run such a job now.
+    #[must_use]
+    pub fn has_room(&self, demand: &Demand, now: Instant) -> bool {
+        self.could_run(demand)
+            && self.paused_until.is_none_or(|until| until <= now)
+            && self.offer.capacity.minus(self.promised).holds(demand.room)
+    }
+
+    pub(super) fn pause(&mut self, now: Instant) {
+        self.paused_until = Some(now + PAUSE);
+    }
+
+    pub(super) fn take(&mut self, demand: &Demand) {
+        self.promised = self.promised.plus(demand.room);
+        let placed = self.placed_since_report.entry(demand.language.to_string()).or_default();
+        *placed = placed.saturating_add(1);
+    }
+
+    pub(super) fn give_back(&mut self, demand: &Demand) {
+        self.promised = self.promised.minus(demand.room);
+    }
+
+    pub(super) fn report(&mut self, load: LoadReport, now: Instant) {
+        self.load = load;
+        self.last_seen = now;
+        self.placed_since_report.clear();
+    }
+}
+
+/// Why an agent may not join.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum JoinRefusal {
+    NameInUse,
+    TooMany,
+}
+
+impl JoinRefusal {
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::NameInUse => "another agent of this name is connected; give each agent a name of its own",
+            Self::TooMany => "the master knows as many agents as it may",
+        }
+    }
+}
+
+/// An agent that joined: what was there before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Before {
+    /// A connection that it replaces.
+    pub session: Option<SessionId>,
+    /// It is another process than the one known under this name.
+    pub restarted: bool,
+}
+
+/// All agents.
+#[derive(Default, Debug)]
+pub struct Fleet {
+    agents: BTreeMap<AgentName, Agent>,
+    sessions: HashMap<SessionId, AgentName>,
+}
+
+impl Fleet {
+    /// Every agent, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.values()
+    }
+
+    /// The agent with this name.
+    #[must_use]
+    pub fn get(&self, name: &AgentName) -> Option<&Agent> {
+        self.agents.get(name)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &AgentName) -> Option<&mut Agent> {
+        self.agents.get_mut(name)
+    }
+
+    /// Who speaks on this connection.
+    pub(super) fn speaker(&mut self, session: SessionId) -> Option<&mut Agent> {
+        self.agents.get_mut(self.sessions.get(&session)?)
+    }
+
+    /// Takes an agent in; what was promised to it stays.
+    pub(super) fn join(&mut self, joining: &Joining, now: Instant) -> Result<Before, JoinRefusal> {
+        let known = self.agents.get(&joining.name);
+        let restarted = known.is_some_and(|a| a.instance != joining.instance);
+        let old = known.and_then(|a| a.session);
+        if restarted && old.is_some() {
+            return Err(JoinRefusal::NameInUse);
+        }
+        if known.is_none() && self.agents.len() >= AGENTS_MAX {
+            return Err(JoinRefusal::TooMany);
+        }
+        let agent = Agent {
+            name: joining.name.clone(),
+            instance: joining.instance,
+            session: Some(joining.session),
+            offer: joining.offer.clone(),
+            promised: known.map(|a| a.promised).unwrap_or_default(),
+            load: joining.load.clone(),
+            last_seen: now,
+            drain_asked: !restarted && known.is_some_and(|a| a.drain_asked),
+            paused_until: None,
+            placed_since_report: HashMap::new(),
+        };
+        if let Some(old) = old {
+            self.sessions.remove(&old);
+        }
+        self.sessions.insert(joining.session, joining.name.clone());
+        self.agents.insert(joining.name.clone(), agent);
+        Ok(Before { session: old, restarted })
+    }
+
+    /// A connection is gone: its agent is suspect.
+    pub(super) fn leave(&mut self, session: SessionId) {
+        if let Some(agent) = self.sessions.remove(&session).and_then(|name| self.agents.get_mut(&name)) {
+            agent.session = None;
+        }
+    }
+
+    /// Forgets who is gone for long.
+    pub(super) fn forget_gone(&mut self, now: Instant) {
+        self.agents.retain(|_, a| {
+            a.session.is_some()
+                || a.promised != Room::default()
+                || now.saturating_duration_since(a.last_seen) < FORGET_AFTER
+        });
+    }
+}

@@ -1,0 +1,141 @@
+//! How others reach the scheduler.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use enclos_protocol::ids::{AttemptId, JobId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::event::{Event, Joining, SessionId, Submitted, ToSession};
+use super::view::{AgentView, Place, Totals};
+use crate::queue::{Backlog, Overloaded};
+
+/// Messages that may wait for the scheduler; senders wait for a place.
+const WAITING_MAX: usize = 4096;
+
+/// The scheduler has ended: the master is shutting down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the scheduler has ended")]
+pub struct SchedulerGone;
+
+/// What the driver is sent.
+pub(super) enum Message {
+    Event(Event),
+    Join(Box<Joining>, mpsc::Sender<ToSession>),
+    Places(Vec<JobId>, oneshot::Sender<Vec<Option<Place>>>),
+    Agents(oneshot::Sender<Vec<AgentView>>),
+    Totals(oneshot::Sender<Totals>),
+    IsCurrent(AttemptId, oneshot::Sender<bool>),
+}
+
+/// A handle to the scheduler.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    messages: mpsc::Sender<Message>,
+    backlog: Arc<Mutex<Backlog>>,
+    sessions: Arc<AtomicU64>,
+}
+
+/// A place in the queue, given back when dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    /// `None` once the place belongs to a job.
+    backlog: Option<Arc<Mutex<Backlog>>>,
+    bytes: u64,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(backlog) = &self.backlog {
+            backlog.lock().unwrap_or_else(PoisonError::into_inner).release(self.bytes);
+        }
+    }
+}
+
+impl Scheduler {
+    pub(super) fn new(backlog: Arc<Mutex<Backlog>>) -> (Self, mpsc::Receiver<Message>) {
+        let (messages, waiting) = mpsc::channel(WAITING_MAX);
+        (Self { messages, backlog, sessions: Arc::default() }, waiting)
+    }
+
+    /// A place in the queue for a job of `bytes`.
+    ///
+    /// # Errors
+    /// [`Overloaded`] where there is none.
+    pub fn reserve(&self, bytes: u64) -> Result<Reservation, Overloaded> {
+        let now = Instant::now();
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner).reserve(bytes, now)?;
+        Ok(Reservation { backlog: Some(Arc::clone(&self.backlog)), bytes })
+    }
+
+    /// A stored job takes its place. If the scheduler has ended, it waits for the next start.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn submit(&self, mut reservation: Reservation, submitted: Submitted) -> Result<(), SchedulerGone> {
+        self.tell(Event::Submitted(submitted)).await?;
+        reservation.backlog = None;
+        Ok(())
+    }
+
+    /// Tells what happened.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn tell(&self, event: Event) -> Result<(), SchedulerGone> {
+        self.messages.send(Message::Event(event)).await.map_err(|_| SchedulerGone)
+    }
+
+    /// An id for a new connection.
+    #[must_use]
+    pub fn new_session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An agent joins; `sender` takes what is meant for it.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn join(&self, joining: Joining, sender: mpsc::Sender<ToSession>) -> Result<(), SchedulerGone> {
+        self.messages.send(Message::Join(Box::new(joining), sender)).await.map_err(|_| SchedulerGone)
+    }
+
+    /// Where these jobs stand in the queue; `None` for those that do not wait.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn places(&self, jobs: Vec<JobId>) -> Result<Vec<Option<Place>>, SchedulerGone> {
+        self.ask(|reply| Message::Places(jobs, reply)).await
+    }
+
+    /// Every agent, by name.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn agents(&self) -> Result<Vec<AgentView>, SchedulerGone> {
+        self.ask(Message::Agents).await
+    }
+
+    /// How many of each.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn totals(&self) -> Result<Totals, SchedulerGone> {
+        self.ask(Message::Totals).await
+    }
+
+    /// Whether an attempt is current.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn is_current(&self, attempt: AttemptId) -> Result<bool, SchedulerGone> {
+        self.ask(|reply| Message::IsCurrent(attempt, reply)).await
+    }
+
+    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, SchedulerGone> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(message(reply)).await.map_err(|_| SchedulerGone)?;
+        answer.await.map_err(|_| SchedulerGone)
+    }
+}

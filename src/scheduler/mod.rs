@@ -1,0 +1,35 @@
+//! The one task that decides which job goes where, and when an attempt is over.
+//!
+//! ```text
+//!            submitted ─▶ Ready ◀──────────── lease ended, returned, agent restarted
+//!                         │   ▲                      │ (counted: 3 attempts, then internal_error)
+//!                 placed  │   └── Delayed ◀── failed ┤
+//!                         ▼                          │
+//!                      Running ──────────────────────┘
+//!                         │ report, or cancelled, or attempts used up
+//!                         ▼
+//!                      Ending ─ recorded ─▶ gone (the store has it)
+//! ```
+//!
+//! [`core`] is pure: state + event + now → actions; it can be run a thousand
+//! times faster than life. [`driver`](self::driver) feeds it events one by one
+//! and does what it says. A session registers its own bounded sender; nothing
+//! here names a session's type. Events never wait for the disk: writes are
+//! tasks whose end is another event.
+
+mod core;
+mod driver;
+mod event;
+mod fleet;
+mod handle;
+mod placement;
+mod view;
+
+#[cfg(test)]
+mod model;
+
+pub use self::core::{Core, Policy};
+pub use driver::{Driver, Parts};
+pub use event::{Action, Event, Finishing, Joining, Moment, Offer, SessionId, Submitted, Survivor, ToSession};
+pub use handle::{Reservation, Scheduler, SchedulerGone};
+pub use view::{AgentState, AgentView, Place, Totals};

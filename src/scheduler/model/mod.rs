@@ -1,0 +1,413 @@
+//! The core against a world that does its worst: agents that join, vanish, restart, lie, answer
+//! late; masters that restart. Held after every step: never overcommitted, never lost, never twice.
+
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use enclos_protocol::agent_link::{FromMaster, ImageState, LoadReport, OfferedLanguage, ReturnReason};
+use enclos_protocol::ids::{AgentName, AttemptId, JobId};
+use enclos_protocol::job::{Isolation, JobReport, Reuse};
+use enclos_protocol::outcome::Outcome;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{Action, Core, Event, Joining, Moment, Offer, Policy, SessionId, Submitted, Survivor};
+use crate::queue::{Demand, Room};
+use crate::store::{Recorded, UnixTime};
+
+const LEASE: Duration = Duration::from_secs(5);
+const AGENTS: usize = 3;
+
+fn policy(epoch: u64) -> Policy {
+    Policy::new(epoch, LEASE, Duration::from_secs(1))
+}
+
+fn capacity(agent: usize) -> Room {
+    Room { memory_bytes: 4 + agent as u64, cpu_millis: 3000, pids: 100, slots: 3 }
+}
+
+fn demand(n: u8) -> Arc<Demand> {
+    Arc::new(Demand {
+        language: Arc::from(if n.is_multiple_of(2) { "c" } else { "java" }),
+        isolation: Isolation::Runc,
+        room: Room { memory_bytes: 1 + u64::from(n % 4), cpu_millis: 1000, pids: 10, slots: 1 },
+        report_bytes: 100,
+    })
+}
+
+fn report() -> JobReport {
+    JobReport {
+        outcome: Outcome::Ok,
+        message: None,
+        compile: None,
+        run: None,
+        sandbox_us: 0,
+        isolation: Isolation::Runc,
+        reuse: Reuse::Tenant,
+    }
+}
+
+fn load() -> LoadReport {
+    let language =
+        |id: &str| OfferedLanguage { id: id.into(), version: String::new(), image: ImageState::Ready, warm: 1 };
+    LoadReport {
+        cpu_busy_permille: 0,
+        memory_busy_permille: 0,
+        memory_promised_bytes: 0,
+        running: 0,
+        sandboxes: 0,
+        languages: vec![language("c"), language("java")],
+        draining: false,
+    }
+}
+
+/// What a test agent has.
+#[derive(Clone, Default)]
+struct Agent {
+    session: Option<SessionId>,
+    instance: Uuid,
+    holding: BTreeSet<AttemptId>,
+}
+
+/// What the store would hold of a job.
+#[derive(Clone)]
+struct Row {
+    demand: Arc<Demand>,
+    attempts: u32,
+    attempt: Option<AttemptId>,
+    holder: Option<AgentName>,
+    finished: bool,
+}
+
+struct World {
+    core: Core,
+    now: Instant,
+    epoch: u64,
+    next_session: u64,
+    agents: Vec<Agent>,
+    rows: BTreeMap<JobId, Row>,
+    /// Ends that the store has been asked for and has not yet answered.
+    recording: Vec<(JobId, Option<AttemptId>)>,
+    /// Every attempt ever given out, to send late answers of.
+    given: Vec<(AttemptId, usize)>,
+    finished: HashMap<JobId, Outcome>,
+}
+
+fn name(agent: usize) -> AgentName {
+    format!("agent-{agent}").parse().unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Instant::now();
+        let core = Core::new(policy(1), vec![], Moment { instant: now, unix: UnixTime(0) });
+        Self {
+            core,
+            now,
+            epoch: 1,
+            next_session: 0,
+            agents: vec![Agent::default(); AGENTS],
+            rows: BTreeMap::new(),
+            recording: Vec::new(),
+            given: Vec::new(),
+            finished: HashMap::new(),
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { instant: self.now, unix: UnixTime(0) }
+    }
+
+    fn handle(&mut self, event: Event) {
+        for action in self.core.handle(event, self.moment()) {
+            self.perform(action);
+        }
+    }
+
+    fn by_session(&mut self, session: SessionId) -> Option<&mut Agent> {
+        self.agents.iter_mut().find(|a| a.session == Some(session))
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Dispatch { session, attempt, agent, attempts, .. } => {
+                let row = self.rows.get_mut(&attempt.job).expect("only known jobs are given out");
+                assert!(!row.finished, "a finished job is given out");
+                assert!(row.attempt.is_none_or(|old| old.token < attempt.token), "tokens grow");
+                (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent.clone()));
+                let index = (0..AGENTS).find(|i| name(*i) == agent).unwrap();
+                self.given.push((attempt, index));
+                if let Some(agent) = self.by_session(session) {
+                    agent.holding.insert(attempt);
+                }
+            }
+            Action::Adopt { attempt, agent, attempts } => {
+                let row = self.rows.get_mut(&attempt.job).unwrap();
+                assert!(!row.finished);
+                assert!(
+                    row.attempt.is_none_or(|old| old.token < attempt.token),
+                    "an attempt that was over is taken up"
+                );
+                (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent));
+            }
+            Action::Requeue { job, attempts, .. } => {
+                let row = self.rows.get_mut(&job).unwrap();
+                (row.holder, row.attempts) = (None, attempts);
+            }
+            Action::Finish(finishing) => {
+                let attempt = finishing.attempt.map(|(attempt, _, _)| attempt);
+                let row = self.rows.get_mut(&finishing.job).unwrap();
+                assert!(!row.finished, "a job ends twice");
+                row.finished = true;
+                let before = self.finished.insert(finishing.job, finishing.ending.outcome);
+                assert!(before.is_none(), "an end is recorded twice");
+                self.recording.push((finishing.job, attempt));
+            }
+            Action::Send(session, message) => {
+                let Some(agent) = self.by_session(session) else { return };
+                match message {
+                    FromMaster::Welcome(welcome) => agent.holding.retain(|a| welcome.keep.contains(a)),
+                    FromMaster::Acknowledge { attempt } | FromMaster::Abandon { attempt } => {
+                        agent.holding.remove(&attempt);
+                    }
+                    _ => {}
+                }
+            }
+            Action::Close(session, _) => {
+                if let Some(agent) = self.by_session(session) {
+                    agent.session = None;
+                }
+            }
+            Action::Entered(_) | Action::Departed(_) | Action::Ended(_) => {}
+        }
+    }
+
+    fn join(&mut self, index: usize) {
+        let session = SessionId(self.next_session);
+        self.next_session += 1;
+        let agent = &mut self.agents[index];
+        if agent.instance.is_nil() {
+            agent.instance = Uuid::now_v7();
+        }
+        agent.session = Some(session);
+        let offer = Offer {
+            capacity: capacity(index),
+            isolation: Isolation::Runc,
+            reuse: Reuse::Tenant,
+            embedded: index == 0,
+            build: String::new(),
+        };
+        let holding = agent.holding.iter().copied().collect();
+        let instance = agent.instance;
+        let joining = Joining { session, name: name(index), instance, offer, holding, load: load() };
+        self.handle(Event::Joined(Box::new(joining)));
+    }
+
+    fn leave(&mut self, index: usize) {
+        if let Some(session) = self.agents[index].session.take() {
+            self.handle(Event::Left(session));
+        }
+    }
+
+    fn recorded(&mut self) {
+        if let Some((job, _)) = self.recording.pop() {
+            self.handle(Event::Recorded { job, recorded: Recorded::Now });
+        }
+    }
+
+    fn heartbeats(&mut self) {
+        for session in self.agents.iter().filter_map(|a| a.session).collect::<Vec<_>>() {
+            self.handle(Event::Heartbeat { session, sequence: 0, load: load() });
+        }
+    }
+
+    /// A new master on the same store; the last dispatch, if it was its job's first, may not have been noted there.
+    fn restart(&mut self, forget_last: bool) {
+        self.epoch += 1;
+        self.recording.clear();
+        for agent in &mut self.agents {
+            agent.session = None;
+        }
+        if forget_last
+            && let Some((attempt, _)) = self.given.last()
+            && let Some(row) = self.rows.get_mut(&attempt.job)
+            && row.attempt == Some(*attempt)
+            && row.holder.is_some()
+            && row.attempts == 1
+            && !row.finished
+        {
+            (row.attempt, row.holder, row.attempts) = (None, None, 0);
+        }
+        let survivors = self.rows.iter().filter(|(_, row)| !row.finished).map(|(job, row)| Survivor {
+            submitted: Submitted { job: *job, demand: Arc::clone(&row.demand), input_bytes: 1 },
+            attempts: row.attempts,
+            failures: vec![],
+            token: row.attempt.map(|a| a.token),
+            holder: row.holder.clone().map(|agent| (agent, UnixTime(0))),
+        });
+        self.core = Core::new(policy(self.epoch), survivors.collect(), self.moment());
+    }
+
+    /// What must always hold.
+    fn check(&self) {
+        for view in self.core.agents(self.now) {
+            assert!(view.offer.capacity.holds(view.promised), "overcommitted: {view:?}");
+        }
+        let totals = self.core.totals();
+        let unfinished = self.rows.values().filter(|r| !r.finished).count();
+        assert_eq!(totals.queued + totals.running, unfinished + self.recording.len(), "a job is lost or made up");
+        let mut current: Vec<JobId> = Vec::new();
+        for agent in &self.agents {
+            current.extend(agent.holding.iter().filter(|a| self.core.is_current(**a)).map(|a| a.job));
+        }
+        let jobs: BTreeSet<_> = current.iter().collect();
+        assert_eq!(jobs.len(), current.len(), "two agents hold the current attempt of one job");
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Submit(u8),
+    Join(usize),
+    Leave(usize),
+    Crash(usize),
+    Finish(usize, usize),
+    Late(usize),
+    Return(usize, usize, u8),
+    Cancel(usize),
+    Recorded,
+    Heartbeats,
+    Wait(u16),
+    Drain(usize),
+    Restart(bool),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let agent = 0..AGENTS;
+    prop_oneof![
+        6 => any::<u8>().prop_map(Op::Submit),
+        4 => agent.clone().prop_map(Op::Join),
+        1 => agent.clone().prop_map(Op::Leave),
+        1 => agent.clone().prop_map(Op::Crash),
+        5 => (agent.clone(), any::<usize>()).prop_map(|(a, n)| Op::Finish(a, n)),
+        1 => any::<usize>().prop_map(Op::Late),
+        2 => (agent.clone(), any::<usize>(), 0u8..3).prop_map(|(a, n, r)| Op::Return(a, n, r)),
+        1 => any::<usize>().prop_map(Op::Cancel),
+        5 => Just(Op::Recorded),
+        3 => Just(Op::Heartbeats),
+        3 => (0u16..7000).prop_map(Op::Wait),
+        1 => agent.prop_map(Op::Drain),
+        1 => any::<bool>().prop_map(Op::Restart),
+    ]
+}
+
+fn nth<T: Clone>(items: impl Iterator<Item = T>, n: usize) -> Option<T> {
+    let items: Vec<T> = items.collect();
+    (!items.is_empty()).then(|| items[n % items.len()].clone())
+}
+
+fn step(world: &mut World, op: Op) {
+    match op {
+        Op::Submit(n) => {
+            let (job, demand) = (JobId::generate(), demand(n));
+            let row = Row { demand: Arc::clone(&demand), attempts: 0, attempt: None, holder: None, finished: false };
+            world.rows.insert(job, row);
+            world.handle(Event::Submitted(Submitted { job, demand, input_bytes: 1 }));
+        }
+        Op::Join(a) => world.join(a),
+        Op::Leave(a) => world.leave(a),
+        Op::Crash(a) => {
+            world.leave(a);
+            world.agents[a] = Agent::default();
+        }
+        Op::Finish(a, n) => {
+            let agent = &world.agents[a];
+            if let (Some(session), Some(attempt)) = (agent.session, nth(agent.holding.iter().copied(), n)) {
+                world.handle(Event::Finished { session, attempt, report: Box::new(report()) });
+            }
+        }
+        Op::Late(n) => {
+            let late = nth(world.given.iter().copied(), n);
+            if let Some((attempt, a)) = late
+                && let Some(session) = world.agents[a].session
+            {
+                let current = world.core.is_current(attempt);
+                let before = world.finished.get(&attempt.job).copied();
+                world.handle(Event::Finished { session, attempt, report: Box::new(report()) });
+                let unchanged = world.finished.get(&attempt.job).copied() == before;
+                assert!(current || unchanged, "a late answer is recorded");
+            }
+        }
+        Op::Return(a, n, reason) => {
+            let agent = &world.agents[a];
+            if let (Some(session), Some(attempt)) = (agent.session, nth(agent.holding.iter().copied(), n)) {
+                let reason = match reason {
+                    0 => ReturnReason::Draining,
+                    1 => ReturnReason::NoRoom,
+                    _ => ReturnReason::Failed { message: "engine".into() },
+                };
+                world.handle(Event::Returned { session, attempt, reason });
+            }
+        }
+        Op::Cancel(n) => {
+            if let Some(job) = nth(world.rows.keys().copied(), n) {
+                world.handle(Event::Cancel(job));
+            }
+        }
+        Op::Recorded => world.recorded(),
+        Op::Heartbeats => world.heartbeats(),
+        Op::Wait(ms) => {
+            world.now += Duration::from_millis(u64::from(ms));
+            world.handle(Event::Tick);
+        }
+        Op::Drain(a) => world.handle(Event::Drain(name(a))),
+        Op::Restart(forget_last) => world.restart(forget_last),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn never_overcommitted_never_lost_never_twice(ops in prop::collection::vec(op(), 0..120)) {
+        let mut world = World::new();
+        for op in ops {
+            step(&mut world, op);
+            world.check();
+        }
+        // Then the world heals: every agent starts anew and answers all. Every job must end.
+        for agent in 0..AGENTS {
+            world.leave(agent);
+            world.agents[agent] = Agent::default();
+        }
+        for _ in 0..400 {
+            world.now += Duration::from_secs(1);
+            for agent in 0..AGENTS {
+                if world.agents[agent].session.is_none() {
+                    world.join(agent);
+                }
+            }
+            world.heartbeats();
+            world.handle(Event::Tick);
+            for agent in 0..AGENTS {
+                while let (Some(session), Some(attempt)) =
+                    (world.agents[agent].session, world.agents[agent].holding.iter().next().copied())
+                {
+                    world.handle(Event::Finished { session, attempt, report: Box::new(report()) });
+                    while !world.recording.is_empty() {
+                        world.recorded();
+                    }
+                    world.agents[agent].holding.remove(&attempt);
+                }
+            }
+            while !world.recording.is_empty() {
+                world.recorded();
+            }
+            world.check();
+        }
+        prop_assert!(world.rows.values().all(|row| row.finished), "a job never ended");
+    }
+}

@@ -1,0 +1,96 @@
+//! Rules of the scheduler, each shown once in the model's world.
+
+use enclos_protocol::outcome::Outcome;
+
+use super::{Op, World, step};
+
+fn with_agent(agent: usize) -> World {
+    let mut world = World::new();
+    world.join(agent);
+    world
+}
+
+#[test]
+fn the_embedded_agent_works_only_when_no_other_has_room() {
+    let mut world = with_agent(0);
+    world.join(1);
+    for _ in 0..4 {
+        step(&mut world, Op::Submit(0));
+    }
+    let on = |w: &World, a: usize| w.agents[a].holding.len();
+    assert_eq!((on(&world, 1), on(&world, 0)), (3, 1));
+}
+
+#[test]
+fn a_job_that_fails_agent_after_agent_is_given_up_with_its_history() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    for _ in 0..3 {
+        step(&mut world, Op::Return(1, 0, 2));
+        world.heartbeats();
+        step(&mut world, Op::Wait(4000));
+    }
+    assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
+}
+
+#[test]
+fn handing_back_for_want_of_room_never_counts() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    for _ in 0..10 {
+        step(&mut world, Op::Return(1, 0, 1));
+        assert!(world.agents[1].holding.is_empty(), "not given back to it at once");
+        world.heartbeats();
+        step(&mut world, Op::Wait(1100));
+    }
+    assert!(world.finished.is_empty());
+    assert_eq!(world.rows.values().next().unwrap().attempts, 1);
+}
+
+#[test]
+fn an_agent_that_falls_silent_loses_its_jobs_when_the_lease_ends() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    world.join(2);
+    world.leave(1);
+    step(&mut world, Op::Wait(4000));
+    world.heartbeats();
+    assert_eq!(world.agents[2].holding.len(), 0, "not before");
+    step(&mut world, Op::Wait(1001));
+    world.heartbeats();
+    step(&mut world, Op::Wait(1001));
+    assert_eq!(world.agents[2].holding.len(), 1);
+}
+
+#[test]
+fn a_large_job_is_not_passed_for_ever_by_small_ones() {
+    let mut world = with_agent(1);
+    for _ in 0..3 {
+        step(&mut world, Op::Submit(0));
+    }
+    step(&mut world, Op::Submit(3));
+    let large = *world.rows.iter().find(|(_, r)| r.demand.room.memory_bytes == 4).unwrap().0;
+    for _ in 0..40 {
+        step(&mut world, Op::Submit(0));
+        world.heartbeats();
+        step(&mut world, Op::Wait(1000));
+        step(&mut world, Op::Finish(1, 0));
+        step(&mut world, Op::Recorded);
+        if world.finished.contains_key(&large) || world.rows[&large].attempts > 0 {
+            return;
+        }
+    }
+    panic!("it never got its turn");
+}
+
+#[test]
+fn an_attempt_that_the_store_never_noted_is_taken_up_after_a_restart() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    let attempt = *world.agents[1].holding.first().unwrap();
+    world.restart(true);
+    world.join(1);
+    assert!(world.core.is_current(attempt), "the agent goes on with it");
+    step(&mut world, Op::Finish(1, 0));
+    assert_eq!(world.finished.len(), 1);
+}

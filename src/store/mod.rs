@@ -1,0 +1,231 @@
+//! Everything durable: jobs, their inputs and outputs, idempotency keys, the master's epoch.
+//!
+//! ```text
+//! callers ─▶ bounded channel ─▶ writer thread: one transaction for all that wait ─▶ every caller's answer
+//! callers ─▶ reader connections (few, in blocking tasks)
+//! ```
+//!
+//! The only module that speaks to the disk. An answer to a write comes after
+//! the commit (`synchronous=FULL`). Writes about attempts carry the fencing
+//! token and change nothing that a greater token has changed, so they may
+//! arrive in any order. It must not decide anything: what a job becomes is the
+//! scheduler's, who may see it is the API's.
+
+mod open;
+mod read;
+mod record;
+mod schema;
+mod write;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use enclos_protocol::ids::JobId;
+
+use crate::metrics::Metrics;
+
+pub use open::Opened;
+pub use read::{Filter, Listed};
+pub use record::{Ending, JobRecord, Output, Outputs, Part, StoredState, Unfinished, UnixTime};
+pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, Requeued, Started};
+
+use read::Readers;
+use write::{Admit, FinishJob};
+use writer::Writer;
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another master has the directory.
+    #[error("another master uses {}; stop it, or give this one a --data-dir of its own", path.display())]
+    InUse {
+        /// The lock's file.
+        path: PathBuf,
+    },
+    /// The lock cannot be taken.
+    #[error("cannot lock {}", path.display())]
+    Lock {
+        /// The lock's file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database's file cannot be made or opened.
+    #[error("cannot open {}", path.display())]
+    File {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not our database, or is damaged.
+    #[error(
+        "{} is damaged or not a database of Enclos: {problem}; restore a backup, or move the file away to begin empty",
+        path.display()
+    )]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A newer version wrote it.
+    #[error(
+        "{} was written by a newer version (schema {found}, this build knows {known}); run that version, or give a new --data-dir",
+        path.display()
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The database cannot be opened or brought up to date.
+    #[error("cannot open {}", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The writer's thread cannot be started.
+    #[error("cannot start the thread of the store's writer")]
+    Thread(#[source] io::Error),
+}
+
+/// Why a read or write failed; nothing of a failed write was kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No space is left.
+    #[error("the disk of the data directory is full")]
+    Full,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[source] Arc<rusqlite::Error>),
+    /// A value in the database is not what was written there, or cannot be written.
+    #[error("a value of the database cannot be read or written: {0}")]
+    Value(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::DiskFull => Self::Full,
+            rusqlite::Error::FromSqlConversionFailure(_, _, cause) => Self::Value(cause.to_string()),
+            _ => Self::Database(Arc::new(error)),
+        }
+    }
+}
+
+/// A handle to the store; the one who opened it closes it.
+#[derive(Debug)]
+pub struct Store {
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+impl Store {
+    /// Opens or makes the database below `dir`, and begins a new epoch.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do. Blocks: for the start of the process only.
+    pub fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenError> {
+        open::open(dir, metrics)
+    }
+
+    /// Keeps a new job, unless its idempotency key is known. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the job then is not kept.
+    pub async fn admit(&self, job: NewJob) -> Result<Admission, StoreError> {
+        self.writer.write(Admit::encode(job)?).await
+    }
+
+    /// Notes that an attempt was given to an agent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn started(&self, started: Started) -> Result<(), StoreError> {
+        self.writer.write(started).await
+    }
+
+    /// Notes that a job waits again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn requeued(&self, requeued: Requeued) -> Result<(), StoreError> {
+        self.writer.write(requeued).await
+    }
+
+    /// Records how a job ended, once: report and outputs in one transaction, fenced by the token.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is then recorded.
+    pub async fn finish(&self, finish: Arc<Finish>) -> Result<Recorded, StoreError> {
+        self.writer.write(FinishJob::encode(finish)?).await
+    }
+
+    /// The job, or `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.readers.run(move |c| read::job(c, id)).await
+    }
+
+    /// The job with its outputs, read at one moment.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn job_with_outputs(&self, id: JobId) -> Result<Option<(JobRecord, Outputs)>, StoreError> {
+        self.readers.run(move |c| read::job_with_outputs(c, id)).await
+    }
+
+    /// What an agent needs of a job: its spec, and its input as CBOR.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn work(&self, id: JobId) -> Result<Option<(enclos_protocol::job::JobSpec, Vec<u8>)>, StoreError> {
+        self.readers.run(move |c| read::work(c, id)).await
+    }
+
+    /// Jobs from the newest on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn list(&self, filter: Filter) -> Result<Listed, StoreError> {
+        self.readers.run(move |c| read::list(c, &filter)).await
+    }
+
+    /// How many jobs have finished.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn finished_count(&self) -> Result<u64, StoreError> {
+        self.readers.run(read::finished_count).await
+    }
+
+    /// Whether reading and writing work now.
+    ///
+    /// # Errors
+    /// [`StoreError`] where not.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.readers.run(read::probe).await?;
+        self.writer.write(write::Probe).await
+    }
+
+    /// Commits what waits and ends the writer; later writes are refused. Blocks until it is done.
+    pub fn close(&self) {
+        self.writer.close();
+    }
+}

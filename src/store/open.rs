@@ -1,0 +1,141 @@
+//! From a directory to a store: the lock, the checks, the migrations, the epoch.
+//!
+//! Refuses what it cannot trust: a damaged file, a file of another program, a
+//! schema of a newer version. It never repairs and never deletes.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::read::{self, Readers};
+use super::record::Unfinished;
+use super::schema::{APPLICATION_ID, MIGRATIONS};
+use super::writer::Writer;
+use super::{OpenError, Store};
+use crate::metrics::Metrics;
+
+/// Longest that one connection waits for another's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Reader connections, so reads at once.
+const READERS: usize = 4;
+/// Prepared statements that a connection keeps.
+const STATEMENTS_MAX: usize = 64;
+/// The write-ahead log is cut to this after a checkpoint, in bytes.
+const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
+
+/// A store that is open, and what it held.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// Count of starts, this one included.
+    pub epoch: u64,
+    /// Jobs that have not finished, in the order of their admission.
+    pub unfinished: Vec<Unfinished>,
+}
+
+pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenError> {
+    let lock = lock(&dir.join("lock"))?;
+    let path = dir.join("enclos.db");
+    let fail = |source: rusqlite::Error| failure(&path, source);
+    make_private(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .and_then(|c| writable(&c).map(|()| c))
+        .map_err(fail)?;
+    check(&connection, &path)?;
+    migrate(&mut connection, &path)?;
+    let epoch = next_epoch(&connection).map_err(fail)?;
+    let unfinished = read::unfinished(&connection).map_err(fail)?;
+    let mut readers = Vec::with_capacity(READERS);
+    for _ in 0..READERS {
+        readers.push(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?);
+    }
+    let writer = Writer::start(connection, lock, metrics).map_err(OpenError::Thread)?;
+    Ok(Opened { store: Store { writer, readers: Arc::new(Readers::new(readers)) }, epoch, unfinished })
+}
+
+/// Two masters on one directory would each give out the other's jobs.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let fail = |source| OpenError::Lock { path: path.to_owned(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(fail)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(fail(source)),
+    }
+}
+
+/// Sources and outputs are nobody else's to read; SQLite's other files take after this one.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ())
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+fn writable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let corrupt = |problem: String| OpenError::Corrupt { path: path.to_owned(), problem };
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let first = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+    match first.map_err(|e| failure(path, e))?.as_str() {
+        "ok" => {}
+        problem => return Err(corrupt(problem.to_owned())),
+    }
+    let application = number("application_id").map_err(|e| failure(path, e))?;
+    let version = number("user_version").map_err(|e| failure(path, e))?;
+    let known = migrations_known();
+    if application != APPLICATION_ID && (application, version) != (0, 0) {
+        return Err(corrupt("another program wrote it".to_owned()));
+    }
+    if version > known { Err(OpenError::Newer { path: path.to_owned(), found: version, known }) } else { Ok(()) }
+}
+
+fn migrations_known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let run = |connection: &mut Connection| -> rusqlite::Result<()> {
+        let done: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let steps = MIGRATIONS.iter().zip(1i64..).filter(|(_, version)| *version > done);
+        for (sql, version) in steps {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(sql)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", version)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    };
+    run(connection).map_err(|e| failure(path, e))
+}
+
+fn next_epoch(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value";
+    connection.query_row(sql, [], |row| read::count(row, 0).map(Option::unwrap_or_default))
+}
+
+fn failure(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path: PathBuf = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Corrupt { path, problem: source.to_string() }
+        }
+        _ => OpenError::Database { path, source },
+    }
+}

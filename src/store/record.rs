@@ -1,0 +1,145 @@
+//! What the store gives back: a job's row as a value.
+
+use std::collections::BTreeMap;
+
+use enclos_protocol::ids::{FencingToken, JobId};
+use enclos_protocol::job::{JobReport, JobSpec, Step, Stream};
+use enclos_protocol::outcome::Outcome;
+
+/// A time of the calendar, in microseconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct UnixTime(pub i64);
+
+impl UnixTime {
+    /// The present time.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_microsecond())
+    }
+
+    /// Microseconds from `earlier` to this time; 0 where the clock was set back between.
+    #[must_use]
+    pub fn us_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+}
+
+/// How far a job is, as the store knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoredState {
+    /// It waits.
+    Queued,
+    /// An agent has it, or had it when the master ended.
+    Running,
+    /// It ended.
+    Finished,
+}
+
+impl StoredState {
+    pub(super) fn code(self) -> i64 {
+        match self {
+            Self::Queued => 0,
+            Self::Running => 1,
+            Self::Finished => 2,
+        }
+    }
+
+    pub(super) fn from_code(code: i64) -> Option<Self> {
+        [Self::Queued, Self::Running, Self::Finished].into_iter().find(|s| s.code() == code)
+    }
+}
+
+/// How a job ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ending {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// One sentence for a person.
+    pub message: Option<String>,
+    /// The agent's report; `None` where no attempt gave one.
+    pub report: Option<JobReport>,
+}
+
+/// A job without its bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JobRecord {
+    /// Its place in the order of admission; the cursor of lists.
+    pub sequence: i64,
+    /// Its id.
+    pub id: JobId,
+    /// What is to be done.
+    pub spec: JobSpec,
+    /// The client's marks.
+    pub labels: BTreeMap<String, String>,
+    /// How far it is.
+    pub state: StoredState,
+    /// When it was admitted.
+    pub created: UnixTime,
+    /// When its last attempt was given to an agent.
+    pub started: Option<UnixTime>,
+    /// When it ended.
+    pub finished: Option<UnixTime>,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// The greatest token that it has had.
+    pub token: Option<FencingToken>,
+    /// The agent of the last attempt.
+    pub agent: Option<String>,
+    /// How it ended, when finished.
+    pub ending: Option<Ending>,
+}
+
+/// A job that had not finished when the store was opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unfinished {
+    /// The job.
+    pub record: JobRecord,
+    /// Bytes of its input.
+    pub input_bytes: u64,
+    /// Why earlier attempts failed.
+    pub failures: Vec<String>,
+}
+
+/// One stream of one step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Which step.
+    pub step: Step,
+    /// Which of its streams.
+    pub stream: Stream,
+}
+
+impl Part {
+    /// Every part, in the order of [`Part::index`].
+    pub const ALL: [Self; 4] = [
+        Self { step: Step::Compile, stream: Stream::Stdout },
+        Self { step: Step::Compile, stream: Stream::Stderr },
+        Self { step: Step::Run, stream: Stream::Stdout },
+        Self { step: Step::Run, stream: Stream::Stderr },
+    ];
+
+    /// Its place among the four.
+    #[must_use]
+    pub fn index(self) -> usize {
+        let step = match self.step {
+            Step::Compile => 0,
+            Step::Run => 2,
+        };
+        step + usize::from(self.stream == Stream::Stderr)
+    }
+}
+
+/// Bytes of one part.
+pub type Output = Vec<u8>;
+
+/// The kept bytes of all parts, by [`Part::index`]; empty where nothing was written.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outputs(pub [Output; 4]);
+
+impl Outputs {
+    /// The bytes of one part.
+    #[must_use]
+    pub fn part(&self, step: Step, stream: Stream) -> &[u8] {
+        &self.0[Part { step, stream }.index()]
+    }
+}

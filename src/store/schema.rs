@@ -1,0 +1,68 @@
+//! The tables, as forward migrations: what was released is never edited, only added to.
+
+/// In the header of our files (`application_id`): "Encl".
+pub const APPLICATION_ID: i64 = 0x456e_636c;
+
+/// Each brings the schema from its index to the next version (`user_version`).
+///
+/// Inputs and outputs stand in tables of their own, so that reading a job's row
+/// reads none of its bytes. The token columns hold the greatest token that the
+/// job has had, also while it waits again.
+pub const MIGRATIONS: &[&str] = &["
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO meta VALUES ('epoch', 0);
+
+CREATE TABLE jobs (
+    sequence    INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          BLOB NOT NULL UNIQUE,
+    tenant      TEXT NOT NULL,
+    language    TEXT NOT NULL,
+    state       INTEGER NOT NULL DEFAULT 0,   -- 0 queued, 1 running, 2 finished
+    spec        BLOB NOT NULL,                -- CBOR
+    labels      TEXT NOT NULL,                -- JSON
+    input_bytes INTEGER NOT NULL,
+    created_us  INTEGER NOT NULL,             -- microseconds since 1970
+    started_us  INTEGER,
+    finished_us INTEGER,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    failures    TEXT NOT NULL DEFAULT '[]',   -- JSON, why attempts failed
+    epoch       INTEGER,
+    counter     INTEGER,
+    agent       TEXT,
+    outcome     TEXT,
+    message     TEXT,
+    report      BLOB                          -- CBOR
+);
+CREATE INDEX jobs_unfinished ON jobs (sequence) WHERE state < 2;
+CREATE INDEX jobs_language ON jobs (language, sequence);
+
+CREATE TABLE inputs (
+    job   INTEGER PRIMARY KEY REFERENCES jobs (sequence),
+    bytes BLOB NOT NULL                       -- CBOR
+);
+
+CREATE TABLE outputs (
+    job   INTEGER NOT NULL REFERENCES jobs (sequence),
+    part  INTEGER NOT NULL,                   -- 2 * step + stream
+    bytes BLOB NOT NULL,
+    UNIQUE (job, part)
+);
+
+CREATE TABLE labels (
+    key   TEXT NOT NULL,
+    value TEXT NOT NULL,
+    job   INTEGER NOT NULL REFERENCES jobs (sequence),
+    PRIMARY KEY (key, value, job)
+) WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+    tenant TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    job    INTEGER NOT NULL REFERENCES jobs (sequence),
+    PRIMARY KEY (tenant, key)
+) WITHOUT ROWID;
+"];

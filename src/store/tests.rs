@@ -1,0 +1,249 @@
+//! The store as its callers see it: durable, fenced, picky about what it opens.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use enclos_protocol::ids::{AgentName, Binding, FencingToken, JobId};
+use enclos_protocol::job::{Isolation, JobFile, JobInput, JobPath, JobSpec, Reuse, Step, Stream};
+use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::outcome::Outcome;
+use rusqlite::Connection;
+
+use super::{
+    Admission, AttemptFacts, Ending, Filter, Finish, Idempotency, NewJob, OpenError, Opened, Outputs, Part, Recorded,
+    Requeued, Started, Store, StoredState, UnixTime,
+};
+
+fn open(dir: &Path) -> Opened {
+    Store::open(dir, Arc::default()).unwrap()
+}
+
+fn spec() -> JobSpec {
+    let limits = StepLimits {
+        cpu_ms: 1,
+        wall_ms: 1,
+        memory_bytes: 1,
+        pids: 1,
+        output_bytes: 1,
+        report_bytes: 1,
+        file_bytes: 1,
+        stack_bytes: 1,
+        cpu_millis: 1,
+    };
+    JobSpec {
+        binding: Binding { tenant: "t".into(), scope: String::new() },
+        language: "c".into(),
+        entry: JobPath::try_from("main.c".to_owned()).unwrap(),
+        compile_args: vec![],
+        run_args: vec!["é".into()],
+        env: vec![],
+        compile_limits: limits,
+        run_limits: limits,
+        on_output_limit: OnOutputLimit::Kill,
+        merge_stderr: false,
+        reuse: Reuse::Tenant,
+        isolation: Isolation::Runc,
+    }
+}
+
+fn new_job() -> NewJob {
+    let path = JobPath::try_from("main.c".to_owned()).unwrap();
+    let file = JobFile { path, content: b"\0source".to_vec().into() };
+    NewJob {
+        id: JobId::generate(),
+        spec: spec(),
+        input: JobInput { files: vec![file], stdin: b"in".to_vec().into() },
+        labels: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
+        created: UnixTime(1),
+        idempotency: None,
+    }
+}
+
+async fn admitted(store: &Store) -> JobId {
+    let job = new_job();
+    let id = job.id;
+    assert_eq!(store.admit(job).await.unwrap(), Admission::New);
+    id
+}
+
+fn facts(counter: u64) -> AttemptFacts {
+    let agent: AgentName = "a".parse().unwrap();
+    AttemptFacts { token: FencingToken { epoch: 1, counter }, agent, started: UnixTime(2) }
+}
+
+fn finish(job: JobId, attempt: Option<AttemptFacts>) -> Arc<Finish> {
+    let mut outputs = Outputs::default();
+    outputs.0[Part { step: Step::Run, stream: Stream::Stderr }.index()] = b"\xffout".to_vec();
+    let ending = Ending { outcome: Outcome::Ok, message: None, report: None };
+    Arc::new(Finish { job, attempt, attempts: 1, ending, outputs, finished: UnixTime(3) })
+}
+
+fn all(limit: u32) -> Filter {
+    Filter { tenant: "t".into(), state: None, language: None, label: None, before: None, limit }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    let id = admitted(&first.store).await;
+    let running = admitted(&first.store).await;
+    first.store.started(Started { job: running, attempt: facts(7), attempts: 1 }).await.unwrap();
+    // A crash: the files as they are now, without the end that closing makes.
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["enclos.db", "enclos.db-wal"] {
+        std::fs::copy(dir.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let second = open(crashed.path());
+    assert_eq!(second.epoch, first.epoch + 1);
+    let jobs: Vec<_> = second.unfinished.iter().map(|u| (u.record.id, u.record.state)).collect();
+    assert_eq!(jobs, [(id, StoredState::Queued), (running, StoredState::Running)]);
+    assert_eq!(second.unfinished[1].record.token, Some(facts(7).token));
+    let (spec_read, input) = second.store.work(id).await.unwrap().unwrap();
+    assert_eq!(spec_read, spec());
+    let input: JobInput = ciborium::from_reader(input.as_slice()).unwrap();
+    assert_eq!(input, new_job().input);
+}
+
+#[tokio::test]
+async fn an_answer_is_recorded_once_and_only_for_the_greatest_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let id = admitted(&store).await;
+    store.started(Started { job: id, attempt: facts(2), attempts: 1 }).await.unwrap();
+    assert_eq!(store.finish(finish(id, Some(facts(1)))).await.unwrap(), Recorded::Refused, "a late answer");
+    assert_eq!(store.finish(finish(id, Some(facts(2)))).await.unwrap(), Recorded::Now);
+    assert_eq!(store.finish(finish(id, Some(facts(3)))).await.unwrap(), Recorded::Refused, "a second answer");
+    let (record, outputs) = store.job_with_outputs(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.token), (StoredState::Finished, Some(facts(2).token)));
+    assert_eq!(outputs.part(Step::Run, Stream::Stderr), b"\xffout");
+    assert_eq!(store.finished_count().await.unwrap(), 1);
+    assert!(store.work(id).await.unwrap().is_none(), "the input is gone");
+}
+
+#[tokio::test]
+async fn notes_about_attempts_may_come_in_any_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let id = admitted(&store).await;
+    let requeued = |counter, attempts| Requeued { job: id, token: facts(counter).token, attempts, failures: vec![] };
+    store.requeued(requeued(1, 1)).await.unwrap();
+    store.started(Started { job: id, attempt: facts(1), attempts: 1 }).await.unwrap();
+    assert_eq!(store.job(id).await.unwrap().unwrap().state, StoredState::Queued, "the older note changes nothing");
+    store.started(Started { job: id, attempt: facts(2), attempts: 2 }).await.unwrap();
+    store.requeued(requeued(1, 1)).await.unwrap();
+    let record = store.job(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts), (StoredState::Running, 2));
+    // A dispatch that was never noted still ends the job.
+    assert_eq!(store.finish(finish(id, Some(facts(5)))).await.unwrap(), Recorded::Now);
+}
+
+#[tokio::test]
+async fn a_key_answers_its_job_and_refuses_another_body() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let with =
+        |digest| NewJob { idempotency: Some(Idempotency { key: "k".into(), digest: [digest; 32] }), ..new_job() };
+    let first = with(1);
+    let id = first.id;
+    // All at once: they are decided one after the other, in one commit.
+    let (a, b, c) = tokio::join!(store.admit(first), store.admit(with(1)), store.admit(with(2)));
+    assert_eq!(a.unwrap(), Admission::New);
+    assert_eq!(b.unwrap(), Admission::Existing(id));
+    assert_eq!(c.unwrap(), Admission::Conflict);
+    assert_eq!(store.list(all(9)).await.unwrap().jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_bad_write_does_not_fail_its_neighbours() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let (first, mut twin) = (new_job(), new_job());
+    twin.id = first.id;
+    let (a, b, c) = tokio::join!(store.admit(first), store.admit(twin), store.admit(new_job()));
+    assert!(a.is_ok() && c.is_ok());
+    assert!(b.is_err(), "the same id twice");
+    assert_eq!(store.list(all(9)).await.unwrap().jobs.len(), 2);
+}
+
+#[tokio::test]
+async fn pages_hold_every_job_once_newest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.insert(0, admitted(&store).await);
+    }
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.list(Filter { before, ..all(2) }).await.unwrap();
+        seen.extend(page.jobs.iter().map(|j| j.id));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ids);
+    let none = Filter { label: Some(("k".into(), "other".into())), ..all(9) };
+    assert!(store.list(none).await.unwrap().jobs.is_empty());
+    let labelled = Filter { label: Some(("k".into(), "v".into())), state: Some(StoredState::Queued), ..all(9) };
+    assert_eq!(store.list(labelled).await.unwrap().jobs.len(), 5);
+    assert!(store.list(Filter { tenant: "other".into(), ..all(9) }).await.unwrap().jobs.is_empty());
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_write_and_keeps_what_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(dir.path());
+    let id = admitted(&opened.store).await;
+    opened.store.close();
+    let path = dir.path().join("enclos.db");
+    let pages: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "page_count", |r| r.get(0)).unwrap();
+    // `max_page_count` is SQLite's own way to a full disk; it holds for one connection, so the
+    // write is made through one.
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "max_page_count", pages).unwrap();
+    let sql = "INSERT INTO inputs VALUES (99, zeroblob(1000000))";
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    let error = super::StoreError::from(connection.execute(sql, []).unwrap_err());
+    assert!(matches!(error, super::StoreError::Full), "{error:?}");
+    drop(connection);
+    assert!(open(dir.path()).store.job(id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_and_frees_its_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = open(dir.path());
+    assert!(matches!(Store::open(dir.path(), Arc::default()), Err(OpenError::InUse { .. })));
+    opened.store.close();
+    assert!(matches!(opened.store.admit(new_job()).await, Err(super::StoreError::Closed)));
+    open(dir.path());
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    Connection::open(dir.path().join("enclos.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = Store::open(dir.path(), Arc::default()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+    assert!(error.to_string().contains("run that version"), "{error}");
+}
+
+#[test]
+fn damaged_and_foreign_files_are_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("enclos.db");
+    std::fs::write(&path, "this is not a database, but it is long enough to be looked at".repeat(40)).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let error = Store::open(dir.path(), Arc::default()).unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::remove_file(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("PRAGMA application_id = 5; PRAGMA user_version = 1; CREATE TABLE x (y)").unwrap();
+    drop(other);
+    assert!(matches!(Store::open(dir.path(), Arc::default()), Err(OpenError::Corrupt { .. })));
+}

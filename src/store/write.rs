@@ -1,0 +1,291 @@
+//! The writes: each a value, applied inside the writer's transaction.
+//!
+//! A write about an attempt changes a row only where the row's token is not
+//! greater and the job has not finished. That makes them safe in any order and
+//! any number: the last word is the greatest token's, and the end's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use enclos_protocol::ids::{AgentName, FencingToken, JobId};
+use enclos_protocol::job::{JobInput, JobSpec};
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+
+use super::StoreError;
+use super::record::{Ending, Outputs, UnixTime};
+use super::writer::Operation;
+
+/// An idempotency key and the digest of the body it came with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Idempotency {
+    /// The client's key.
+    pub key: String,
+    /// SHA-256 of the submission.
+    pub digest: [u8; 32],
+}
+
+/// A job to keep.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// What is to be done.
+    pub spec: JobSpec,
+    /// Its bytes.
+    pub input: JobInput,
+    /// The client's marks.
+    pub labels: BTreeMap<String, String>,
+    /// When it came.
+    pub created: UnixTime,
+    /// The key under which it may come again.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What became of a [`NewJob`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Admission {
+    /// It is kept.
+    New,
+    /// Its key belongs to this job, of the same submission.
+    Existing(JobId),
+    /// Its key belongs to another submission.
+    Conflict,
+}
+
+/// An attempt as the store keeps it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AttemptFacts {
+    /// Its token.
+    pub token: FencingToken,
+    /// Who has it.
+    pub agent: AgentName,
+    /// When it was given.
+    pub started: UnixTime,
+}
+
+/// An attempt was given to an agent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Started {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub attempt: AttemptFacts,
+    /// Attempts that count, with this one.
+    pub attempts: u32,
+}
+
+/// A job waits again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Requeued {
+    /// The job.
+    pub job: JobId,
+    /// Of the attempt that is over.
+    pub token: FencingToken,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// Why attempts failed.
+    pub failures: Vec<String>,
+}
+
+/// How a job ended, to be recorded.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// The job.
+    pub job: JobId,
+    /// The attempt that ended it; `None` where it ended without one.
+    pub attempt: Option<AttemptFacts>,
+    /// Attempts that count.
+    pub attempts: u32,
+    /// How it ended.
+    pub ending: Ending,
+    /// What it wrote.
+    pub outputs: Outputs,
+    /// When it ended.
+    pub finished: UnixTime,
+}
+
+/// What became of a [`Finish`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recorded {
+    /// It is the job's end.
+    Now,
+    /// The job had ended, or a greater token has it; nothing was changed.
+    Refused,
+}
+
+pub(super) struct Admit {
+    job: NewJob,
+    spec: Vec<u8>,
+    input: Vec<u8>,
+    labels: String,
+}
+
+impl Admit {
+    /// Encoded by the caller, so that the writer only writes.
+    pub(super) fn encode(mut job: NewJob) -> Result<Self, StoreError> {
+        let spec = cbor(&job.spec)?;
+        let input = cbor(&std::mem::take(&mut job.input))?;
+        let labels = serde_json::to_string(&job.labels).map_err(|e| StoreError::Value(e.to_string()))?;
+        Ok(Self { job, spec, input, labels })
+    }
+}
+
+impl Operation for Admit {
+    type Answer = Admission;
+
+    fn apply(&self, c: &Connection) -> rusqlite::Result<Admission> {
+        let tenant = &self.job.spec.binding.tenant;
+        if let Some(Idempotency { key, digest }) = &self.job.idempotency
+            && let Some((known, id)) = known_key(c, tenant, key)?
+        {
+            return Ok(if known == *digest { Admission::Existing(id) } else { Admission::Conflict });
+        }
+        c.prepare_cached(
+            "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us) VALUES (?,?,?,?,?,?,?)",
+        )?
+        .execute(params![
+            self.job.id.as_bytes(),
+            tenant,
+            self.job.spec.language,
+            self.spec,
+            self.labels,
+            to_i64(self.input.len() as u64),
+            self.job.created.0,
+        ])?;
+        let sequence = c.last_insert_rowid();
+        c.prepare_cached("INSERT INTO inputs VALUES (?,?)")?.execute(params![sequence, self.input])?;
+        for (key, value) in &self.job.labels {
+            c.prepare_cached("INSERT INTO labels VALUES (?,?,?)")?.execute(params![key, value, sequence])?;
+        }
+        if let Some(Idempotency { key, digest }) = &self.job.idempotency {
+            let mut insert = c.prepare_cached("INSERT INTO idempotency VALUES (?,?,?,?)")?;
+            insert.execute(params![tenant, key, digest, sequence])?;
+        }
+        Ok(Admission::New)
+    }
+}
+
+fn known_key(c: &Connection, tenant: &str, key: &str) -> rusqlite::Result<Option<([u8; 32], JobId)>> {
+    let sql =
+        "SELECT i.digest, j.id FROM idempotency i JOIN jobs j ON j.sequence = i.job WHERE i.tenant = ? AND i.key = ?";
+    c.prepare_cached(sql)?
+        .query_row(params![tenant, key], |row| Ok((row.get(0)?, JobId::from_bytes(row.get(1)?))))
+        .optional()
+}
+
+impl Operation for Started {
+    type Answer = ();
+
+    fn apply(&self, c: &Connection) -> rusqlite::Result<()> {
+        c.prepare_cached(
+            "UPDATE jobs SET state = 1, epoch = :epoch, counter = :counter, agent = :agent, started_us = :started,
+                    attempts = :attempts
+             WHERE id = :id AND state < 2 AND (epoch IS NULL OR (epoch, counter) < (:epoch, :counter))",
+        )?
+        .execute(named_params! {
+            ":id": self.job.as_bytes(),
+            ":epoch": to_i64(self.attempt.token.epoch),
+            ":counter": to_i64(self.attempt.token.counter),
+            ":agent": self.attempt.agent.as_str(),
+            ":started": self.attempt.started.0,
+            ":attempts": self.attempts,
+        })?;
+        Ok(())
+    }
+}
+
+impl Operation for Requeued {
+    type Answer = ();
+
+    fn apply(&self, c: &Connection) -> rusqlite::Result<()> {
+        c.prepare_cached(
+            "UPDATE jobs SET state = 0, epoch = :epoch, counter = :counter, agent = NULL, started_us = NULL,
+                    attempts = :attempts, failures = :failures
+             WHERE id = :id AND state < 2 AND (epoch IS NULL OR (epoch, counter) <= (:epoch, :counter))",
+        )?
+        .execute(named_params! {
+            ":id": self.job.as_bytes(),
+            ":epoch": to_i64(self.token.epoch),
+            ":counter": to_i64(self.token.counter),
+            ":attempts": self.attempts,
+            ":failures": serde_json::to_string(&self.failures).unwrap_or_else(|_| "[]".to_owned()),
+        })?;
+        Ok(())
+    }
+}
+
+pub(super) struct FinishJob {
+    finish: Arc<Finish>,
+    report: Option<Vec<u8>>,
+}
+
+impl FinishJob {
+    pub(super) fn encode(finish: Arc<Finish>) -> Result<Self, StoreError> {
+        let report = finish.ending.report.as_ref().map(cbor).transpose()?;
+        Ok(Self { finish, report })
+    }
+}
+
+impl Operation for FinishJob {
+    type Answer = Recorded;
+
+    fn apply(&self, c: &Connection) -> rusqlite::Result<Recorded> {
+        let Finish { job, attempt, attempts, ending, outputs, finished } = &*self.finish;
+        let sequence: Option<i64> = c
+            .prepare_cached(
+                "UPDATE jobs SET state = 2, epoch = coalesce(:epoch, epoch), counter = coalesce(:counter, counter),
+                        agent = coalesce(:agent, agent), started_us = coalesce(:started, started_us),
+                        attempts = :attempts, finished_us = :finished, outcome = :outcome, message = :message,
+                        report = :report
+                 WHERE id = :id AND state < 2
+                       AND (:epoch IS NULL OR epoch IS NULL OR (epoch, counter) <= (:epoch, :counter))
+                 RETURNING sequence",
+            )?
+            .query_row(
+                named_params! {
+                    ":id": job.as_bytes(),
+                    ":epoch": attempt.as_ref().map(|a| to_i64(a.token.epoch)),
+                    ":counter": attempt.as_ref().map(|a| to_i64(a.token.counter)),
+                    ":agent": attempt.as_ref().map(|a| a.agent.as_str()),
+                    ":started": attempt.as_ref().map(|a| a.started.0),
+                    ":attempts": attempts,
+                    ":finished": finished.0,
+                    ":outcome": ending.outcome.as_str(),
+                    ":message": ending.message,
+                    ":report": self.report,
+                },
+                |row| row.get(0),
+            )
+            .optional()?;
+        let Some(sequence) = sequence else { return Ok(Recorded::Refused) };
+        for (part, bytes) in outputs.0.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
+            let mut insert = c.prepare_cached("INSERT INTO outputs VALUES (?,?,?)")?;
+            insert.execute(params![sequence, to_i64(part as u64), bytes])?;
+        }
+        // No answer shows a job's sources, and a finished job is never run again.
+        c.prepare_cached("DELETE FROM inputs WHERE job = ?")?.execute([sequence])?;
+        Ok(Recorded::Now)
+    }
+}
+
+/// Writes nothing new, but through all of the way to the disk.
+pub(super) struct Probe;
+
+impl Operation for Probe {
+    type Answer = ();
+
+    fn apply(&self, c: &Connection) -> rusqlite::Result<()> {
+        c.prepare_cached("UPDATE meta SET value = value WHERE key = 'epoch'")?.execute([]).map(|_| ())
+    }
+}
+
+fn cbor<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).map_err(|e| StoreError::Value(e.to_string()))?;
+    Ok(bytes)
+}
+
+/// SQLite's integers are signed; our counts never come near the edge.
+pub(super) fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

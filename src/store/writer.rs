@@ -1,0 +1,142 @@
+//! The one writer: a thread that commits all writes that wait in one transaction.
+//!
+//! ```text
+//! first write ─▶ whatever else waits ─▶ BEGIN · apply each · COMMIT ─▶ answer each
+//!                                              │ any failed
+//!                                              ▼
+//!                                  each again, in a transaction of its own
+//! ```
+//!
+//! A commit costs one `fsync`; while it lasts, the next group gathers by
+//! itself, so there is no timer that would delay a lone write.
+
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+use crate::metrics::Metrics;
+
+/// Writes that may wait for the writer; callers wait for a place.
+const WAITING_MAX: usize = 1024;
+/// Writes in one transaction.
+const GROUP_MAX: usize = 256;
+
+/// One change; applied once, or again alone when its group failed.
+pub(super) trait Operation: Send + 'static {
+    /// What the caller learns.
+    type Answer: Send + 'static;
+
+    /// Makes the change inside a transaction that is open.
+    fn apply(&self, connection: &Connection) -> rusqlite::Result<Self::Answer>;
+}
+
+/// An [`Operation`] with its caller, its types forgotten.
+trait Write: Send {
+    fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Pending<O: Operation> {
+    operation: O,
+    answer: Option<O::Answer>,
+    reply: oneshot::Sender<Result<O::Answer, StoreError>>,
+}
+
+impl<O: Operation> Write for Pending<O> {
+    fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.answer = Some(self.operation.apply(connection)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { answer, reply, .. } = *self;
+        // The caller may have gone; what it asked for is done all the same.
+        let _ = reply.send(committed.map(|()| answer.expect("a committed write was applied")));
+    }
+}
+
+/// A handle to the writer's thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Write>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the thread. `lock` is held as long as it runs.
+    pub(super) fn start(connection: Connection, lock: File, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let (queue, waiting) = mpsc::channel(WAITING_MAX);
+        let body = move || {
+            run(connection, waiting, &metrics);
+            drop(lock);
+        };
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(body)?;
+        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Has `operation` made, and answers after the commit.
+    pub(super) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, StoreError> {
+        let (reply, answered) = oneshot::channel();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let queue = queue.ok_or(StoreError::Closed)?;
+        let pending = Box::new(Pending { operation, answer: None, reply });
+        queue.send(pending).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Lets the thread commit what waits and joins it.
+    pub(super) fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|t| t.join().is_err()) {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, metrics: &Metrics) {
+    let mut group: Vec<Box<dyn Write>> = Vec::with_capacity(GROUP_MAX);
+    while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        let began = Instant::now();
+        metrics.commit_writes.add(group.len() as u64);
+        match commit(&mut connection, &mut group) {
+            Ok(()) => group.drain(..).for_each(|write| write.answer(Ok(()))),
+            // One bad write must not fail its neighbours.
+            Err(_) if group.len() > 1 => {
+                for mut write in group.drain(..) {
+                    let end = commit(&mut connection, std::slice::from_mut(&mut write));
+                    write.answer(end.map_err(StoreError::from));
+                }
+            }
+            Err(error) => {
+                let error = StoreError::from(error);
+                group.drain(..).for_each(|write| write.answer(Err(error.clone())));
+            }
+        }
+        metrics.commit.observe(began.elapsed());
+    }
+    // So that the next start finds a short log; if it fails, the log is read instead.
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        tracing::debug!(%error, "the write-ahead log was not folded in at the end");
+    }
+}
+
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for write in group {
+        write.apply(&transaction)?;
+    }
+    transaction.commit()
+}
