@@ -1,9 +1,10 @@
 //! A real cluster for one test: a master process, agent processes, and an HTTP client.
 //!
 //! Everything is a process of its own, as users run it, on free loopback
-//! ports and in a temporary directory. Dropping the cluster kills what still
+//! ports and in a temporary directory. Dropping the cluster ends what still
 //! runs; [`Cluster::shutdown`] is the path that also checks what is left.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -24,37 +25,93 @@ const END_WAIT: Duration = Duration::from_secs(60);
 pub const JOB_WAIT: Duration = Duration::from_secs(120);
 /// Pause between two looks at something that cannot be awaited (another process).
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Lines of each log that a failed test shows.
+const LOG_LINES_MAX: usize = 30;
+/// Below the range from which Linux takes the ports of outgoing connections.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-const TOKEN: &str = "integration-join-token";
+/// What agents present to the master.
+pub const TOKEN: &str = "integration-join-token";
 
 /// One agent process.
 pub struct Agent {
+    /// Its name.
     pub name: String,
-    pub process: Child,
+    process: Child,
+}
+
+impl Agent {
+    /// Ends it as an operator would; it leaves nothing.
+    pub async fn end(mut self, logs: &str) {
+        terminate(&mut self.process, &self.name, logs).await;
+        engine::assert_nothing_left(&self.name).await;
+    }
+}
+
+/// The way of a test that failed: an agent that is killed cannot remove its containers.
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let Some(pid) = self.process.id() else { return };
+        let asked = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+        let deadline = std::time::Instant::now() + END_WAIT;
+        // Nothing can be awaited here: an empty channel is the pause between two looks.
+        let (_held, never) = std::sync::mpsc::channel::<()>();
+        while asked.is_ok() && std::time::Instant::now() < deadline && matches!(self.process.try_wait(), Ok(None)) {
+            if never.recv_timeout(LOOK_EVERY).is_ok() {
+                return;
+            }
+        }
+    }
 }
 
 /// A master, its agents, and where they are.
 pub struct Cluster {
+    /// Where the API is.
     pub url: String,
+    /// A client for it.
     pub http: reqwest::Client,
+    /// The agents, in the order of their start.
     pub agents: Vec<Agent>,
     master: Option<Child>,
     ports: (u16, u16),
     data: TempDir,
 }
 
-fn program(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_enclos")).with_file_name(name)
+/// The path of a program of this workspace; `cargo test -p enclos` alone does not build the agent.
+pub fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_enclos")).with_file_name(name);
+    assert!(path.is_file(), "{} is not there: run `cargo build --workspace` first", path.display());
+    path
 }
 
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    let candidates = std::iter::repeat_with(|| rand::random_range(PORTS)).take(1000);
+    let free = candidates.map(|port| TcpListener::bind(("127.0.0.1", port))).find_map(Result::ok);
+    free.expect("loopback has a free port").local_addr().expect("a bound socket has an address").port()
+}
+
+/// The one place that looks again and again: at other processes, which cannot be awaited.
+pub async fn look_until<T, F: Future<Output = Option<T>>>(wait: Duration, look: impl Fn() -> F) -> Option<T> {
+    let deadline = Instant::now() + wait;
+    loop {
+        if let Some(found) = look().await {
+            return Some(found);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 impl Cluster {
     /// A master without agents.
     pub async fn master_only() -> Self {
+        Self::master_with(&[]).await
+    }
+
+    /// A master with more arguments, without agents.
+    pub async fn master_with(args: &[&str]) -> Self {
         let ports = (free_port(), free_port());
         let mut cluster = Self {
             url: format!("http://127.0.0.1:{}", ports.0),
@@ -64,7 +121,7 @@ impl Cluster {
             ports,
             data: TempDir::new().expect("a temporary directory can be made"),
         };
-        cluster.start_master().await;
+        cluster.start_master_with(args).await;
         cluster
     }
 
@@ -77,18 +134,28 @@ impl Cluster {
         cluster
     }
 
+    /// Where agents dial.
+    pub fn link_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.1)
+    }
+
     /// Starts the master on the cluster's ports and data, and waits until it is ready.
     pub async fn start_master(&mut self) {
-        let log = std::fs::File::create(self.data.path().join("master.log")).expect("the log can be made");
+        self.start_master_with(&[]).await;
+    }
+
+    async fn start_master_with(&mut self, args: &[&str]) {
         let child = Command::new(program("enclos"))
             .arg("master")
             .args(["--bind", &format!("127.0.0.1:{}", self.ports.0)])
             .args(["--link-bind", &format!("127.0.0.1:{}", self.ports.1)])
             .arg("--data-dir")
             .arg(self.data.path().join("data"))
+            .args(args)
             .env("ENCLOS_JOIN_TOKEN", TOKEN)
             .stdin(Stdio::null())
-            .stderr(log)
+            .stdout(self.log("master"))
+            .stderr(self.log("master"))
             .kill_on_drop(true)
             .spawn()
             .expect("the master starts");
@@ -101,6 +168,12 @@ impl Cluster {
         .await;
     }
 
+    /// The log of a process, which a restart continues.
+    fn log(&self, name: &str) -> std::fs::File {
+        let path = self.data.path().join(format!("{name}.log"));
+        std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the log can be made")
+    }
+
     /// Starts an agent and waits until the master lists it as connected.
     pub async fn start_agent(&mut self, args: &[&str]) {
         let name = format!("it-{}-{}", std::process::id(), self.agents.len());
@@ -109,33 +182,31 @@ impl Cluster {
 
     /// As [`Cluster::start_agent`], with a name.
     pub async fn start_agent_named(&mut self, name: &str, args: &[&str]) {
-        let log = std::fs::File::create(self.data.path().join(format!("{name}.log"))).expect("the log can be made");
         let process = Command::new(program("enclos-agent"))
-            .args(["--master", &format!("http://127.0.0.1:{}", self.ports.1), "--name", name])
+            .args(["--master", &self.link_url(), "--name", name])
             .args(args)
             .env("ENCLOS_JOIN_TOKEN", TOKEN)
             .stdin(Stdio::null())
-            .stderr(log)
+            .stdout(self.log(name))
+            .stderr(self.log(name))
             .kill_on_drop(true)
             .spawn()
             .expect("the agent starts");
         self.agents.push(Agent { name: name.to_owned(), process });
-        self.eventually("the agent is connected", || async {
-            let agents = self.get("/v1/agents").await;
-            agents["agents"].as_array().is_some_and(|all| {
-                all.iter().any(|a| a["name"] == name && a["state"] == "connected")
-            })
-        })
-        .await;
+        self.eventually("the agent is connected", || async { self.agent(name).await["state"] == "connected" }).await;
+    }
+
+    /// The agent of that name as the master lists it; null when it does not.
+    pub async fn agent(&self, name: &str) -> Value {
+        let listed = self.get("/v1/agents").await;
+        let found = listed["agents"].as_array().and_then(|all| all.iter().find(|a| a["name"] == name));
+        found.cloned().unwrap_or(Value::Null)
     }
 
     /// Waits until `condition` holds; fails the test with the logs when it never does.
     pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, condition: impl Fn() -> F) {
-        let deadline = Instant::now() + READY_WAIT;
-        while !condition().await {
-            assert!(Instant::now() < deadline, "not within {READY_WAIT:?}: {what}\n{}", self.logs());
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+        let held = look_until(READY_WAIT, || async { condition().await.then_some(()) }).await;
+        assert!(held.is_some(), "not within {READY_WAIT:?}: {what}\n{}", self.logs());
     }
 
     /// The last lines of every log.
@@ -145,14 +216,21 @@ impl Cluster {
             if entry.path().extension().is_some_and(|e| e == "log") {
                 let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
                 let lines: Vec<&str> = log.lines().collect();
-                let tail = &lines[lines.len().saturating_sub(30)..];
-                text.push_str(&format!("--- {}\n{}\n", entry.file_name().to_string_lossy(), tail.join("\n")));
+                let tail = &lines[lines.len().saturating_sub(LOG_LINES_MAX)..];
+                let _infallible = writeln!(text, "--- {}\n{}", entry.file_name().to_string_lossy(), tail.join("\n"));
             }
         }
         text
     }
 
-    /// The JSON of a GET.
+    /// Everything that master and agents have logged.
+    pub fn whole_log(&self) -> String {
+        let entries = std::fs::read_dir(self.data.path()).into_iter().flatten().flatten();
+        let logs = entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "log"));
+        logs.map(|p| std::fs::read_to_string(p).unwrap_or_default()).collect()
+    }
+
+    /// The JSON of a GET; null where there is no answer, or none in JSON.
     pub async fn get(&self, path: &str) -> Value {
         let sent = self.http.get(format!("{}{path}", self.url)).send().await;
         match sent {
@@ -163,34 +241,38 @@ impl Cluster {
 
     /// Submits without waiting; the answer must be 201.
     pub async fn submit(&self, submission: &Value) -> String {
-        let response = self.http.post(format!("{}/v1/jobs", self.url)).json(submission).send().await.unwrap();
+        let request = self.http.post(format!("{}/v1/jobs", self.url)).json(submission);
+        let response = request.send().await.unwrap_or_else(|e| panic!("the master answers: {e}\n{}", self.logs()));
         let status = response.status();
-        let job: Value = response.json().await.unwrap();
+        let job: Value = response.json().await.expect("the answer is JSON");
         assert_eq!(status, 201, "{job:#}");
         job["id"].as_str().expect("a job has an id").to_owned()
     }
 
-    /// The finished job.
+    /// The finished job; survives a restart of the master meanwhile.
     pub async fn finished(&self, id: &str) -> Value {
-        let waited = timeout(JOB_WAIT, async {
-            loop {
-                let job = self.get(&format!("/v1/jobs/{id}?wait_ms=10000")).await;
-                if job["state"] == "finished" {
-                    return job;
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        });
-        match waited.await {
-            Ok(job) => job,
-            Err(_) => panic!("job {id} did not finish: {:#}\n{}", self.get(&format!("/v1/jobs/{id}")).await, self.logs()),
+        let path = format!("/v1/jobs/{id}?wait_ms=10000");
+        let look = || async {
+            let job = self.get(&path).await;
+            (job["state"] == "finished").then_some(job)
+        };
+        if let Some(job) = look_until(JOB_WAIT, look).await {
+            return job;
         }
+        panic!("job {id} did not finish: {:#}\n{}", self.get(&format!("/v1/jobs/{id}")).await, self.logs())
     }
 
     /// Submits and waits for the end.
     pub async fn run(&self, submission: &Value) -> Value {
         let id = self.submit(submission).await;
         self.finished(&id).await
+    }
+
+    /// Asks for the end of a job.
+    pub async fn cancel(&self, id: &str) {
+        let request = self.http.post(format!("{}/v1/jobs/{id}/cancel", self.url)).json(&json!({}));
+        let status = request.send().await.expect("the master answers").status();
+        assert!(status.is_success(), "cancelling {id} is answered {status}");
     }
 
     /// Kills the master with SIGKILL.
@@ -200,31 +282,37 @@ impl Cluster {
         }
     }
 
-    /// Kills an agent with SIGKILL.
-    pub async fn kill_agent(&mut self, index: usize) {
-        self.agents[index].process.kill().await.expect("the agent can be killed");
+    /// Kills an agent with SIGKILL; it is no more among `agents`.
+    pub async fn kill_agent(&mut self, index: usize) -> String {
+        let mut agent = self.agents.remove(index);
+        agent.process.kill().await.expect("the agent can be killed");
+        agent.name.clone()
     }
 
     /// Ends everything as an operator would, and checks that nothing is left.
     pub async fn shutdown(mut self) {
-        for agent in &mut self.agents {
-            terminate(&mut agent.process).await;
+        for agent in std::mem::take(&mut self.agents) {
+            agent.end(&self.logs()).await;
         }
+        let logs = self.logs();
         if let Some(master) = &mut self.master {
-            terminate(master).await;
-        }
-        for agent in &self.agents {
-            engine::assert_nothing_left(&agent.name).await;
+            terminate(master, "the master", &logs).await;
         }
     }
 }
 
-async fn terminate(child: &mut Child) {
+async fn terminate(child: &mut Child, name: &str, logs: &str) {
     let Some(pid) = child.id() else { return };
-    let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.expect("kill is there");
-    assert!(sent.success());
-    let status = timeout(END_WAIT, child.wait()).await.expect("the process ends after SIGTERM");
-    assert!(status.expect("its status can be read").success(), "ends with exit code 0 after SIGTERM");
+    signal(pid, "-TERM").await;
+    let status = timeout(END_WAIT, child.wait()).await.unwrap_or_else(|_| panic!("{name} ignores SIGTERM\n{logs}"));
+    let status = status.expect("its status can be read");
+    assert!(status.success(), "{name} ends with exit code 0 after SIGTERM, not {status}\n{logs}");
+}
+
+/// Sends a signal as a shell would.
+pub async fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([name, &pid.to_string()]).status().await.expect("kill is there");
+    assert!(sent.success(), "process {pid} takes {name}");
 }
 
 /// A submission of one source file.

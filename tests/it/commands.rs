@@ -8,13 +8,25 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, program, signal};
 use crate::engine;
 
 const UP_WAIT: Duration = Duration::from_secs(180);
 
+/// Writes its first argument and the first line of its input, and ends with 3.
+const ECHO: &str = r#"
+#include <stdio.h>
+int main(int count, char **args) {
+    char line[64];
+    if (count < 2 || !fgets(line, sizeof line, stdin)) return 1;
+    printf("%s:%s", args[1], line);
+    fprintf(stderr, "err\n");
+    return 3;
+}
+"#;
+
 fn enclos() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_enclos"));
+    let mut command = Command::new(program("enclos"));
     command.kill_on_drop(true).stdin(Stdio::null());
     command
 }
@@ -24,11 +36,7 @@ async fn run_gives_the_programs_output_and_exit_code() {
     let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "c,python"]]).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("echo.c");
-    std::fs::write(
-        &file,
-        "#include <stdio.h>\nint main(int n, char **a) { char b[64]; gets_s: fgets(b, 64, stdin); printf(\"%s:%s\", a[1], b); fprintf(stderr, \"err\\n\"); return n + 1; goto gets_s; }",
-    )
-    .unwrap();
+    std::fs::write(&file, ECHO).unwrap();
     let mut child = enclos()
         .args(["run", file.to_str().unwrap(), "--arg", "first", "--url", &cluster.url])
         .stdin(Stdio::piped())
@@ -69,8 +77,7 @@ async fn up_runs_the_core_languages_and_leaves_nothing_behind() {
         let row = shown.lines().find(|l| l.split_whitespace().next() == Some(language));
         assert!(row.is_some_and(|row| row.contains("ok")), "{language}: {shown}");
     }
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    signal(child.id().unwrap(), "-INT").await;
     let status = timeout(UP_WAIT, child.wait()).await.expect("Ctrl-C ends it").unwrap();
     assert!(status.success(), "{status}");
     engine::assert_nothing_left("it-up").await;

@@ -1,6 +1,6 @@
 //! What the engine and the kernel still hold of an agent: asked of them, not of Enclos.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use bollard::Docker;
@@ -12,19 +12,25 @@ async fn docker() -> Docker {
 }
 
 /// Ids of the containers that carry the agent's label, in any state.
-pub async fn containers_of(agent: &str) -> Vec<String> {
+pub async fn containers_of(agent: &str) -> BTreeSet<String> {
     let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.agent={agent}")])]);
     let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
     let listed = docker().await.list_containers(Some(options)).await.expect("containers can be listed");
     listed.into_iter().filter_map(|c| c.id).collect()
 }
 
+/// The cgroup directories of the agent that exist, in every hierarchy of v1 and in v2.
+pub fn cgroups_of(agent: &str) -> Vec<String> {
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = std::fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path());
+    let places = hierarchies.chain([root.to_owned()]).map(|h| h.join(format!("enclos-{agent}")));
+    places.filter(|p| p.exists()).map(|p| p.display().to_string()).collect()
+}
+
 /// Fails when a container or a cgroup of the agent is left.
 pub async fn assert_nothing_left(agent: &str) {
     let containers = containers_of(agent).await;
     assert!(containers.is_empty(), "containers of {agent} are left: {containers:?}");
-    for controller in ["memory", "cpu", "cpuacct", "pids", "unified", "."] {
-        let cgroup = Path::new("/sys/fs/cgroup").join(controller).join(format!("enclos-{agent}"));
-        assert!(!cgroup.exists(), "{} is left", cgroup.display());
-    }
+    let cgroups = cgroups_of(agent);
+    assert!(cgroups.is_empty(), "cgroups of {agent} are left: {cgroups:?}");
 }

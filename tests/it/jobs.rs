@@ -2,58 +2,13 @@
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::cluster::{Cluster, JOB_WAIT, source};
+use crate::cluster::{Cluster, TOKEN, source};
+use crate::watch::{events, first_output, stdout_of};
 
 const ONE: &[&str] = &["--slots", "1", "--languages", "python,c"];
-
-/// One server-sent event.
-#[derive(Debug)]
-struct Event {
-    id: String,
-    kind: String,
-    data: Value,
-}
-
-/// Reads events of a job until `enough` says so or the stream ends.
-async fn events(cluster: &Cluster, id: &str, after: Option<&str>, enough: impl Fn(&Event) -> bool) -> Vec<Event> {
-    let mut request = cluster.http.get(format!("{}/v1/jobs/{id}/events", cluster.url));
-    if let Some(after) = after {
-        request = request.header("Last-Event-ID", after);
-    }
-    let mut stream = request.send().await.unwrap().bytes_stream();
-    let (mut text, mut seen) = (String::new(), Vec::new());
-    let reading = async {
-        while let Some(piece) = stream.next().await {
-            text.push_str(&String::from_utf8_lossy(&piece.unwrap()));
-            while let Some(end) = text.find("\n\n") {
-                let block: String = text.drain(..end + 2).collect();
-                let Some(event) = parse(&block) else { continue };
-                let last = enough(&event);
-                seen.push(event);
-                if last {
-                    return;
-                }
-            }
-        }
-    };
-    timeout(JOB_WAIT, reading).await.expect("the events come");
-    seen
-}
-
-fn parse(block: &str) -> Option<Event> {
-    let field = |name: &str| block.lines().find_map(|l| l.strip_prefix(name)).map(|v| v.trim_start().to_owned());
-    let data = serde_json::from_str(&field("data:")?).expect("data is JSON");
-    Some(Event { id: field("id:").unwrap_or_default(), kind: field("event:")?, data })
-}
-
-fn stdout_of(events: &[Event]) -> String {
-    let outputs = events.iter().filter(|e| e.kind == "output" && e.data["stream"] == "stdout");
-    outputs.filter_map(|e| e.data["text"].as_str()).collect()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_that_resumes_sees_every_byte_once() {
@@ -74,7 +29,7 @@ async fn cancelling_ends_running_and_queued_jobs() {
     let cluster = Cluster::with_agents(&[ONE]).await;
     let endless = source("python", "print('on', flush=True)\nwhile True: pass\n");
     let running = cluster.submit(&endless).await;
-    events(&cluster, &running, None, |e| e.kind == "output").await;
+    first_output(&cluster, &running).await;
     let queued = cluster.submit(&endless).await;
     for id in [&queued, &running] {
         let cancel = format!("{}/v1/jobs/{id}/cancel", cluster.url);
@@ -114,6 +69,20 @@ async fn the_next_job_finds_nothing_of_the_last() {
     assert_eq!(cluster.run(&source("python", leave)).await["outcome"], "ok");
     let job = cluster.run(&source("python", look)).await;
     assert_eq!(job["run"]["stdout"], "False ['main.py'] 2\n", "{job:#}");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_and_secrets_are_in_no_log() {
+    let cluster = Cluster::with_agents(&[ONE]).await;
+    let mut submission = source("python", "import sys; print(sys.stdin.read() + '-out'); sys.exit('secret' + '-err')");
+    submission["stdin"] = json!("secret-in");
+    let job = cluster.run(&submission).await;
+    assert_eq!(job["run"]["stdout"], "secret-in-out\n", "{job:#}");
+    let log = cluster.whole_log();
+    for word in ["secret-in", "secret-err", "sys.stdin", TOKEN] {
+        assert!(!log.contains(word), "'{word}' is in a log:\n{log}");
+    }
     cluster.shutdown().await;
 }
 

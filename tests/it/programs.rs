@@ -25,14 +25,38 @@ struct Expectation {
     args: Vec<String>,
     #[serde(default)]
     compile_args: Vec<String>,
-    outcome: String,
+    outcome: OneOrMore,
+    limit: Option<String>,
     exit_code: Option<i64>,
     signal: Option<String>,
     stdout_sha256: Option<String>,
+    stdout_contains: Option<String>,
     stderr_contains: Option<String>,
     compile_stderr_contains: Option<String>,
+    /// The run's CPU time is at least this, in milliseconds: what a program hides is counted too.
+    cpu_ms_min: Option<u64>,
     limits: Option<Value>,
 }
+
+/// One outcome, or several where the moment decides which limit is met first.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    fn holds(&self, outcome: &Value) -> bool {
+        match self {
+            Self::One(only) => outcome == only,
+            Self::More(all) => all.iter().any(|one| outcome == one),
+        }
+    }
+}
+
+/// Hard bound on how long after its wall limit a program may still be there, in milliseconds.
+const OVERSHOOT_MS_MAX: u64 = 2000;
 
 /// One program and what it must come to.
 pub struct Program {
@@ -59,28 +83,47 @@ fn folders_below(root: &Path) -> Vec<PathBuf> {
     if root.join("program.toml").is_file() {
         return vec![root.to_owned()];
     }
-    let entries = std::fs::read_dir(root).unwrap_or_else(|e| panic!("{}: {e}", root.display()));
-    let mut folders: Vec<PathBuf> = entries.map(|e| e.expect("it can be read").path()).filter(|p| p.is_dir()).collect();
-    folders.sort();
-    folders.iter().flat_map(|f| folders_below(f)).collect()
+    sorted_entries(root).iter().filter(|p| p.is_dir()).flat_map(|f| folders_below(f)).collect()
 }
 
-/// Runs all of them and fails with the list of those that came to something else.
+fn sorted_entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("it can be read").path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Runs all of them, some at once, and fails with the list of those that came to something else.
 pub async fn check_all(cluster: &Cluster, programs: &[Program], extra: &Value) {
     let results = futures::stream::iter(programs)
-        .map(|program| async move {
-            let job = cluster.run(&program.submission(extra)).await;
-            program.differences(&job)
-        })
+        .map(|program| program.check(cluster, extra))
         .buffer_unordered(CONCURRENCY)
         .collect::<Vec<_>>()
         .await;
     let failures: Vec<String> = results.into_iter().flatten().collect();
-    assert!(failures.is_empty(), "{} of {} programs:\n{}", failures.len(), programs.len(), failures.join("\n"));
+    fail_with(&failures, programs.len(), cluster);
+}
+
+/// Fails with the differences, if there are any.
+pub fn fail_with(failures: &[String], programs: usize, cluster: &Cluster) {
+    let text = || format!("{}\n{}", failures.join("\n"), cluster.logs());
+    assert!(failures.is_empty(), "{} of {programs} programs:\n{}", failures.len(), text());
 }
 
 impl Program {
-    fn submission(&self, extra: &Value) -> Value {
+    /// Runs it; what is not as expected, if anything.
+    pub async fn check(&self, cluster: &Cluster, extra: &Value) -> Option<String> {
+        let job = cluster.run(&self.submission(extra)).await;
+        self.differences(&job)
+    }
+
+    /// Where it stands in its group.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What a client would send.
+    pub fn submission(&self, extra: &Value) -> Value {
         let mut files = Vec::new();
         let root = self.folder.join("files");
         collect_files(&root, &root, &mut files);
@@ -89,8 +132,10 @@ impl Program {
             "entry": self.expectation.entry,
             "files": files,
             "run": { "args": self.expectation.args },
-            "compile": { "args": self.expectation.compile_args },
         });
+        if !self.expectation.compile_args.is_empty() {
+            submission["compile"] = json!({ "args": self.expectation.compile_args });
+        }
         if let Ok(stdin) = std::fs::read(self.folder.join("stdin")) {
             submission["stdin_base64"] = json!(BASE64.encode(stdin));
         }
@@ -112,7 +157,8 @@ impl Program {
                 wrong.push(what.to_owned());
             }
         };
-        hold("outcome", job["outcome"] == *want.outcome);
+        hold("outcome", want.outcome.holds(&job["outcome"]));
+        hold("limit", want.limit.as_ref().is_none_or(|name| job["run"]["limit"] == **name));
         hold("exit_code", want.exit_code.is_none_or(|code| job["run"]["exit_code"] == code));
         hold("signal", want.signal.as_ref().is_none_or(|name| job["run"]["signal"] == **name));
         let stdout = bytes_of(&job["run"], "stdout");
@@ -121,6 +167,10 @@ impl Program {
         }
         let sha256 = || hex::encode(Sha256::digest(&stdout));
         hold("stdout_sha256", want.stdout_sha256.as_ref().is_none_or(|hash| *hash == sha256()));
+        let text = || String::from_utf8_lossy(&stdout).into_owned();
+        hold("stdout_contains", want.stdout_contains.as_ref().is_none_or(|t| text().contains(t.as_str())));
+        hold("cpu_ms", want.cpu_ms_min.is_none_or(|min| job["run"]["cpu_ms"].as_u64().is_some_and(|cpu| cpu >= min)));
+        hold("wall_ms", self.ended_in_time(&job["run"]));
         let contains = |step: &str, text: &Option<String>| {
             text.as_ref().is_none_or(|t| String::from_utf8_lossy(&bytes_of(&job[step], "stderr")).contains(t.as_str()))
         };
@@ -131,11 +181,15 @@ impl Program {
     }
 }
 
+impl Program {
+    fn ended_in_time(&self, run: &Value) -> bool {
+        let limit = self.expectation.limits.as_ref().and_then(|l| l["run"]["wall_ms"].as_u64());
+        limit.is_none_or(|ms| run["wall_ms"].as_u64().is_none_or(|wall| wall <= ms + OVERSHOOT_MS_MAX))
+    }
+}
+
 fn collect_files(root: &Path, folder: &Path, files: &mut Vec<Value>) {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("files/ is there").map(|e| e.expect("it can be read").path()).collect();
-    entries.sort();
-    for path in entries {
+    for path in sorted_entries(folder) {
         if path.is_dir() {
             collect_files(root, &path, files);
         } else {

@@ -1,0 +1,6 @@
+import os
+
+for _ in range(3):
+    os.fork()
+while True:
+    pass

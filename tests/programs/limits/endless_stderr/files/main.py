@@ -1,0 +1,4 @@
+import sys
+
+while True:
+    print("error after error", file=sys.stderr)

@@ -1,0 +1,3 @@
+int elsewhere(int value);
+
+int main() { return elsewhere(1); }

@@ -1,0 +1,5 @@
+import os
+import sys
+
+print(sys.argv[1:], os.environ["HOME"], os.environ["USER"], os.getcwd())
+sys.exit(3)

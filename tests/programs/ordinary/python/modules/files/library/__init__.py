@@ -1,0 +1,3 @@
+from .shelf import Shelf
+
+__all__ = ["Shelf"]

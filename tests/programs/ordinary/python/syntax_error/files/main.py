@@ -1,0 +1,3 @@
+print("never printed")
+for n in range(3)
+    print(n)
