@@ -75,7 +75,7 @@ pub struct Setup {
     /// [`SUPERVISOR_VERSION`] of the agent.
     pub version: u16,
     /// User and group id of the programs as the sandbox's container knows them, unique among live
-    /// sandboxes; not used by plain cells, which run as [`PROGRAM_UID`].
+    /// sandboxes. In namespaced cells they see themselves as [`PROGRAM_UID`].
     pub host_uid: u32,
     /// How cells are made.
     pub cells: CellKind,

@@ -9,6 +9,8 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
+use nix::unistd::{Uid, setresuid};
+
 /// Namespaces that a cell has for itself.
 pub const CELL_NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
@@ -40,6 +42,51 @@ pub fn fork(namespaces: libc::c_int) -> io::Result<Fork> {
         child if child > 0 => Ok(Fork::Parent { child: i32::try_from(child).unwrap_or(i32::MAX) }),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Acts as another user from here on: effective uid `uid`, with every capability that is permitted.
+///
+/// Real and saved uid stay, so that acting as 0 again is allowed. Files are still opened as uid 0.
+pub fn act_as(uid: u32) -> io::Result<()> {
+    /// Leaves an id as it is (setresuid(2)).
+    const KEEP: Uid = Uid::from_raw(u32::MAX);
+    setresuid(KEEP, Uid::from_raw(uid), KEEP)?;
+    nix::unistd::setfsuid(Uid::from_raw(0));
+    raise_permitted_capabilities()
+}
+
+/// `struct __user_cap_header_struct` of linux/capability.h.
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    pid: i32,
+}
+
+/// `struct __user_cap_data_struct`; two of them hold 64 capabilities.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct CapabilityData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Makes every permitted capability effective (capset(2)).
+fn raise_permitted_capabilities() -> io::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut header = CapabilityHeader { version: VERSION_3, pid: 0 };
+    let mut data = [CapabilityData::default(); 2];
+    // SAFETY: version 3 reads one header and writes two data structs; both outlive the call.
+    let got = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
+    if got != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    for half in &mut data {
+        half.effective = half.permitted;
+    }
+    // SAFETY: as above; the kernel only reads the data.
+    let set = unsafe { libc::syscall(libc::SYS_capset, &raw mut header, data.as_ptr()) };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Takes over a descriptor that this process was started with.

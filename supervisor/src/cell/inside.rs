@@ -29,12 +29,16 @@ use crate::{clock, filter, sys};
 
 /// Open descriptors of a program, at most.
 const DESCRIPTORS_MAX: u64 = 1024;
+/// Signals that may wait for a program, at most; each costs the kernel memory.
+const PENDING_SIGNALS_MAX: u64 = 1024;
 /// Standing of a program when the kernel looks for a process to kill: before all others.
 const OOM_SCORE: &[u8] = b"1000";
 
 /// Everything that the two processes need, made before the fork.
 pub struct Inside<'a> {
     pub kind: CellKind,
+    /// Who the program is in a cell without a user namespace.
+    pub host_uid: u32,
     pub request: &'a StepRequest,
     pub masks: &'a [Mask],
     pub control: Control,
@@ -159,7 +163,11 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
         group.write_all(b"0").map_err(says("cannot join the cell's cgroup"))?;
     }
     limit_resources(&inside.request.limits).map_err(errno("cannot set a resource limit"))?;
-    become_user().map_err(errno("cannot become the program's user"))?;
+    become_user(match inside.kind {
+        CellKind::Namespaced => PROGRAM_UID,
+        CellKind::Plain => inside.host_uid,
+    })
+    .map_err(errno("cannot become the program's user"))?;
     umask(Mode::from_bits_truncate(0o022));
     lay_out_files(inside.files.as_ref())?;
     dup2_stdin(&inside.stdin).map_err(errno("cannot set standard input"))?;
@@ -189,6 +197,7 @@ fn limit_resources(limits: &StepLimits) -> nix::Result<()> {
         (Resource::RLIMIT_STACK, limits.stack_bytes),
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
+        (Resource::RLIMIT_SIGPENDING, PENDING_SIGNALS_MAX),
     ];
     for (resource, value) in wanted {
         // A limit that the container already has cannot be raised again.
@@ -199,8 +208,8 @@ fn limit_resources(limits: &StepLimits) -> nix::Result<()> {
     Ok(())
 }
 
-fn become_user() -> nix::Result<()> {
-    let (user, group) = (Uid::from_raw(PROGRAM_UID), Gid::from_raw(PROGRAM_UID));
+fn become_user(id: u32) -> nix::Result<()> {
+    let (user, group) = (Uid::from_raw(id), Gid::from_raw(id));
     setgroups(&[])?;
     setresgid(group, group, group)?;
     setresuid(user, user, user)

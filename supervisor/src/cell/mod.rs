@@ -37,6 +37,8 @@ use crate::{clock, sys};
 
 /// Longest that a cell may take to be ready; it copies at most a job's input.
 const PREPARE_MAX: Duration = Duration::from_secs(20);
+/// Who the supervisor is in its container.
+const SUPERVISOR_UID: u32 = 0;
 /// Bytes taken from a stream at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -61,7 +63,7 @@ fn call(what: &'static str) -> impl FnOnce(io::Error) -> CellError {
 /// What is the same for every cell of a sandbox.
 pub struct Surroundings {
     pub kind: CellKind,
-    /// Who the program is outside of the cell.
+    /// Who the program is outside of the cell, and who owns the cell's namespaces.
     pub host_uid: u32,
     pub masks: Vec<Mask>,
     /// Processors that can run at once.
@@ -116,15 +118,12 @@ impl Cell {
         } else {
             pipe().map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
         };
-        let namespaces = match surroundings.kind {
-            CellKind::Namespaced => sys::CELL_NAMESPACES,
-            CellKind::Plain => 0,
-        };
-        let init = match sys::fork(namespaces).map_err(call("make a process in new namespaces"))? {
+        let init = match begin_process(surroundings)? {
             sys::Fork::Child => {
                 drop(ours);
                 inside::first_process(Inside {
                     kind: surroundings.kind,
+                    host_uid: surroundings.host_uid,
                     request,
                     masks: &surroundings.masks,
                     control: theirs,
@@ -158,7 +157,9 @@ impl Cell {
             buffer: vec![0; READ_BYTES],
         };
         if surroundings.kind == CellKind::Namespaced {
-            map_user(init, surroundings.host_uid).map_err(call("map the program's user"))?;
+            let mapped = map_user(init, surroundings.host_uid).map_err(call("map the program's user"));
+            let back = sys::act_as(SUPERVISOR_UID).map_err(call("act as itself again"));
+            mapped.and(back)?;
         }
         cell.control.tell(ToCell::Mapped).map_err(call("speak to the cell"))?;
         Ok(cell)
@@ -340,6 +341,24 @@ fn pipe() -> io::Result<(File, OwnedFd)> {
     let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
     nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok((ours.into(), theirs))
+}
+
+/// Forks the first process, for a namespaced cell into new namespaces, and then acts as their owner.
+///
+/// The kernel counts what a user namespace uses (inotify instances, pending signals, bytes of
+/// message queues, namespaces) for the user that made it, too. Made by uid 0, all cells of a host
+/// would share one allowance with each other and with the host's root.
+fn begin_process(surroundings: &Surroundings) -> Result<sys::Fork, CellError> {
+    let made = match surroundings.kind {
+        CellKind::Plain => sys::fork(0),
+        CellKind::Namespaced => {
+            sys::act_as(surroundings.host_uid).map_err(call("act as the owner of a cell"))?;
+            sys::fork(sys::CELL_NAMESPACES).inspect_err(|_| {
+                let _ = sys::act_as(SUPERVISOR_UID);
+            })
+        }
+    };
+    made.map_err(call("make a process in new namespaces"))
 }
 
 /// Says who the program's user is outside (user_namespaces(7)); needs `CAP_SETUID` and `CAP_SETGID`.
