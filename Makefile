@@ -2,7 +2,7 @@
 # Each target sets up what it needs, says what it does, and may be run twice.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-full lint images bench clean engine-down
+.PHONY: help setup gvisor up test test-full lint images bench clean engine-down
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -10,13 +10,16 @@ help: ## show this
 setup: ## check and install what is needed: Rust target, nextest, container engine
 	@scripts/setup.sh
 
+gvisor: ## set up, and install gVisor and tell the engine of it
+	@scripts/setup.sh gvisor
+
 up: ## set up, build, and start a cluster on http://127.0.0.1:7300 (ARGS="--bind …")
 	@scripts/up.sh $(ARGS)
 
 test: ## set up, make the images, run all tests but the long ones
 	@scripts/test.sh $(ARGS)
 
-test-full: ## the same and the long ones
+test-full: ## the same and the long ones, gVisor among them
 	@scripts/test.sh --full $(ARGS)
 
 lint: ## formatting and clippy, without warnings

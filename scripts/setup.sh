@@ -3,6 +3,7 @@
 # Safe to run again. Exit code 3: something is missing that only you can add.
 #
 #   scripts/setup.sh               all of it
+#   scripts/setup.sh gvisor        also install gVisor and tell the engine of it
 #   scripts/setup.sh engine-down   stop the engine that an earlier run started
 
 # shellcheck source=scripts/lib.sh
@@ -155,6 +156,44 @@ check_bootstrap() {
     fi
 }
 
+has_gvisor() { docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}' 2>/dev/null | grep -qx runsc; }
+
+# Its options: the newest platform that this release has, no network, and no
+# cgroups of its own where it cannot make them (version 1 without systemd).
+gvisor_options() {
+    local options='"--network=none"'
+    if runsc flags 2>&1 | grep -q systrap; then options+=', "--platform=systrap"'; else options+=', "--platform=ptrace"'; fi
+    if [ ! -f /sys/fs/cgroup/cgroup.controllers ] && [ ! -d /run/systemd/system ]; then options+=', "--ignore-cgroups"'; fi
+    echo "$options"
+}
+
+add_gvisor() {
+    say "gVisor"
+    if has_gvisor; then
+        note "the engine has it as runtime runsc"
+        return
+    fi
+    local configuration=/etc/docker/daemon.json
+    if ! is_root || ! has_apt; then
+        die "only root on Debian or Ubuntu can have gVisor installed here" "docs/isolation.md says how to by hand"
+    fi
+    if [ -s "$configuration" ]; then
+        die "$configuration exists, and is yours to change" "add the runtime runsc to it as docs/isolation.md shows"
+    fi
+    note "installs runsc from the distribution and registers it in $configuration"
+    apt_install runsc || die "apt-get could not install runsc" "docs/isolation.md says how to by hand"
+    mkdir -p "$(dirname "$configuration")"
+    printf '{ "runtimes": { "runsc": { "path": "%s", "runtimeArgs": [%s] } } }\n' \
+        "$(command -v runsc)" "$(gvisor_options)" >"$configuration"
+    # The engine reads its runtimes anew; nothing that runs is disturbed.
+    pkill -HUP -x dockerd || true
+    local deadline=$((SECONDS + ENGINE_WAIT_SECONDS))
+    until has_gvisor; do
+        [ "$SECONDS" -lt "$deadline" ] || die "the engine does not know runsc yet" "restart it, then run this again"
+        sleep 0.5
+    done
+}
+
 engine_down() {
     local process
     process=$(cat "$engine_pid_file" 2>/dev/null || true)
@@ -173,13 +212,14 @@ engine_down() {
 }
 
 case "${1:-all}" in
-    all)
+    all | gvisor)
         check_machine
         check_rust
         check_nextest
         check_engine
         check_bootstrap
+        if [ "${1:-all}" = gvisor ]; then add_gvisor; fi
         ;;
     engine-down) engine_down ;;
-    *) die "usage: setup.sh [engine-down]" ;;
+    *) die "usage: setup.sh [gvisor | engine-down]" ;;
 esac

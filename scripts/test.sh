@@ -4,7 +4,7 @@
 #
 #   scripts/test.sh [--full] [--lint] [arguments of `cargo nextest run`]
 #
-# --full also runs the long tests; --lint looks at formatting first and at
+# --full also runs the long tests, for which it sets up gVisor; --lint looks at formatting first and at
 # clippy while the images are made.
 
 # shellcheck source=scripts/lib.sh
@@ -12,9 +12,13 @@
 
 runner=(--workspace)
 lint=
+setup=all
 while [ $# -gt 0 ]; do
     case "$1" in
-        --full) runner+=(--profile full --run-ignored all) ;;
+        --full)
+            runner+=(--profile full --run-ignored all)
+            setup=gvisor
+            ;;
         --lint) lint=yes ;;
         *) break ;;
     esac
@@ -27,7 +31,7 @@ if [ -n "$lint" ]; then
     cargo fmt --all --check
 fi
 
-scripts/setup.sh
+scripts/setup.sh "$setup"
 
 say "build of the programs"
 cargo build --workspace --bins

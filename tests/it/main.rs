@@ -10,6 +10,7 @@ mod engine;
 mod fleet;
 mod isolation;
 mod jobs;
+mod levels;
 mod ordinary;
 mod programs;
 mod refusals;
