@@ -158,13 +158,9 @@ check_bootstrap() {
 
 has_gvisor() { docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}' 2>/dev/null | grep -qx runsc; }
 
-# Its options: the newest platform that this release has, no network, and no
-# cgroups of its own where it cannot make them (version 1 without systemd).
-gvisor_options() {
-    local options='"--network=none"'
-    if runsc flags 2>&1 | grep -q systrap; then options+=', "--platform=systrap"'; else options+=', "--platform=ptrace"'; fi
-    if [ ! -f /sys/fs/cgroup/cgroup.controllers ] && [ ! -d /run/systemd/system ]; then options+=', "--ignore-cgroups"'; fi
-    echo "$options"
+# The newest platform that this release has and that needs no hardware.
+gvisor_platform() {
+    if runsc flags 2>&1 | grep -q systrap; then echo systrap; else echo ptrace; fi
 }
 
 add_gvisor() {
@@ -183,8 +179,8 @@ add_gvisor() {
     note "installs runsc from the distribution and registers it in $configuration"
     apt_install runsc || die "apt-get could not install runsc" "docs/isolation.md says how to by hand"
     mkdir -p "$(dirname "$configuration")"
-    printf '{ "runtimes": { "runsc": { "path": "%s", "runtimeArgs": [%s] } } }\n' \
-        "$(command -v runsc)" "$(gvisor_options)" >"$configuration"
+    printf '{ "runtimes": { "runsc": { "path": "%s", "runtimeArgs": ["--network=none", "--platform=%s"] } } }\n' \
+        "$(command -v runsc)" "$(gvisor_platform)" >"$configuration"
     # The engine reads its runtimes anew; nothing that runs is disturbed.
     pkill -HUP -x dockerd || true
     local deadline=$((SECONDS + ENGINE_WAIT_SECONDS))
