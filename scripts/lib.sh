@@ -37,3 +37,16 @@ our_containers() {
 our_processes() {
     { pgrep -x 'enclos|enclos-agent|enclos-supervis' 2>/dev/null || true; } | sort
 }
+
+# Where AppArmor is on, sandboxes need our profile, and only root can load it.
+load_apparmor_profile() {
+    grep -qs Y /sys/module/apparmor/parameters/enabled || return 0
+    if grep -qs '^enclos-sandbox ' /sys/kernel/security/apparmor/profiles; then return 0; fi
+    if [ "$(id -u)" -eq 0 ]; then
+        say "AppArmor"
+        note "loads the profile enclos-sandbox, under which cells can be made"
+        "$1" doctor --fix --brief </dev/null || true
+    else
+        note "AppArmor is on: if the start is refused for its profile, run once: sudo $1 doctor --fix"
+    fi
+}

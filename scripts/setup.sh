@@ -2,8 +2,9 @@
 # Sees that this machine can build and run Enclos, and installs what it may.
 # Safe to run again. Exit code 3: something is missing that only you can add.
 #
-#   scripts/setup.sh               all of it
-#   scripts/setup.sh gvisor        also install gVisor and tell the engine of it
+#   scripts/setup.sh               what `make up` needs
+#   scripts/setup.sh test          also what `make test` needs
+#   scripts/setup.sh gvisor        all that, and install gVisor and tell the engine of it
 #   scripts/setup.sh engine-down   stop the engine that an earlier run started
 
 # shellcheck source=scripts/lib.sh
@@ -13,6 +14,8 @@ NEXTEST_TRIES_MAX=2
 ENGINE_WAIT_SECONDS=60
 engine_log=/var/log/enclos-dockerd.log
 engine_pid_file=/run/enclos-dockerd.pid
+# Of an engine that was installed here.
+engine_configuration='{ "exec-opts": ["native.cgroupdriver=cgroupfs"] }'
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 has_apt() { command -v apt-get >/dev/null; }
@@ -39,6 +42,10 @@ check_machine() {
 
 check_rust() {
     say "Rust"
+    if ! command -v cargo >/dev/null && is_root && has_apt && apt-cache show rustup >/dev/null 2>&1; then
+        note "installs rustup from the distribution; the toolchain comes with the first build"
+        apt_install rustup
+    fi
     command -v cargo >/dev/null || die "cargo is not installed" \
         "install Rust from https://rustup.rs, then run this again"
     note "$(cargo --version)"
@@ -130,6 +137,12 @@ check_engine() {
         fi
         note "installs Docker from the distribution (docker.io, iptables)"
         local packages=(docker.io iptables)
+        if [ ! -s /etc/docker/daemon.json ]; then
+            # Systemd would make the cgroups of containers where the agent cannot make those of cells.
+            note "tells the engine to make its cgroups by itself, so that limits are exact"
+            mkdir -p /etc/docker
+            echo "$engine_configuration" >/etc/docker/daemon.json
+        fi
         # Newer releases have the client apart, and hosts with AppArmor need its parser.
         if apt-cache show docker-cli >/dev/null 2>&1 && ! command -v docker >/dev/null; then packages+=(docker-cli); fi
         if grep -qs Y /sys/module/apparmor/parameters/enabled; then packages+=(apparmor); fi
@@ -173,14 +186,17 @@ add_gvisor() {
     if ! is_root || ! has_apt; then
         die "only root on Debian or Ubuntu can have gVisor installed here" "docs/isolation.md says how to by hand"
     fi
-    if [ -s "$configuration" ]; then
+    local begin='{'
+    if [ -s "$configuration" ] && [ "$(cat "$configuration")" = "$engine_configuration" ]; then
+        begin="${engine_configuration% \}},"
+    elif [ -s "$configuration" ]; then
         die "$configuration exists, and is yours to change" "add the runtime runsc to it as docs/isolation.md shows"
     fi
     note "installs runsc from the distribution and registers it in $configuration"
     apt_install runsc || die "apt-get could not install runsc" "docs/isolation.md says how to by hand"
     mkdir -p "$(dirname "$configuration")"
-    printf '{ "runtimes": { "runsc": { "path": "%s", "runtimeArgs": ["--network=none", "--platform=%s"] } } }\n' \
-        "$(command -v runsc)" "$(gvisor_platform)" >"$configuration"
+    printf '%s "runtimes": { "runsc": { "path": "%s", "runtimeArgs": ["--network=none", "--platform=%s"] } } }\n' \
+        "$begin" "$(command -v runsc)" "$(gvisor_platform)" >"$configuration"
     # The engine reads its runtimes anew; nothing that runs is disturbed.
     pkill -HUP -x dockerd || true
     local deadline=$((SECONDS + ENGINE_WAIT_SECONDS))
@@ -208,14 +224,14 @@ engine_down() {
 }
 
 case "${1:-all}" in
-    all | gvisor)
+    all | test | gvisor)
         check_machine
         check_rust
-        check_nextest
+        if [ "${1:-all}" != all ]; then check_nextest; fi
         check_engine
         check_bootstrap
         if [ "${1:-all}" = gvisor ]; then add_gvisor; fi
         ;;
     engine-down) engine_down ;;
-    *) die "usage: setup.sh [gvisor | engine-down]" ;;
+    *) die "usage: setup.sh [test | gvisor | engine-down]" ;;
 esac

@@ -12,7 +12,7 @@
 
 runner=(--workspace)
 lint=
-setup=all
+setup=test
 while [ $# -gt 0 ]; do
     case "$1" in
         --full)
@@ -35,6 +35,7 @@ scripts/setup.sh "$setup"
 
 say "build of the programs"
 cargo build --workspace --bins
+load_apparmor_profile "$target_dir/debug/enclos-agent"
 
 images_log=$target_dir/images.log
 say "images, in the background (log: $images_log)"

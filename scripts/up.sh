@@ -7,4 +7,5 @@
 scripts/setup.sh
 say "build (the first takes minutes, later ones seconds)"
 cargo build --release --bins --package enclos --package enclos-agent
+load_apparmor_profile "$target_dir/release/enclos-agent"
 exec "$target_dir/release/enclos" up "$@"

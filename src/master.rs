@@ -177,7 +177,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Mast
 
 /// A job of before, its live state made.
 fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Survivor {
-    let Unfinished { record, input_bytes, failures } = job;
+    let Unfinished { record, input_bytes, failures, cancelled } = job;
     let compiles = catalogue.by_id(&record.spec.language).is_none_or(|l| l.compile.is_some());
     progress.register(record.id, &record.spec);
     let agent = record.agent.as_deref().and_then(|name| name.parse().ok());
@@ -192,5 +192,6 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
         failures,
         token: record.token,
         holder,
+        cancelled,
     }
 }

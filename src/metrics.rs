@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use enclos_protocol::agent_link::ClosedSandboxes;
 use enclos_protocol::outcome::Outcome;
 
 /// Upper bounds of the buckets of a [`Histogram`], in microseconds; one more is for all above.
@@ -65,6 +66,15 @@ pub enum AttemptEnd {
     Late,
 }
 
+/// What became of agents' sandboxes between two of their reports.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Wear {
+    /// Jobs after which something was left in their sandbox.
+    pub unclean_jobs: u64,
+    /// Sandboxes that were destroyed.
+    pub sandboxes_closed: ClosedSandboxes,
+}
+
 /// What is so at this moment, for the gauges.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Gauges {
@@ -97,6 +107,13 @@ pub struct Metrics {
     pub commit_writes: Counter,
     /// Connections closed because the cap was reached.
     pub connections_refused: Counter,
+    /// Jobs that left something in their sandbox, summed over the agents' own counts while they
+    /// are connected. More than none means that a wall between two jobs has a hole which only the
+    /// look after each job has found: the agent's log says what was left.
+    unclean_jobs: Counter,
+    /// Sandboxes that agents destroyed, summed likewise, by reason. Many `unfit` or `lost` ones are
+    /// an engine or a host in trouble; many `evicted` ones, more bindings than an agent has places for.
+    sandboxes_closed: [Counter; ClosedSandboxes::REASONS],
     finished: [Counter; Outcome::ALL.len()],
     attempts: [Counter; 4],
 }
@@ -110,6 +127,16 @@ impl Metrics {
     /// Counts the end of an attempt.
     pub fn attempt_ended(&self, end: AttemptEnd) {
         self.attempts[end as usize].increment();
+    }
+
+    /// Counts what became of an agent's sandboxes. Agents' counts begin anew with each of their
+    /// processes, so differences are added: these counters never fall.
+    pub fn sandboxes_worn(&self, wear: &Wear) {
+        let Wear { unclean_jobs, sandboxes_closed } = wear;
+        self.unclean_jobs.add(*unclean_jobs);
+        for (counter, (_, closed)) in self.sandboxes_closed.iter().zip(sandboxes_closed.by_reason()) {
+            counter.add(closed);
+        }
     }
 
     /// Jobs finished since start.
@@ -134,6 +161,11 @@ impl Metrics {
         let attempts: Vec<(String, &Counter)> =
             ends.iter().zip(names).map(|(e, n)| (format!("end=\"{n}\""), &self.attempts[*e as usize])).collect();
         out.counter("enclos_attempts_total", "Attempts by how they ended", &attempts);
+        let unclean = [("", &self.unclean_jobs)];
+        out.counter("enclos_agent_unclean_jobs_total", "Jobs that left something in their sandbox", &unclean);
+        let reasons = ClosedSandboxes::default().by_reason().map(|(reason, _)| format!("reason=\"{reason}\""));
+        let closed: Vec<(String, &Counter)> = reasons.into_iter().zip(&self.sandboxes_closed).collect();
+        out.counter("enclos_agent_sandboxes_closed_total", "Sandboxes that agents destroyed", &closed);
         out.counter("enclos_dispatches_total", "Jobs given to agents", &[("", &self.dispatches)]);
         out.counter("enclos_http_requests_total", "Requests answered", &[("", &self.requests)]);
         out.counter("enclos_http_refusals_total", "Requests refused", &[("", &self.requests_refused)]);
@@ -203,6 +235,27 @@ mod tests {
         assert!(page.contains("enclos_store_commit_seconds_bucket{le=\"0.0001\"} 1\n"), "{page}");
         assert!(page.contains("enclos_store_commit_seconds_bucket{le=\"0.0005\"} 2\n"), "{page}");
         assert!(page.contains("enclos_store_commit_seconds_count 2\n"), "{page}");
+    }
+
+    #[test]
+    fn worn_sandboxes_add_up_by_reason() {
+        let metrics = Metrics::default();
+        let sandboxes_closed = ClosedSandboxes { unfit: 2, lost: 1, ..ClosedSandboxes::default() };
+        metrics.sandboxes_worn(&Wear { unclean_jobs: 2, sandboxes_closed });
+        metrics.sandboxes_worn(&Wear { unclean_jobs: 1, sandboxes_closed });
+        let page = metrics.render(&Gauges::default());
+        let lines = page.lines().filter(|l| l.starts_with("enclos_agent_")).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(lines, @r#"
+        enclos_agent_unclean_jobs_total 3
+        enclos_agent_sandboxes_closed_total{reason="single_use"} 0
+        enclos_agent_sandboxes_closed_total{reason="unfit"} 4
+        enclos_agent_sandboxes_closed_total{reason="jobs_max"} 0
+        enclos_agent_sandboxes_closed_total{reason="age_max"} 0
+        enclos_agent_sandboxes_closed_total{reason="idle"} 0
+        enclos_agent_sandboxes_closed_total{reason="evicted"} 0
+        enclos_agent_sandboxes_closed_total{reason="shutdown"} 0
+        enclos_agent_sandboxes_closed_total{reason="lost"} 2
+        "#);
     }
 
     #[test]

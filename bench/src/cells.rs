@@ -11,7 +11,7 @@ use clap::Args;
 use enclos_agent::cgroup::{CgroupTree, Layout, TreeLimits};
 use enclos_agent::engine::docker::DockerEngine;
 use enclos_agent::engine::{Engine as _, SandboxLimits};
-use enclos_agent::sandbox::{Host, Listener, Sandbox, UidRange};
+use enclos_agent::sandbox::{Host, JobRoom, Listener, Sandbox, UidRange};
 use enclos_agent::stop::{self, Stop};
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::{Isolation, JobFile, JobInput, JobPath, Stream};
@@ -26,6 +26,8 @@ use crate::stats::{Series, ms};
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const MIB: u64 = 1024 * 1024;
+/// Jobs here are held by the limits of their cells alone.
+const ROOM: JobRoom = JobRoom { memory_bytes: 2048 * MIB, cpus: None };
 
 /// Burns processor time until its own counter has reached the milliseconds of its first argument,
 /// with as many children as the second says, which burn for ever.
@@ -90,6 +92,7 @@ impl Bench {
             instance: uuid::Uuid::now_v7(),
             isolation: Isolation::Runc,
             cells: CellKind::Namespaced,
+            proof_cpus: None,
             apparmor,
             limits: SandboxLimits { memory_bytes: 2048 * MIB, cpu_millis: 1500, pids: 520 },
             lifetime: Duration::from_secs(3600),
@@ -176,7 +179,7 @@ async fn take(sandbox: &mut Sandbox, request: StepRequest) -> Outcome<StepFacts>
 async fn prepare(sandbox: &mut Sandbox) -> Outcome<()> {
     let path = JobPath::try_from("main.c".to_owned())?;
     let files = vec![JobFile { path, content: ByteBuf::from(BURNER.as_bytes()) }];
-    sandbox.begin_job(&JobInput { files, stdin: ByteBuf::new() }).await?;
+    sandbox.begin_job(&JobInput { files, stdin: ByteBuf::new() }, ROOM).await?;
     let mut compile = step(&["gcc", "-O1", "-o", "main", "main.c"], 30_000);
     compile.workspace = Workspace::Inputs;
     compile.keep_workspace = true;
@@ -185,7 +188,7 @@ async fn prepare(sandbox: &mut Sandbox) -> Outcome<()> {
 }
 
 async fn rate(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
-    sandbox.begin_job(&JobInput::default()).await?;
+    sandbox.begin_job(&JobInput::default(), ROOM).await?;
     let mut times = Vec::with_capacity(count);
     let begun = Instant::now();
     for _ in 0..count {
@@ -212,7 +215,7 @@ async fn rate(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
 async fn row(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
     const PER_JOB: usize = 100;
     for _ in 0..count.div_ceil(PER_JOB) {
-        sandbox.begin_job(&JobInput::default()).await?;
+        sandbox.begin_job(&JobInput::default(), ROOM).await?;
         for _ in 0..PER_JOB {
             take(sandbox, step(&["/bin/true"], 1000)).await?;
         }

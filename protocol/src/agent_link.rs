@@ -74,8 +74,68 @@ pub struct OfferedLanguage {
     pub warm: u32,
 }
 
-/// How loaded an agent is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// How many sandboxes an agent's process has destroyed, by reason.
+///
+/// Each count only grows while the process lives. A closed set: a reason becomes a label.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClosedSandboxes {
+    /// One job was all it was for.
+    pub single_use: u64,
+    /// A job left it unclean, or its stream could not be trusted any more.
+    pub unfit: u64,
+    /// It served the most jobs that one may.
+    pub jobs_max: u64,
+    /// It lived as long as one may.
+    pub age_max: u64,
+    /// No job came for it.
+    pub idle: u64,
+    /// Its place was needed.
+    pub evicted: u64,
+    /// The agent ends.
+    pub shutdown: u64,
+    /// It ended by itself.
+    pub lost: u64,
+}
+
+impl ClosedSandboxes {
+    /// How many reasons there are.
+    pub const REASONS: usize = 8;
+
+    /// Every reason by its name, with its count.
+    #[must_use]
+    pub fn by_reason(&self) -> [(&'static str, u64); Self::REASONS] {
+        let Self { single_use, unfit, jobs_max, age_max, idle, evicted, shutdown, lost } = *self;
+        [
+            ("single_use", single_use),
+            ("unfit", unfit),
+            ("jobs_max", jobs_max),
+            ("age_max", age_max),
+            ("idle", idle),
+            ("evicted", evicted),
+            ("shutdown", shutdown),
+            ("lost", lost),
+        ]
+    }
+
+    /// Each count as `change` makes it of both.
+    #[must_use]
+    pub fn zip(&self, other: &Self, change: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            single_use: change(self.single_use, other.single_use),
+            unfit: change(self.unfit, other.unfit),
+            jobs_max: change(self.jobs_max, other.jobs_max),
+            age_max: change(self.age_max, other.age_max),
+            idle: change(self.idle, other.idle),
+            evicted: change(self.evicted, other.evicted),
+            shutdown: change(self.shutdown, other.shutdown),
+            lost: change(self.lost, other.lost),
+        }
+    }
+}
+
+/// How loaded an agent is; by default not at all, with no languages.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct LoadReport {
     /// Busy part of the processors it may use, in thousandths (0 to 1000).
     pub cpu_busy_permille: u16,
@@ -91,6 +151,12 @@ pub struct LoadReport {
     pub languages: Vec<OfferedLanguage>,
     /// It takes no more jobs.
     pub draining: bool,
+    /// Jobs after which something was left in their sandbox, since the agent's process started.
+    #[serde(default)]
+    pub unclean_jobs: u64,
+    /// Sandboxes destroyed since the agent's process started.
+    #[serde(default)]
+    pub sandboxes_closed: ClosedSandboxes,
 }
 
 /// Who the agent is.
@@ -150,9 +216,9 @@ pub enum InputSource {
 pub enum ReturnReason {
     /// It is draining; the attempt does not count.
     Draining,
-    /// It has no room after all; the attempt does not count.
+    /// It has no room after all, or no image (its load report says why); the attempt does not count.
     NoRoom,
-    /// Engine, image or sandbox failed; the attempt counts.
+    /// Engine or sandbox failed; the attempt counts.
     Failed {
         /// What failed.
         message: String,
@@ -245,4 +311,59 @@ pub enum FromMaster {
     },
     /// Take no more jobs, finish what runs, then leave.
     Drain,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{decode_body, encode_body};
+
+    /// What an agent of the version before reports.
+    #[derive(Serialize)]
+    struct OlderLoad {
+        cpu_busy_permille: u16,
+        memory_busy_permille: u16,
+        memory_promised_bytes: u64,
+        running: u32,
+        sandboxes: u32,
+        languages: Vec<OfferedLanguage>,
+        draining: bool,
+    }
+
+    #[test]
+    fn a_load_report_of_an_older_agent_counts_nothing() {
+        let older = OlderLoad {
+            cpu_busy_permille: 1,
+            memory_busy_permille: 2,
+            memory_promised_bytes: 3,
+            running: 4,
+            sandboxes: 5,
+            languages: Vec::new(),
+            draining: true,
+        };
+        let load: LoadReport = decode_body(&encode_body(&older).unwrap()).unwrap();
+        assert_eq!((load.sandboxes, load.unclean_jobs, load.sandboxes_closed), (5, 0, ClosedSandboxes::default()));
+    }
+
+    #[test]
+    fn an_older_master_reads_past_the_counts() {
+        #[derive(Deserialize)]
+        struct OlderLoad {
+            sandboxes: u32,
+        }
+        let load = LoadReport {
+            cpu_busy_permille: 0,
+            memory_busy_permille: 0,
+            memory_promised_bytes: 0,
+            running: 0,
+            sandboxes: 5,
+            languages: Vec::new(),
+            draining: false,
+            unclean_jobs: 7,
+            sandboxes_closed: ClosedSandboxes { unfit: 7, ..ClosedSandboxes::default() },
+        };
+        let older: OlderLoad = decode_body(&encode_body(&load).unwrap()).unwrap();
+        assert_eq!(older.sandboxes, 5);
+        assert_eq!(decode_body::<LoadReport>(&encode_body(&load).unwrap()).unwrap(), load);
+    }
 }

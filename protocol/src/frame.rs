@@ -108,12 +108,6 @@ impl Decoder {
         self.start += PREFIX_BYTES + length;
         Ok(Some(message))
     }
-
-    /// Whether the bytes so far end between two frames.
-    #[must_use]
-    pub fn is_at_boundary(&self) -> bool {
-        self.start == self.buffer.len()
-    }
 }
 
 #[cfg(test)]
@@ -135,7 +129,6 @@ mod tests {
                 }
             }
             prop_assert_eq!(seen, texts);
-            prop_assert!(decoder.is_at_boundary());
         }
 
         #[test]

@@ -137,6 +137,18 @@ pub enum Isolation {
     Gvisor,
 }
 
+impl Isolation {
+    /// Its name, as operators and clients write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Runc => "runc",
+            Self::Userns => "userns",
+            Self::Gvisor => "gvisor",
+        }
+    }
+}
+
 /// What is to be done, without its bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -220,6 +232,16 @@ mod tests {
 
     fn path(text: &str) -> Result<JobPath, JobPathError> {
         JobPath::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn an_isolation_is_written_as_it_is_named() {
+        for isolation in [Isolation::Runc, Isolation::Userns, Isolation::Gvisor] {
+            let mut body = Vec::new();
+            ciborium::into_writer(&isolation, &mut body).unwrap();
+            let written: String = ciborium::from_reader(body.as_slice()).unwrap();
+            assert_eq!(written, isolation.as_str());
+        }
     }
 
     #[test]

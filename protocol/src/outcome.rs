@@ -167,11 +167,12 @@ const SIGXFSZ: i32 = 25;
 #[must_use]
 pub fn decide(step: Step, facts: &StepFacts, limits: &StepLimits) -> Outcome {
     let ended_well = facts.exit == Some(Exit::Code(0));
-    let ended_itself = facts.stop.is_none();
+    // A compiler that was killed, even if only a part of it was, has judged nothing.
+    let refused = !ended_well && facts.stop.is_none() && facts.oom_kills == 0;
     let applies = |outcome: Outcome| match outcome {
         Outcome::InternalError => facts.start_error.is_some(),
         Outcome::Cancelled => facts.stop == Some(Stop::Cancelled),
-        Outcome::CompileError => step == Step::Compile && ((ended_itself && !ended_well) || facts.keep_error.is_some()),
+        Outcome::CompileError => step == Step::Compile && (refused || facts.keep_error.is_some()),
         Outcome::OutputLimit => facts.stop == Some(Stop::OutputLimit),
         Outcome::MemoryLimit => facts.oom_kills > 0 || facts.stop == Some(Stop::MemoryLimit),
         Outcome::TimeLimit => facts.time_limit(limits).is_some(),
@@ -253,7 +254,7 @@ mod tests {
         seen.push(decide(Step::Run, &facts, &LIMITS));
         facts.stop = Some(Stop::OutputLimit);
         seen.push(decide(Step::Run, &facts, &LIMITS));
-        facts.stop = None;
+        facts.keep_error = Some("too many files".into());
         seen.push(decide(Step::Compile, &facts, &LIMITS));
         facts.stop = Some(Stop::Cancelled);
         seen.push(decide(Step::Compile, &facts, &LIMITS));
@@ -270,6 +271,15 @@ mod tests {
             f.stop = Some(Stop::WallLimit);
         });
         assert_eq!(outcome, Outcome::TimeLimit);
+    }
+
+    #[test]
+    fn a_compiler_that_lost_a_process_to_memory_has_refused_nothing() {
+        let outcome = of(Step::Compile, |f| {
+            f.exit = Some(Exit::Code(1));
+            f.oom_kills = 1;
+        });
+        assert_eq!(outcome, Outcome::MemoryLimit);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!                        └───────────────── JobEnded ─ EndJob ────────────────┘
 //! ```
 //!
-//! `Fault` may come at any time; nothing comes after it. The end of stdin ends
+//! `NoCell` may come instead of `SetUp`, and `Fault` at any time; nothing comes after them. The end of stdin ends
 //! the supervisor and with it the sandbox.
 
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub enum CellKind {
     /// In user, pid, mount, ipc, net and uts namespaces of its own.
     Namespaced,
     /// In the sandbox's own namespaces, as another user. Nothing then stands between two jobs, so
-    /// such a sandbox serves one job. For engines that allow no namespaces inside (gVisor).
+    /// such a sandbox serves one job. For hosts that allow no user namespaces, and for gVisor.
     Plain,
 }
 
@@ -81,6 +81,8 @@ pub struct Setup {
     pub cells: CellKind,
     /// Where cells get their cgroups; `None`: they have none, and accounting is sampled.
     pub cgroup: Option<CgroupPlace>,
+    /// Cores that the cell of the proof is pinned to, as in [`Request::BeginJob`].
+    pub cpus: Option<String>,
 }
 
 /// What the supervisor finds of its own container; the agent holds it against the profile.
@@ -195,6 +197,12 @@ pub enum Report {
     JobEnded {
         /// What was not back at base; the sandbox may serve on only when empty.
         leftovers: Vec<String>,
+    },
+    /// Answer to `Setup`, instead of `SetUp`: no cell of the kind that was asked for can be made
+    /// here. Nothing comes after it.
+    NoCell {
+        /// What failed.
+        message: String,
     },
     /// The supervisor cannot go on; the sandbox must be destroyed.
     Fault {

@@ -28,6 +28,8 @@ const HOLDING_MAX: usize = 2 * SLOTS_MAX as usize;
 const NAME_CHARS_MAX: usize = 100;
 /// Characters of what is for people.
 const TEXT_CHARS_MAX: usize = 500;
+/// Largest count that is believed: thousands of agents together stay far below what a counter holds.
+const COUNT_MAX: u64 = 1 << 40;
 /// Longest time that is believed, in microseconds: a day.
 const TIME_US_MAX: u64 = 24 * 3600 * 1_000_000;
 
@@ -74,6 +76,8 @@ pub(super) fn load(load: LoadReport) -> LoadReport {
         sandboxes,
         mut languages,
         draining,
+        unclean_jobs,
+        sandboxes_closed,
     } = load;
     languages.truncate(LANGUAGES_MAX);
     LoadReport {
@@ -84,6 +88,8 @@ pub(super) fn load(load: LoadReport) -> LoadReport {
         sandboxes,
         languages: languages.into_iter().map(language).collect(),
         draining,
+        unclean_jobs: unclean_jobs.min(COUNT_MAX),
+        sandboxes_closed: sandboxes_closed.zip(&sandboxes_closed, |count, _| count.min(COUNT_MAX)),
     }
 }
 
@@ -129,6 +135,8 @@ fn text(text: &str, chars_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use enclos_protocol::agent_link::ClosedSandboxes;
+
     use super::*;
 
     #[test]
@@ -156,8 +164,11 @@ mod tests {
             sandboxes: 0,
             languages: vec![],
             draining: false,
+            unclean_jobs: u64::MAX,
+            sandboxes_closed: ClosedSandboxes { lost: u64::MAX, ..ClosedSandboxes::default() },
         };
         let load = load(wild);
+        assert_eq!((load.unclean_jobs, load.sandboxes_closed.lost), (COUNT_MAX, COUNT_MAX));
         assert_eq!((load.cpu_busy_permille, load.memory_busy_permille), (1000, 1000));
     }
 }

@@ -47,7 +47,7 @@ impl Speaker<'_> {
             FromAgent::Hello(_) => return Err(SessionError::HelloAgain),
             FromAgent::Started { attempt, step } => {
                 link.progress.step(attempt, name, step);
-                return Ok(());
+                Event::Started { session, attempt }
             }
             FromAgent::Output { attempt, step, stream, offset, bytes } => {
                 return Ok(link.progress.output(attempt, name, Part { step, stream }, offset, &bytes)?);

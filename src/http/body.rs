@@ -1,4 +1,7 @@
 //! Bodies: read whole, within a size, a time, and the memory that all of them may have together.
+//!
+//! Memory is taken as bytes come, not as they are announced: who announces much
+//! and sends nothing keeps nobody waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +9,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::header;
+use futures::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -50,18 +54,35 @@ impl Memory {
         if length.is_some_and(|length| length > bytes_max) {
             return Err(error::too_large(bytes_max));
         }
-        // A body of unknown length may become as large as it may.
-        let units = (length.unwrap_or(bytes_max) * COPIES).div_ceil(UNIT_BYTES).max(1);
-        let permit = Arc::clone(&self.0).acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
-        let busy = || error::unavailable("too many large requests at once", MEMORY_TIMEOUT);
-        let memory = timeout(MEMORY_TIMEOUT, permit).await.map_err(|_| busy())?.map_err(|_| busy())?;
-        let reading = axum::body::to_bytes(request.into_body(), bytes_max);
-        match timeout(READ_TIMEOUT, reading).await {
-            Ok(Ok(bytes)) => Ok(Body { bytes, _memory: memory }),
-            Ok(Err(failure)) if is_length_limit(&failure) => Err(error::too_large(bytes_max)),
-            Ok(Err(_)) => Err(Refusal::new(400, "malformed_json", "the body broke off")),
+        match timeout(READ_TIMEOUT, self.arrive(request.into_body(), bytes_max)).await {
+            Ok(body) => body,
             Err(_) => Err(Refusal::new(408, "request_timeout", "the body took too long to arrive")),
         }
+    }
+
+    async fn arrive(&self, body: axum::body::Body, bytes_max: usize) -> Result<Body, Refusal> {
+        let mut memory = self.take(1).await?;
+        let (mut pieces, mut bytes) = (body.into_data_stream(), Vec::new());
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| Refusal::new(400, "malformed_json", "the body broke off"))?;
+            if bytes.len() + piece.len() > bytes_max {
+                return Err(error::too_large(bytes_max));
+            }
+            let units = ((bytes.len() + piece.len()) * COPIES).div_ceil(UNIT_BYTES);
+            if let Some(more) = units.checked_sub(memory.num_permits()).filter(|more| *more > 0) {
+                memory.merge(self.take(more).await?);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Body { bytes: bytes.into(), _memory: memory })
+    }
+
+    /// Where all is taken by bodies that are half there, whoever waited longest gives up and the
+    /// others go on.
+    async fn take(&self, units: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let permit = Arc::clone(&self.0).acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
+        let busy = || error::unavailable("too many large requests at once", MEMORY_TIMEOUT);
+        timeout(MEMORY_TIMEOUT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
     /// Reads a body that says nothing: empty, or an empty object.
@@ -77,12 +98,40 @@ impl Memory {
     }
 }
 
-fn is_length_limit(failure: &axum::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(failure);
-    std::iter::from_fn(|| {
-        let this = cause?;
-        cause = this.source();
-        Some(this)
-    })
-    .any(|error| error.to_string().contains("length limit exceeded"))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(length: usize, body: axum::body::Body) -> Request {
+        Request::builder().header(header::CONTENT_LENGTH, length).body(body).expect("it is well formed")
+    }
+
+    #[tokio::test]
+    async fn who_announces_much_and_sends_nothing_keeps_nobody_waiting() {
+        let (memory, large) = (Memory::default(), 32 << 20);
+        let mut idle = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let memory = memory.clone();
+            let never = futures::stream::pending::<std::io::Result<Bytes>>();
+            let request = request(large, axum::body::Body::from_stream(never));
+            idle.spawn(async move { memory.read(request, large).await });
+        }
+        tokio::task::yield_now().await;
+        let body = timeout(Duration::ZERO, memory.read(request(2, "{}".into()), large)).await;
+        assert_eq!(&body.expect("at once").expect("there is room").bytes[..], b"{}");
+        idle.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn bodies_together_never_have_more_than_their_memory() {
+        let (memory, large) = (Memory::default(), UNITS_MAX * UNIT_BYTES / COPIES / 4);
+        let mut bodies = Vec::new();
+        for _ in 0..4 {
+            bodies.push(memory.read(request(large, vec![b' '; large].into()), large).await.expect("there is room"));
+        }
+        let waiting = timeout(Duration::ZERO, memory.read(request(large, vec![b' '; large].into()), large)).await;
+        assert!(waiting.is_err(), "it waits for the others");
+        bodies.pop();
+        assert!(memory.read(request(large, vec![b' '; large].into()), large).await.is_ok(), "it was given back");
+    }
 }

@@ -120,6 +120,8 @@ fn agent(view: &AgentView) -> wire::Agent {
         },
         running: u32::try_from(promised.slots).unwrap_or(u32::MAX),
         sandboxes: load.sandboxes,
+        sandboxes_closed: load.sandboxes_closed.by_reason().into(),
+        unclean_jobs: load.unclean_jobs,
         memory_promised_bytes: promised.memory_bytes,
         languages: load.languages.iter().map(agent_language).collect(),
         last_seen_ms: u64::try_from(last_seen.as_millis()).unwrap_or(u64::MAX),

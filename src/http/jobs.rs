@@ -172,5 +172,9 @@ pub(super) async fn cancel(
         api.scheduler.tell(Event::Cancel(id)).await?;
     }
     let status = wait(&api, id, CANCEL_WAIT).await;
+    if status == StatusCode::ACCEPTED {
+        // Its end is still to come; that it will come is a promise, which a crash must not break.
+        api.store.cancel_asked(id).await?;
+    }
     Ok((status, Json(job(&api, id).await?)).into_response())
 }

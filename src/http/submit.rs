@@ -89,14 +89,15 @@ async fn admit(api: &Arc<Api>, body: &Body) -> Result<Admitted, Refusal> {
 /// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
 /// between must not leave a job that the store has and the scheduler does not know.
 async fn keep(api: &Arc<Api>, admitted: Admitted, key: Option<String>, body: Body) -> Result<Kept, Refusal> {
-    let reservation = api
-        .scheduler
-        .reserve(admitted.input.size_bytes() as u64)
-        .map_err(|Overloaded { length, bound, retry_after }| error::overloaded(length, bound, retry_after))?;
+    let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
+    let reservation = match api.scheduler.reserve(admitted.input.size_bytes() as u64) {
+        Ok(reservation) => reservation,
+        Err(overloaded) => return known(api, idempotency, overloaded).await,
+    };
     let task = {
         let api = Arc::clone(api);
         api.admissions.clone().spawn(async move {
-            let kept = store(&api, admitted, key, reservation).await;
+            let kept = store(&api, admitted, idempotency, reservation).await;
             // Its share of the memory is needed until the input is written.
             drop(body);
             kept
@@ -105,15 +106,35 @@ async fn keep(api: &Arc<Api>, admitted: Admitted, key: Option<String>, body: Bod
     task.await.unwrap_or_else(|_| Err(error::internal()))
 }
 
-async fn store(api: &Api, admitted: Admitted, key: Option<String>, reservation: Reservation) -> Result<Kept, Refusal> {
-    let Admitted { spec, input, labels, body_digest } = admitted;
+/// A full queue refuses new jobs only: a job that is known by its key needs no place.
+async fn known(api: &Api, idempotency: Option<Idempotency>, overloaded: Overloaded) -> Result<Kept, Refusal> {
+    let before = match idempotency {
+        Some(idempotency) => api.store.admitted_before(TENANT.to_owned(), idempotency).await?,
+        None => None,
+    };
+    match before {
+        Some(Admission::Existing(job)) => Ok(Kept { job, existed: true }),
+        Some(Admission::Conflict) => Err(error::idempotency_conflict()),
+        Some(Admission::New) | None => {
+            let Overloaded { length, bound, retry_after } = overloaded;
+            Err(error::overloaded(length, bound, retry_after))
+        }
+    }
+}
+
+async fn store(
+    api: &Api,
+    admitted: Admitted,
+    idempotency: Option<Idempotency>,
+    reservation: Reservation,
+) -> Result<Kept, Refusal> {
+    let Admitted { spec, input, labels, body_digest: _ } = admitted;
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
     let submitted =
         Submitted { job, demand: Arc::new(Demand::of(&spec, compiles)), input_bytes: input.size_bytes() as u64 };
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec);
-    let idempotency = key.map(|key| Idempotency { key, digest: body_digest });
     let new = NewJob { id: job, spec, input, labels, created: UnixTime::now(), idempotency };
     let admission = api.store.admit(new).await;
     if !matches!(admission, Ok(Admission::New)) {

@@ -2,7 +2,8 @@
 //!
 //! Only the head of each line is offered: where it finds no agent, nobody
 //! behind it in the line would. So a pass over a queue of ten thousand equal
-//! jobs looks at one.
+//! jobs looks at one. A line that no agent could run, whatever room it had, is
+//! set aside until one could, so that such lines never stand in others' way.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,13 +22,22 @@ struct Entry {
     demand: Arc<Demand>,
 }
 
+/// Jobs with equal demands.
+#[derive(Default, Debug)]
+struct Line {
+    orders: BTreeSet<Order>,
+    aside: bool,
+}
+
 /// The ready jobs.
 #[derive(Default, Debug)]
 pub struct ReadyQueue {
     entries: BTreeMap<Order, Entry>,
-    lines: HashMap<Arc<Demand>, BTreeSet<Order>>,
-    /// The first of each line.
+    lines: HashMap<Arc<Demand>, Line>,
+    /// The first of each line that is not set aside.
     heads: BTreeSet<Order>,
+    /// The first of each line that is.
+    aside: BTreeSet<Order>,
     ranks: Ranks,
 }
 
@@ -35,15 +45,16 @@ impl ReadyQueue {
     /// Adds a job at its place in the order, which no other job has.
     pub fn insert(&mut self, order: Order, job: JobId, demand: Arc<Demand>) {
         let line = self.lines.entry(Arc::clone(&demand)).or_default();
-        if let Some(head) = line.first() {
+        let heads = if line.aside { &mut self.aside } else { &mut self.heads };
+        if let Some(head) = line.orders.first() {
             if order < *head {
-                self.heads.remove(head);
-                self.heads.insert(order);
+                heads.remove(head);
+                heads.insert(order);
             }
         } else {
-            self.heads.insert(order);
+            heads.insert(order);
         }
-        line.insert(order);
+        line.orders.insert(order);
         self.entries.insert(order, Entry { job, demand });
         self.ranks.insert(order);
     }
@@ -53,23 +64,47 @@ impl ReadyQueue {
         let Entry { job, demand } = self.entries.remove(&order)?;
         self.ranks.remove(order);
         let line = self.lines.get_mut(&demand).expect("every entry stands in the line of its demand");
-        line.remove(&order);
-        if self.heads.remove(&order)
-            && let Some(next) = line.first()
+        let heads = if line.aside { &mut self.aside } else { &mut self.heads };
+        line.orders.remove(&order);
+        if heads.remove(&order)
+            && let Some(next) = line.orders.first()
         {
-            self.heads.insert(*next);
+            heads.insert(*next);
         }
-        if line.is_empty() {
+        if line.orders.is_empty() {
             self.lines.remove(&demand);
         }
         Some(job)
     }
 
-    /// The first head of a line after `after`.
+    /// Sets the line with these demands aside, or takes it back; nothing happens if there is none.
+    pub fn set_aside(&mut self, demand: &Demand, aside: bool) {
+        let Some(line) = self.lines.get_mut(demand) else { return };
+        if std::mem::replace(&mut line.aside, aside) == aside {
+            return;
+        }
+        let (from, to) = if aside { (&mut self.heads, &mut self.aside) } else { (&mut self.aside, &mut self.heads) };
+        if let Some(head) = line.orders.first() {
+            from.remove(head);
+            to.insert(*head);
+        }
+    }
+
+    /// The first head of a line after `after`, lines that are set aside left out.
     #[must_use]
     pub fn next_head(&self, after: Option<Order>) -> Option<(Order, JobId, Arc<Demand>)> {
+        self.next_of(&self.heads, after)
+    }
+
+    /// The first head after `after` of a line that is set aside.
+    #[must_use]
+    pub fn next_aside(&self, after: Option<Order>) -> Option<(Order, JobId, Arc<Demand>)> {
+        self.next_of(&self.aside, after)
+    }
+
+    fn next_of(&self, heads: &BTreeSet<Order>, after: Option<Order>) -> Option<(Order, JobId, Arc<Demand>)> {
         let from = after.map_or(0, |order| order + 1);
-        let order = *self.heads.range(from..).next()?;
+        let order = *heads.range(from..).next()?;
         let entry = self.entries.get(&order).expect("every head is an entry");
         Some((order, entry.job, Arc::clone(&entry.demand)))
     }
@@ -116,6 +151,7 @@ mod tests {
         TakeHead(u8),
         TakeAny(usize),
         Back,
+        Aside(u8, bool),
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -124,10 +160,22 @@ mod tests {
             2 => (0u8..4).prop_map(Op::TakeHead),
             1 => any::<usize>().prop_map(Op::TakeAny),
             1 => Just(Op::Back),
+            1 => (0u8..4, any::<bool>()).prop_map(|(language, aside)| Op::Aside(language, aside)),
         ]
     }
 
-    fn check(queue: &ReadyQueue, model: &BTreeMap<Order, u8>) -> Result<(), TestCaseError> {
+    type Next<'a> = &'a dyn Fn(Option<Order>) -> Option<(Order, JobId, Arc<Demand>)>;
+
+    fn walk(next: Next<'_>) -> Vec<Order> {
+        let (mut seen, mut after) = (Vec::new(), None);
+        while let Some((order, _, _)) = next(after) {
+            seen.push(order);
+            after = Some(order);
+        }
+        seen
+    }
+
+    fn check(queue: &ReadyQueue, model: &BTreeMap<Order, u8>, aside: &BTreeSet<u8>) -> Result<(), TestCaseError> {
         prop_assert_eq!(queue.len(), model.len());
         for (index, order) in model.keys().enumerate() {
             prop_assert_eq!(queue.position(*order), index + 1);
@@ -136,14 +184,14 @@ mod tests {
         for (order, language) in model {
             heads.entry(*language).or_insert(*order);
         }
-        let mut expected: Vec<Order> = heads.into_values().collect();
-        expected.sort_unstable();
-        let (mut seen, mut after) = (Vec::new(), None);
-        while let Some((order, _, _)) = queue.next_head(after) {
-            seen.push(order);
-            after = Some(order);
-        }
-        prop_assert_eq!(seen, expected);
+        let sorted = |is_aside: bool| {
+            let those = heads.iter().filter(|(language, _)| aside.contains(language) == is_aside);
+            let mut orders: Vec<Order> = those.map(|(_, order)| *order).collect();
+            orders.sort_unstable();
+            orders
+        };
+        prop_assert_eq!(walk(&|after| queue.next_head(after)), sorted(false));
+        prop_assert_eq!(walk(&|after| queue.next_aside(after)), sorted(true));
         Ok(())
     }
 
@@ -151,7 +199,7 @@ mod tests {
         #[test]
         fn heads_and_positions_are_those_of_a_plain_list(operations in prop::collection::vec(op(), 0..120)) {
             let (mut queue, mut model, mut gone) = (ReadyQueue::default(), BTreeMap::new(), Vec::new());
-            let mut next = 0;
+            let (mut next, mut aside) = (0, BTreeSet::new());
             for operation in operations {
                 match operation {
                     Op::Push(language) => {
@@ -177,8 +225,18 @@ mod tests {
                             model.insert(order, language);
                         }
                     }
+                    Op::Aside(language, true) if model.values().any(|l| *l == language) => {
+                        queue.set_aside(&demand(language), true);
+                        aside.insert(language);
+                    }
+                    Op::Aside(language, _) => {
+                        queue.set_aside(&demand(language), false);
+                        aside.remove(&language);
+                    }
                 }
-                check(&queue, &model)?;
+                // A line that is empty is forgotten; who comes then begins a new one.
+                aside.retain(|language| model.values().any(|l| l == language));
+                check(&queue, &model, &aside)?;
             }
         }
     }

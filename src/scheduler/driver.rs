@@ -170,6 +170,7 @@ impl Driver {
             Action::Entered(bytes) => self.backlog().enter(bytes),
             Action::Departed(bytes) => self.backlog().depart(bytes, Moment::now().instant),
             Action::Ended(end) => self.metrics.attempt_ended(end),
+            Action::Wear(wear) => self.metrics.sandboxes_worn(&wear),
         }
         None
     }

@@ -8,7 +8,7 @@ use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::job::{Isolation, JobReport, Reuse};
 use uuid::Uuid;
 
-use crate::metrics::AttemptEnd;
+use crate::metrics::{AttemptEnd, Wear};
 use crate::queue::{Demand, Room};
 use crate::store::{Ending, Recorded, UnixTime};
 
@@ -89,6 +89,8 @@ pub struct Survivor {
     pub token: Option<FencingToken>,
     /// Who has it, and since when, if it was running.
     pub holder: Option<(AgentName, UnixTime)>,
+    /// Someone was answered that it will be cancelled.
+    pub cancelled: bool,
 }
 
 /// What happens.
@@ -110,6 +112,13 @@ pub enum Event {
         sequence: u64,
         /// The load now, bounded.
         load: LoadReport,
+    },
+    /// A step of an attempt began.
+    Started {
+        /// Who says so.
+        session: SessionId,
+        /// Which attempt.
+        attempt: AttemptId,
     },
     /// An attempt ended with a report; its output came before.
     Finished {
@@ -190,6 +199,8 @@ pub enum Action {
     Close(SessionId, &'static str),
     /// Count how an attempt ended.
     Ended(AttemptEnd),
+    /// Count what became of an agent's sandboxes since it last said so.
+    Wear(Wear),
 }
 
 /// A job's end, to be recorded.

@@ -8,6 +8,7 @@ use enclos_protocol::ids::AgentName;
 use uuid::Uuid;
 
 use super::event::{Joining, Offer, SessionId};
+use crate::metrics::Wear;
 use crate::queue::{Demand, Room};
 
 /// Agents that are known at once.
@@ -94,11 +95,24 @@ impl Agent {
         self.promised = self.promised.minus(demand.room);
     }
 
-    pub(super) fn report(&mut self, load: LoadReport, now: Instant) {
+    /// Takes what it says; gives what of it is to be counted.
+    pub(super) fn report(&mut self, load: LoadReport, now: Instant) -> Option<Wear> {
+        let wear = wear_since(&self.load, &load);
         self.load = load;
         self.last_seen = now;
         self.placed_since_report.clear();
+        wear
     }
+}
+
+/// What one process of an agent counted between two of its reports. A count that fell is an agent's
+/// mistake and counts nothing.
+fn wear_since(before: &LoadReport, now: &LoadReport) -> Option<Wear> {
+    let wear = Wear {
+        unclean_jobs: now.unclean_jobs.saturating_sub(before.unclean_jobs),
+        sandboxes_closed: now.sandboxes_closed.zip(&before.sandboxes_closed, u64::saturating_sub),
+    };
+    (wear != Wear::default()).then_some(wear)
 }
 
 /// Why an agent may not join.
@@ -120,6 +134,9 @@ impl JoinRefusal {
 /// An agent that joined: what was there before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Before {
+    /// What the same process counted while it was away. A process that was not known counts from
+    /// here on: what it did before, it did for another process of the master, or there is nothing.
+    pub wear: Option<Wear>,
     /// A connection that it replaces.
     pub session: Option<SessionId>,
     /// It is another process than the one known under this name.
@@ -165,6 +182,7 @@ impl Fleet {
         if known.is_none() && self.agents.len() >= AGENTS_MAX {
             return Err(JoinRefusal::TooMany);
         }
+        let wear = known.filter(|_| !restarted).and_then(|a| wear_since(&a.load, &joining.load));
         let agent = Agent {
             name: joining.name.clone(),
             instance: joining.instance,
@@ -182,7 +200,7 @@ impl Fleet {
         }
         self.sessions.insert(joining.session, joining.name.clone());
         self.agents.insert(joining.name.clone(), agent);
-        Ok(Before { session: old, restarted })
+        Ok(Before { wear, session: old, restarted })
     }
 
     /// A connection is gone: its agent is suspect.
@@ -199,5 +217,64 @@ impl Fleet {
                 || a.promised != Room::default()
                 || now.saturating_duration_since(a.last_seen) < FORGET_AFTER
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use enclos_protocol::agent_link::ClosedSandboxes;
+    use enclos_protocol::job::{Isolation, Reuse};
+
+    use super::*;
+
+    fn load(unclean_jobs: u64, unfit: u64) -> LoadReport {
+        LoadReport {
+            cpu_busy_permille: 0,
+            memory_busy_permille: 0,
+            memory_promised_bytes: 0,
+            running: 0,
+            sandboxes: 0,
+            languages: Vec::new(),
+            draining: false,
+            unclean_jobs,
+            sandboxes_closed: ClosedSandboxes { unfit, ..ClosedSandboxes::default() },
+        }
+    }
+
+    fn joining(session: u64, instance: u128, load: LoadReport) -> Joining {
+        let offer = Offer {
+            capacity: Room::default(),
+            isolation: Isolation::Runc,
+            reuse: Reuse::Tenant,
+            embedded: false,
+            build: String::new(),
+        };
+        let instance = Uuid::from_u128(instance);
+        let name = "a".parse().expect("a valid name");
+        Joining { session: SessionId(session), name, instance, offer, holding: Vec::new(), load }
+    }
+
+    fn counted(wear: Option<Wear>) -> (u64, u64) {
+        wear.map_or((0, 0), |w| (w.unclean_jobs, w.sandboxes_closed.unfit))
+    }
+
+    #[test]
+    fn each_unclean_job_is_counted_once_whatever_the_connection_does() {
+        let now = Instant::now();
+        let mut fleet = Fleet::default();
+        let report = |fleet: &mut Fleet, session: u64, load: LoadReport| {
+            counted(fleet.speaker(SessionId(session)).expect("it joined").report(load, now))
+        };
+        // The master was restarted: what its predecessor counted is not counted again.
+        assert_eq!(counted(fleet.join(&joining(1, 1, load(5, 7)), now).unwrap().wear), (0, 0));
+        assert_eq!(report(&mut fleet, 1, load(6, 9)), (1, 2));
+        assert_eq!(report(&mut fleet, 1, load(6, 9)), (0, 0));
+        fleet.leave(SessionId(1));
+        assert_eq!(counted(fleet.join(&joining(2, 1, load(8, 9)), now).unwrap().wear), (2, 0));
+        fleet.leave(SessionId(2));
+        // Another process of the agent begins with none.
+        assert_eq!(counted(fleet.join(&joining(3, 2, load(0, 0)), now).unwrap().wear), (0, 0));
+        assert_eq!(report(&mut fleet, 3, load(1, 1)), (1, 1));
+        assert_eq!(report(&mut fleet, 3, load(0, 0)), (0, 0), "a count never falls");
     }
 }

@@ -151,6 +151,26 @@ impl Store {
         self.writer.write(Admit::encode(job)?).await
     }
 
+    /// What an idempotency key that was used before answers; `None`: it is new.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn admitted_before(
+        &self,
+        tenant: String,
+        idempotency: Idempotency,
+    ) -> Result<Option<Admission>, StoreError> {
+        self.readers.run(move |c| write::admitted_before(c, &tenant, &idempotency)).await
+    }
+
+    /// Notes that a job which has not ended is to be cancelled. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn cancel_asked(&self, job: JobId) -> Result<(), StoreError> {
+        self.writer.write(write::CancelAsked(job)).await
+    }
+
     /// Notes that an attempt was given to an agent.
     ///
     /// # Errors
@@ -196,7 +216,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn work(&self, id: JobId) -> Result<Option<(enclos_protocol::job::JobSpec, Vec<u8>)>, StoreError> {
-        self.readers.run(move |c| read::work(c, id)).await
+        self.readers.run_promptly(move |c| read::work(c, id)).await
     }
 
     /// Jobs from the newest on.

@@ -44,20 +44,46 @@ pub struct Listed {
     pub next: Option<i64>,
 }
 
+/// Connections that only reads which a job waits for may use: no list is in their way.
+const KEPT_FOR_DISPATCH: usize = 1;
+
 /// The reader connections.
 #[derive(Debug)]
 pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
+    /// One for each connection.
     permits: Arc<Semaphore>,
+    /// One more that reads for clients take first; fewer than connections.
+    clients: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new(connections: Vec<Connection>) -> Self {
-        Self { permits: Arc::new(Semaphore::new(connections.len())), idle: Mutex::new(connections) }
+        let all = connections.len();
+        let clients = all.saturating_sub(KEPT_FOR_DISPATCH).max(1);
+        Self {
+            idle: Mutex::new(connections),
+            permits: Arc::new(Semaphore::new(all)),
+            clients: Arc::new(Semaphore::new(clients)),
+        }
     }
 
-    /// Runs `read` on an idle connection, off the async threads.
+    /// Runs `read` for a client on an idle connection, off the async threads.
     pub(super) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let client = Arc::clone(&self.clients).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        self.run_promptly(move |c| {
+            // Moved in here: a caller that goes away leaves the read going on.
+            let _client = client;
+            read(c)
+        })
+        .await
+    }
+
+    /// Runs `read`, for which a job waits, likewise; reads for clients never take all connections.
+    pub(super) async fn run_promptly<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -105,14 +131,7 @@ pub(super) fn work(c: &Connection, id: JobId) -> rusqlite::Result<Option<(JobSpe
 pub(super) fn list(c: &Connection, filter: &Filter) -> rusqlite::Result<Listed> {
     let Filter { tenant, state, language, label, before, limit } = filter;
     let (key, value) = label.as_ref().map_or((None, None), |(k, v)| (Some(k), Some(v)));
-    let sql = format!(
-        "SELECT {COLUMNS} FROM jobs
-         WHERE tenant = ?1 AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR language = ?3)
-               AND (?4 IS NULL OR EXISTS (SELECT 1 FROM labels WHERE key = ?4 AND value = ?5 AND job = sequence))
-               AND sequence < ?6
-         ORDER BY sequence DESC LIMIT ?7"
-    );
-    let mut select = c.prepare_cached(&sql)?;
+    let mut select = c.prepare_cached(&list_sql(filter))?;
     let bound =
         params![tenant, state.map(StoredState::code), language, key, value, before.unwrap_or(i64::MAX), limit + 1];
     let mut jobs = select.query_map(bound, record)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -122,14 +141,43 @@ pub(super) fn list(c: &Connection, filter: &Filter) -> rusqlite::Result<Listed> 
     Ok(Listed { jobs, next })
 }
 
+/// The statement for a filter: it walks the index that leaves the fewest rows to look at, newest
+/// first, so that a page costs what it holds and not what the table does. All statements take the
+/// same parameters.
+fn list_sql(filter: &Filter) -> String {
+    let labelled = "EXISTS (SELECT 1 FROM labels WHERE key = ?4 AND value = ?5 AND job = sequence)";
+    // A bound state is no proof for the partial index, so that the term stands for itself.
+    let (from, by, and) = match filter {
+        // What waits or runs is few, whatever else is asked of it.
+        Filter { state: Some(StoredState::Queued | StoredState::Running), label, .. } => {
+            let and = if label.is_some() { labelled } else { "TRUE" };
+            ("jobs INDEXED BY jobs_unfinished", "sequence", format!("state < 2 AND {and}"))
+        }
+        Filter { label: Some(_), .. } => {
+            let from = "labels CROSS JOIN jobs ON sequence = labels.job";
+            (from, "labels.job", "key = ?4 AND value = ?5".to_owned())
+        }
+        Filter { language: Some(_), .. } => ("jobs INDEXED BY jobs_language", "sequence", "TRUE".to_owned()),
+        _ => ("jobs NOT INDEXED", "sequence", "TRUE".to_owned()),
+    };
+    let state = if filter.state.is_some() { "state = ?2" } else { "TRUE" };
+    let language = if filter.language.is_some() { "language = ?3" } else { "TRUE" };
+    format!(
+        "SELECT {COLUMNS} FROM {from}
+         WHERE {and} AND tenant = ?1 AND {state} AND {language} AND {by} < ?6
+         ORDER BY {by} DESC LIMIT ?7"
+    )
+}
+
 pub(super) fn unfinished(c: &Connection) -> rusqlite::Result<Vec<Unfinished>> {
-    let sql = format!("SELECT {COLUMNS}, input_bytes, failures FROM jobs WHERE state < 2 ORDER BY sequence");
+    let sql = format!("SELECT {COLUMNS}, input_bytes, failures, cancelled FROM jobs WHERE state < 2 ORDER BY sequence");
     let mut select = c.prepare(&sql)?;
     let rows = select.query_map([], |row| {
         Ok(Unfinished {
             record: record(row)?,
             input_bytes: count(row, COLUMN_COUNT)?.unwrap_or(0),
             failures: json(row, COLUMN_COUNT + 1)?,
+            cancelled: row.get(COLUMN_COUNT + 2)?,
         })
     })?;
     rows.collect()
@@ -194,4 +242,69 @@ pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64
 
 fn wrong(column: usize, problem: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, problem.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::super::schema::MIGRATIONS;
+    use super::*;
+
+    fn plan(c: &Connection, filter: &Filter) -> String {
+        let mut select = c.prepare(&format!("EXPLAIN QUERY PLAN {}", list_sql(filter))).unwrap();
+        let nulls = [None::<i64>; 7];
+        let steps = select.query_map(rusqlite::params_from_iter(nulls), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_filtered_list_walks_an_index_newest_first() {
+        let c = Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|sql| c.execute_batch(sql).unwrap());
+        let label = || Some(("k".to_owned(), "v".to_owned()));
+        let states = [None, Some(StoredState::Queued), Some(StoredState::Running), Some(StoredState::Finished)];
+        for state in states {
+            for language in [None, Some("c".to_owned())] {
+                for label in [None, label()] {
+                    let tenant = "t".to_owned();
+                    let filter = Filter { tenant, state, language: language.clone(), label, before: None, limit: 1 };
+                    let plan = plan(&c, &filter);
+                    let by = match &filter {
+                        Filter { state: Some(StoredState::Queued | StoredState::Running), .. } => "jobs_unfinished",
+                        Filter { label: Some(_), .. } => {
+                            "SEARCH labels USING PRIMARY KEY (key=? AND value=? AND job<?)"
+                        }
+                        Filter { language: Some(_), .. } => "jobs_language (language=? AND sequence<?)",
+                        _ => "SEARCH jobs USING INTEGER PRIMARY KEY (rowid<?)",
+                    };
+                    assert!(plan.contains(by), "{filter:?}: {plan}");
+                    assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{filter:?}: {plan}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_job_waits_for_is_read_while_lists_take_their_time() {
+        let connections = (0..2).map(|_| Connection::open_in_memory().unwrap()).collect();
+        let readers = Arc::new(Readers::new(connections));
+        let mut lists = tokio::task::JoinSet::new();
+        let mut ends = Vec::new();
+        for _ in 0..4 {
+            let (end, ended) = mpsc::channel::<()>();
+            ends.push(end);
+            let readers = Arc::clone(&readers);
+            lists.spawn(async move { readers.run(move |_| Ok(ended.recv().is_err())).await });
+        }
+        // They have taken all that they can get.
+        while readers.clients.available_permits() > 0 || readers.permits.available_permits() > 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(readers.run_promptly(|_| Ok(5)).await.unwrap(), 5);
+        drop(ends);
+        while let Some(list) = lists.join_next().await {
+            assert!(list.unwrap().unwrap());
+        }
+    }
 }

@@ -98,6 +98,8 @@ pub struct Unfinished {
     pub input_bytes: u64,
     /// Why earlier attempts failed.
     pub failures: Vec<String>,
+    /// It is to be cancelled.
+    pub cancelled: bool,
 }
 
 /// One stream of one step.

@@ -8,7 +8,8 @@ pub const APPLICATION_ID: i64 = 0x456e_636c;
 /// Inputs and outputs stand in tables of their own, so that reading a job's row
 /// reads none of its bytes. The token columns hold the greatest token that the
 /// job has had, also while it waits again.
-pub const MIGRATIONS: &[&str] = &["
+pub const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -65,4 +66,9 @@ CREATE TABLE idempotency (
     job    INTEGER NOT NULL REFERENCES jobs (sequence),
     PRIMARY KEY (tenant, key)
 ) WITHOUT ROWID;
-"];
+",
+    "
+-- 1: someone was answered that the job will be cancelled
+ALTER TABLE jobs ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
+",
+];

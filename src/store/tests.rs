@@ -10,6 +10,7 @@ use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::Outcome;
 use rusqlite::Connection;
 
+use super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::{
     Admission, AttemptFacts, Ending, Filter, Finish, Idempotency, NewJob, OpenError, Opened, Outputs, Part, Recorded,
     Requeued, Started, Store, StoredState, UnixTime,
@@ -156,6 +157,38 @@ async fn a_key_answers_its_job_and_refuses_another_body() {
 }
 
 #[tokio::test]
+async fn a_cancel_that_was_asked_for_is_there_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let (asked, other, ended) = (admitted(&store).await, admitted(&store).await, admitted(&store).await);
+    store.finish(finish(ended, None)).await.unwrap();
+    for job in [asked, asked, ended] {
+        store.cancel_asked(job).await.unwrap();
+    }
+    drop(store);
+    let unfinished: Vec<_> = open(dir.path()).unfinished.iter().map(|u| (u.record.id, u.cancelled)).collect();
+    assert_eq!(unfinished, [(asked, true), (other, false)]);
+}
+
+#[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Connection::open(dir.path().join("enclos.db")).unwrap();
+    old.execute_batch(MIGRATIONS[0]).unwrap();
+    old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    let mut spec_bytes = Vec::new();
+    ciborium::into_writer(&spec(), &mut spec_bytes).unwrap();
+    let id = JobId::generate();
+    let sql = "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us)
+               VALUES (?, 't', 'c', ?, '{}', 0, 0)";
+    old.execute(sql, rusqlite::params![id.as_bytes(), spec_bytes]).unwrap();
+    drop(old);
+    let unfinished: Vec<_> = open(dir.path()).unfinished.iter().map(|u| (u.record.id, u.cancelled)).collect();
+    assert_eq!(unfinished, [(id, false)]);
+}
+
+#[tokio::test]
 async fn a_bad_write_does_not_fail_its_neighbours() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
@@ -190,6 +223,47 @@ async fn pages_hold_every_job_once_newest_first() {
     let labelled = Filter { label: Some(("k".into(), "v".into())), state: Some(StoredState::Queued), ..all(9) };
     assert_eq!(store.list(labelled).await.unwrap().jobs.len(), 5);
     assert!(store.list(Filter { tenant: "other".into(), ..all(9) }).await.unwrap().jobs.is_empty());
+}
+
+#[tokio::test]
+async fn every_filter_lists_exactly_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for n in 0..24u64 {
+        let mut job = new_job();
+        job.spec.language = if n % 2 == 0 { "c" } else { "python" }.to_owned();
+        if n % 3 == 0 {
+            job.labels = BTreeMap::from([("k".to_owned(), "other".to_owned())]);
+        }
+        let id = job.id;
+        store.admit(job).await.unwrap();
+        if n % 4 > 0 {
+            store.started(Started { job: id, attempt: facts(n), attempts: 1 }).await.unwrap();
+        }
+        if n % 4 > 1 {
+            store.finish(finish(id, Some(facts(n)))).await.unwrap();
+        }
+    }
+    let every = store.list(all(99)).await.unwrap().jobs;
+    assert_eq!(every.len(), 24);
+    let states = [None, Some(StoredState::Queued), Some(StoredState::Running), Some(StoredState::Finished)];
+    let labels = [None, Some(("k".to_owned(), "other".to_owned())), Some(("k".to_owned(), "none".to_owned()))];
+    for state in states {
+        for language in [None, Some("c".to_owned()), Some("python".to_owned())] {
+            for label in &labels {
+                let before = Some(20);
+                let filter = Filter { state, language: language.clone(), label: label.clone(), before, ..all(99) };
+                let expected = every.iter().filter(|job| {
+                    state.is_none_or(|s| job.state == s)
+                        && language.as_ref().is_none_or(|l| job.spec.language == *l)
+                        && label.as_ref().is_none_or(|(k, v)| job.labels.get(k) == Some(v))
+                        && job.sequence < 20
+                });
+                let expected: Vec<_> = expected.cloned().collect();
+                assert_eq!(store.list(filter.clone()).await.unwrap().jobs, expected, "{filter:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -135,10 +135,10 @@ impl Operation for Admit {
 
     fn apply(&self, c: &Connection) -> rusqlite::Result<Admission> {
         let tenant = &self.job.spec.binding.tenant;
-        if let Some(Idempotency { key, digest }) = &self.job.idempotency
-            && let Some((known, id)) = known_key(c, tenant, key)?
+        if let Some(asked) = &self.job.idempotency
+            && let Some(known) = admitted_before(c, tenant, asked)?
         {
-            return Ok(if known == *digest { Admission::Existing(id) } else { Admission::Conflict });
+            return Ok(known);
         }
         c.prepare_cached(
             "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us) VALUES (?,?,?,?,?,?,?)",
@@ -163,6 +163,16 @@ impl Operation for Admit {
         }
         Ok(Admission::New)
     }
+}
+
+/// What an admission under this key would come to, were it not for a new job; `None`: the key is new.
+pub(super) fn admitted_before(
+    c: &Connection,
+    tenant: &str,
+    asked: &Idempotency,
+) -> rusqlite::Result<Option<Admission>> {
+    let known = known_key(c, tenant, &asked.key)?;
+    Ok(known.map(|(digest, id)| if digest == asked.digest { Admission::Existing(id) } else { Admission::Conflict }))
 }
 
 fn known_key(c: &Connection, tenant: &str, key: &str) -> rusqlite::Result<Option<([u8; 32], JobId)>> {
@@ -210,6 +220,18 @@ impl Operation for Requeued {
             ":attempts": self.attempts,
             ":failures": serde_json::to_string(&self.failures).unwrap_or_else(|_| "[]".to_owned()),
         })?;
+        Ok(())
+    }
+}
+
+/// Someone is to be answered that the job will be cancelled.
+pub(super) struct CancelAsked(pub(super) JobId);
+
+impl Operation for CancelAsked {
+    type Answer = ();
+
+    fn apply(&self, c: &Connection) -> rusqlite::Result<()> {
+        c.prepare_cached("UPDATE jobs SET cancelled = 1 WHERE id = ? AND state < 2")?.execute([self.0.as_bytes()])?;
         Ok(())
     }
 }

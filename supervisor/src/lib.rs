@@ -31,6 +31,10 @@
 //! (`archive`), and ends; the kernel ends whatever were left of its namespaces.
 //! Then the supervisor reads the last figures and removes the cgroup.
 //!
+//! A plain cell (`cell::plain`) is the same without namespaces and mounts, for hosts that give
+//! none: the program is another user in the container's own, the first process is a child
+//! subreaper instead of an init, and the files of a compile step stay where they are.
+//!
 //! Nothing that a program writes is ever parsed, and no path in a cell is
 //! opened by the supervisor: files go in and out as descriptors and bytes.
 //! The supervisor only measures; what the facts come to is decided by the agent.

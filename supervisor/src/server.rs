@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
-use enclos_protocol::job::Stream;
+use enclos_protocol::job::{JobPath, Stream};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::{Exit, Stop};
 use enclos_protocol::supervisor_link::{
@@ -16,12 +16,14 @@ use serde_bytes::ByteBuf;
 
 use crate::base::Base;
 use crate::capture::Capture;
-use crate::cell::{Beginning, Cell, CellError, Finished, Surroundings, mounts};
+use crate::cell::{Beginning, Cell, CellError, Finished, Surroundings, mounts, plain};
 use crate::cgroup::{CgroupError, Parent};
 use crate::job::{Job, JobError};
 use crate::link::{Link, LinkError};
 use crate::{clock, facts};
 
+/// File that the first cell finds in its directory, so that the proof has written there.
+const PROOF_FILE: &str = "proof";
 /// Nothing to watch but the link.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -37,9 +39,12 @@ pub enum Fault {
     /// Agent and supervisor come from different builds.
     #[error("the agent speaks version {0}, the supervisor {SUPERVISOR_VERSION}")]
     Version(u16),
-    /// The first cell did not come to its end.
+    /// No cell of the kind that was asked for: the kernel refuses it, or the first one did not come to its end.
     #[error("no cell can be made here: {0}")]
     Rehearsal(String),
+    /// The directories that plain cells share.
+    #[error("the sandbox's own directories cannot be laid out: {0}")]
+    LayOut(io::Error),
     /// A call on our own descriptors.
     #[error("cannot wait: {0}")]
     Wait(#[from] io::Error),
@@ -86,10 +91,14 @@ impl Server {
             Ok(never) => match never {},
             Err(fault) => fault,
         };
-        if !matches!(fault, Fault::AgentGone) {
-            let _ = self.link.send(&Report::Fault { message: fault.to_string() });
-            let _ = self.flush_all();
-        }
+        let message = fault.to_string();
+        let last = match fault {
+            Fault::AgentGone => return fault,
+            Fault::Rehearsal(_) => Report::NoCell { message },
+            _ => Report::Fault { message },
+        };
+        let _ = self.link.send(&last);
+        let _ = self.flush_all();
         fault
     }
 
@@ -134,6 +143,10 @@ impl Server {
             return Err(Fault::Version(setup.version));
         }
         let cgroup = setup.cgroup.as_ref().map(Parent::open).transpose()?;
+        if setup.cells == CellKind::Plain {
+            plain::lay_out().map_err(Fault::LayOut)?;
+            cgroup.as_ref().map_or(Ok(()), Parent::close_to_others)?;
+        }
         let online = nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_ONLN).ok().flatten().unwrap_or(1);
         let masks = match setup.cells {
             CellKind::Namespaced => mounts::masks(),
@@ -146,7 +159,7 @@ impl Server {
             cores: u32::try_from(online).unwrap_or(1),
         };
         self.sandbox = Some(Sandbox { surroundings, cgroup, base: Base::look() });
-        self.rehearse()?;
+        self.rehearse(setup.cpus.clone())?;
         let cgroup = self.sandbox.as_ref().and_then(|s| s.cgroup.as_ref());
         let found = facts::collect(cgroup);
         self.link.send(&Report::SetUp(found))?;
@@ -154,10 +167,19 @@ impl Server {
     }
 
     /// Makes one cell as a job's would be, up to the program itself.
-    fn rehearse(&mut self) -> Result<(), Fault> {
-        self.job = Some(Job::new(None)?);
-        let finished = self.run_cell(&rehearsal_step(), true)?;
+    fn rehearse(&mut self, cpus: Option<String>) -> Result<(), Fault> {
+        let mut job = Job::new(cpus)?;
+        job.begin_file(&JobPath::try_from(PROOF_FILE.to_owned()).expect("a constant that is a valid path"))?;
+        self.job = Some(job);
+        let finished = self.run_cell(&rehearsal_step(), true).map_err(|fault| match fault {
+            Fault::Cell(error @ CellError::Namespaces(..)) => Fault::Rehearsal(error.to_string()),
+            other => other,
+        })?;
         self.job = None;
+        let plain = self.sandbox.as_ref().is_some_and(|s| s.surroundings.kind == CellKind::Plain);
+        if plain {
+            plain::remove_proof(PROOF_FILE).map_err(Fault::LayOut)?;
+        }
         let facts = finished.facts;
         match (facts.exit, facts.start_error) {
             (Some(Exit::Code(0)), None) => Ok(()),

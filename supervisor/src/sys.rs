@@ -17,7 +17,9 @@ pub const CELL_NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWNET
-    | libc::CLONE_NEWUTS;
+    | libc::CLONE_NEWUTS
+    // A program reads no path of the host in /proc/self/cgroup.
+    | libc::CLONE_NEWCGROUP;
 
 /// Who a process is after [`fork`].
 pub enum Fork {

@@ -27,6 +27,15 @@ pub fn cgroups_of(agent: &str) -> Vec<String> {
     places.filter(|p| p.exists()).map(|p| p.display().to_string()).collect()
 }
 
+/// Memory limits of the agent's sandboxes as wholes, in bytes, of either version; unlimited ones left out.
+pub fn sandbox_memory_limits_of(agent: &str) -> Vec<u64> {
+    const NONE_MIN: u64 = 1 << 60;
+    let sandboxes = cgroups_of(agent).into_iter().flat_map(std::fs::read_dir).flatten().flatten().map(|e| e.path());
+    let files = sandboxes.flat_map(|s| ["memory.limit_in_bytes", "memory.max"].map(|name| s.join(name)));
+    let limits = files.filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
+    limits.filter(|limit| *limit < NONE_MIN).collect()
+}
+
 /// Fails when a container or a cgroup of the agent is left.
 pub async fn assert_nothing_left(agent: &str) {
     let containers = containers_of(agent).await;

@@ -12,6 +12,8 @@ mod isolation;
 mod jobs;
 mod levels;
 mod ordinary;
+mod pinning;
+mod plain;
 mod programs;
 mod refusals;
 mod tidy;

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use enclos_protocol::agent_link::{
-    Capacity, FromAgent, FromMaster, Hello, ImageState, InputSource, LINK_PATH, LINK_VERSION, LoadReport,
-    OfferedLanguage, Welcome,
+    Capacity, ClosedSandboxes, FromAgent, FromMaster, Hello, ImageState, InputSource, LINK_PATH, LINK_VERSION,
+    LoadReport, OfferedLanguage, Welcome,
 };
 use enclos_protocol::frame;
 use enclos_protocol::ids::AttemptId;
@@ -62,6 +62,8 @@ pub fn load() -> LoadReport {
         sandboxes: 0,
         languages: ["c", "cpp", "java", "python"].map(ready).to_vec(),
         draining: false,
+        unclean_jobs: 0,
+        sandboxes_closed: ClosedSandboxes::default(),
     }
 }
 

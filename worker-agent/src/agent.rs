@@ -1,38 +1,40 @@
 //! The agent as a whole: what is started in which order, and how it ends.
 //!
 //! ```text
-//!  engine ─▶ level possible? ─▶ sweep ─▶ cgroups ─▶ probe ─▶ pool, images, session ─▶ … ─▶ drain ─▶ pool ends ─▶ sweep
+//!  engine ─▶ level possible? ─▶ sweep ─▶ cgroups ─▶ proof ─▶ pool, images, session ─▶ … ─▶ drain ─▶ pool ends ─▶ sweep
 //! ```
 //!
 //! Everything before the session either holds or refuses the start with what
 //! to do about it. Every task is joined here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use enclos_images::Catalogue;
-use enclos_protocol::job::Isolation;
+use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::supervisor_link::{CellKind, SANDBOX_HEADROOM_BYTES, SANDBOX_HEADROOM_PIDS};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
-use crate::cgroup::{CgroupError, CgroupTree, DetectError, Layout, TreeLimits};
-use crate::config::Config;
+use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout, TreeLimits};
+use crate::config::{Cells, Config};
+use crate::cores::Cores;
 use crate::engine::docker::DockerEngine;
-use crate::engine::{Engine, EngineError, EngineFacts, SandboxLimits, profile};
+use crate::engine::{Engine, EngineError, EngineFacts, SandboxLimits, apparmor, profile};
 use crate::images::{ImageOptions, ImageStore, SourceFlags};
 use crate::images_source::{ImageSource, StoreSource};
 use crate::load::Sampler;
 use crate::machine::OwnCgroup;
 use crate::pool::{Bounds, Pool};
-use crate::probe::{ProbeError, isolation_name, probe};
+use crate::probe::{ProbeError, prove};
 use crate::sandbox::{Host, UidRange, chain};
 use crate::session::link::LinkError;
 use crate::session::{Leave, Session};
 use crate::supervisor;
-use crate::sweep::{SweepError, sweep};
+use crate::sweep::{SweepError, reap, sweep};
 
 /// Largest memory that a single cell may be asked for, in bytes; the catalogue's bounds have the same.
 const CELL_MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -57,9 +59,6 @@ const POOL_END_WAIT: Duration = Duration::from_secs(20);
 /// Sandboxes that may be started at once.
 const STARTING_MAX: usize = 2;
 
-/// Where the kernel lists the AppArmor profiles that are loaded.
-const APPARMOR_PROFILES: &str = "/sys/kernel/security/apparmor/profiles";
-
 /// Why an agent does not start, or ends badly.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
@@ -81,6 +80,12 @@ pub enum AgentError {
         advice: String,
         /// What failed, if something did.
         source: Option<CgroupsRefused>,
+    },
+    /// Cores cannot be given to jobs.
+    #[error("--pin-cores needs {needs}")]
+    Pin {
+        /// What is missing.
+        needs: &'static str,
     },
     /// Leftovers.
     #[error("what an earlier agent of this name left cannot be removed")]
@@ -111,7 +116,12 @@ pub enum CgroupsRefused {
 ///
 /// # Errors
 /// [`AgentError`].
-pub async fn run(config: Config, catalogue: Catalogue, sources: SourceFlags, leave: Leave) -> Result<(), AgentError> {
+pub async fn run(
+    mut config: Config,
+    catalogue: Catalogue,
+    sources: SourceFlags,
+    leave: Leave,
+) -> Result<(), AgentError> {
     let docker = DockerEngine::connect().await.map_err(AgentError::Engine)?;
     let engine: Arc<dyn Engine> = Arc::new(docker.clone());
     let facts = engine.facts().await.map_err(AgentError::Engine)?;
@@ -123,20 +133,28 @@ pub async fn run(config: Config, catalogue: Catalogue, sources: SourceFlags, lea
     if swept > 0 {
         tracing::info!(containers = swept, "removed what an earlier agent of this name left");
     }
+    reap(engine.as_ref(), tree.as_ref().ok()).await;
     let cgroups = cgroups(&config, &facts, tree)?;
-    let host = Arc::new(host(&config, &facts, Arc::clone(&engine), cgroups.clone()));
+    let _held = cgroups.as_ref().and_then(hold);
+    let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone());
+    let agent = config.name.clone();
     let begun = async {
-        probe(&host).await.map_err(AgentError::Probe)?;
+        check_pinning(&config, cgroups.as_ref())?;
+        prove(&mut host, config.cells).await.map_err(AgentError::Probe)?;
+        if host.cells == CellKind::Plain {
+            config.reuse = Reuse::Never;
+        }
         tracing::info!(
             engine = facts.version,
-            isolation = isolation_name(config.isolation),
+            isolation = config.isolation.as_str(),
+            cells = ?host.cells,
             "the host keeps the sandbox profile's promises"
         );
-        serve(config, catalogue, ImageStoreParts { docker, sources }, &host, own, leave).await
+        serve(config, catalogue, ImageStoreParts { docker, sources }, Arc::new(host), own, leave).await
     };
     let ended = begun.await;
     // Whatever happened, nothing of ours stays; the first failure is the one that is told.
-    let swept = sweep(engine.as_ref(), cgroups.as_ref(), &host.agent).await;
+    let swept = sweep(engine.as_ref(), cgroups.as_ref(), &agent).await;
     ended?;
     swept.map(|_| ()).map_err(AgentError::Leftovers)
 }
@@ -151,7 +169,7 @@ async fn serve(
     config: Config,
     catalogue: Catalogue,
     parts: ImageStoreParts,
-    host: &Arc<Host>,
+    host: Arc<Host>,
     own: OwnCgroup,
     leave: Leave,
 ) -> Result<(), AgentError> {
@@ -163,7 +181,7 @@ async fn serve(
         tracing::warn!(error = chain(&error), "images of this engine could not be surveyed");
     }
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
-    let (pool, pool_task) = Pool::new(Arc::clone(host), bounds(&config, &catalogue));
+    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue));
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
     let mut stocking = JoinSet::new();
@@ -177,6 +195,7 @@ async fn serve(
         inputs: InputClient::new(config.master.clone(), config.token.clone()),
         isolation: config.isolation,
         reuse: config.reuse,
+        cores: config.pin_cores.clone().map(Cores::new),
     });
     let session = Session::new(config, workshop, host.instance, Sampler::new(own));
     let left = session.run(leave).await.map_err(AgentError::Session);
@@ -195,7 +214,8 @@ async fn stock(images: Arc<dyn ImageSource>, pool: Pool, image: String, target: 
     loop {
         match images.ensure(&image).await {
             Ok(key) => return pool.stock(key, target).await,
-            Err(error) => tracing::warn!(image, error, "image is not ready"),
+            // The store has told each failure once.
+            Err(error) => tracing::debug!(image, error, "image is not ready"),
         }
         tokio::time::sleep(RETRY_AFTER).await;
     }
@@ -239,8 +259,7 @@ fn check_level(config: &Config, facts: &EngineFacts) -> Result<(), AgentError> {
     };
     let advice = advice.or_else(|| {
         // Where the list cannot be read, the probe finds out.
-        let loaded = std::fs::read_to_string(APPARMOR_PROFILES).map_or(true, |text| is_loaded(&text));
-        (facts.apparmor && !loaded).then(|| {
+        (facts.apparmor && apparmor::profile_loaded() == Some(false)).then(|| {
             format!(
                 "the AppArmor profile '{}' is not loaded; 'enclos doctor --fix' loads it as root",
                 profile::APPARMOR
@@ -248,17 +267,12 @@ fn check_level(config: &Config, facts: &EngineFacts) -> Result<(), AgentError> {
         })
     });
     match advice {
-        Some(advice) => Err(AgentError::Isolation { isolation: isolation_name(config.isolation), advice }),
+        Some(advice) => Err(AgentError::Isolation { isolation: config.isolation.as_str(), advice }),
         None => Ok(()),
     }
 }
 
-/// Whether the kernel's list of AppArmor profiles (`name (mode)` on each line) has ours.
-fn is_loaded(profiles: &str) -> bool {
-    profiles.lines().any(|line| line.split_once(" (").is_some_and(|(name, _)| name == profile::APPARMOR))
-}
-
-/// The agent's cgroups, made; `None` where the operator allows to go without, or gVisor does.
+/// The agent's cgroups, made; `None` where the operator allows to go without.
 fn cgroups(
     config: &Config,
     facts: &EngineFacts,
@@ -289,6 +303,23 @@ fn cgroups(
     }
 }
 
+/// Keeps other agents from taking this one's cgroups for abandoned.
+fn hold(tree: &CgroupTree) -> Option<Hold> {
+    let held = tree.hold();
+    held.inspect_err(|error| tracing::warn!(%error, "the agent's cgroups cannot be held: others may remove them")).ok()
+}
+
+fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), AgentError> {
+    match cgroups {
+        _ if config.pin_cores.is_none() => Ok(()),
+        None => {
+            Err(AgentError::Pin { needs: "cgroups of the agent's own, which it has not ('enclos doctor' tells why)" })
+        }
+        Some(tree) if !tree.can_pin() => Err(AgentError::Pin { needs: "the host's 'cpuset' cgroup controller" }),
+        Some(_) => Ok(()),
+    }
+}
+
 /// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
 /// the kernel kill, or the scheduler stop, a supervisor.
 fn tree_limits(config: &Config) -> TreeLimits {
@@ -302,15 +333,18 @@ fn tree_limits(config: &Config) -> TreeLimits {
 }
 
 fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: Option<CgroupTree>) -> Host {
-    let gvisor = config.isolation == Isolation::Gvisor;
+    let list = |cores: &BTreeSet<u32>| cores.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     Host {
         engine,
-        // gVisor shows its sandboxes none of the host's cgroups.
-        cgroups: cgroups.filter(|_| !gvisor),
+        cgroups,
         agent: config.name.clone(),
         instance: uuid::Uuid::now_v7(),
         isolation: config.isolation,
-        cells: if gvisor { CellKind::Plain } else { CellKind::Namespaced },
+        cells: match config.cells {
+            Cells::Only(kind) => kind,
+            Cells::Auto => CellKind::Namespaced,
+        },
+        proof_cpus: config.pin_cores.as_ref().map(list),
         apparmor: facts.apparmor,
         limits: SandboxLimits {
             memory_bytes: CELL_MEMORY_BYTES_MAX.min(config.capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
@@ -319,17 +353,5 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
         },
         uids: UidRange::of(&config.name, config.isolation),
         lifetime: SANDBOX_AGE_MAX + DEADLINE_SLACK,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_apparmor_profile_is_found_by_its_whole_name() {
-        assert!(is_loaded("docker-default (enforce)\nenclos-sandbox (enforce)\n"));
-        assert!(!is_loaded("enclos-sandbox-old (enforce)\n/usr/bin/enclos-sandbox (enforce)\n"));
-        assert!(!is_loaded(""));
     }
 }

@@ -4,6 +4,7 @@
 //! which cannot be wrong. Every flag has an `ENCLOS_…` variable. The join token
 //! never stands on the command line, where every user of the host reads it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use enclos_images::Catalogue;
 use enclos_protocol::agent_link::{Capacity, LINK_PATH};
 use enclos_protocol::ids::{AgentName, NotAnAgentName};
 use enclos_protocol::job::{Isolation, Reuse};
+use enclos_protocol::supervisor_link::CellKind;
 
 use crate::machine::Machine;
 
@@ -72,6 +74,17 @@ pub enum ReuseArg {
     Never,
 }
 
+/// How cells are made, as it is written on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum CellsArg {
+    /// In namespaces of their own; plain where the host refuses those.
+    Auto,
+    /// In namespaces of their own, or the agent does not start.
+    Namespaced,
+    /// As another user in the sandbox's own namespaces; each sandbox then serves one job.
+    Plain,
+}
+
 /// Arguments of `run`.
 #[derive(Args, Debug, Clone)]
 pub struct RunArgs {
@@ -105,6 +118,12 @@ pub struct RunArgs {
     /// What keeps sandboxes from this host.
     #[arg(long, env = "ENCLOS_ISOLATION", value_enum, default_value = "runc")]
     pub isolation: IsolationArg,
+    /// How each step is kept from its sandbox; `auto` takes namespaces where the host gives them.
+    #[arg(long, env = "ENCLOS_CELLS", value_enum, default_value = "auto")]
+    pub cells: CellsArg,
+    /// Give each job a core of its own while it runs; there are then no more slots than cores.
+    #[arg(long, env = "ENCLOS_PIN_CORES")]
+    pub pin_cores: bool,
     /// Sandboxes to keep ready per language image; 0 makes images only when a job needs them.
     #[arg(long, env = "ENCLOS_WARM", default_value_t = 2)]
     pub warm: u32,
@@ -156,6 +175,15 @@ impl fmt::Debug for JoinToken {
     }
 }
 
+/// How cells are to be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cells {
+    /// Namespaced where the host allows it, else plain.
+    Auto,
+    /// So and not otherwise.
+    Only(CellKind),
+}
+
 /// What an agent runs with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -173,6 +201,10 @@ pub struct Config {
     pub reuse: Reuse,
     /// What keeps sandboxes from the host.
     pub isolation: Isolation,
+    /// How cells are made.
+    pub cells: Cells,
+    /// Cores that jobs are pinned to, at least one per slot; `None`: they are not pinned.
+    pub pin_cores: Option<BTreeSet<u32>>,
     /// Sandboxes to keep ready per image.
     pub warm: u32,
     /// May run without cgroups.
@@ -216,6 +248,16 @@ pub enum ConfigError {
         /// What it is.
         value: String,
     },
+    /// Two flags that exclude each other.
+    #[error("{flag} cannot be had with {other}: {why}")]
+    Exclusive {
+        /// Which flag.
+        flag: &'static str,
+        /// Which other.
+        other: &'static str,
+        /// Why not.
+        why: &'static str,
+    },
     /// A language that no image has.
     #[error("--languages: '{id}' is unknown; known are {known}")]
     Language {
@@ -248,6 +290,7 @@ impl Config {
         if args.warm > WARM_MAX {
             return Err(range("--warm", format!("0 to {WARM_MAX}"), args.warm));
         }
+        let cells = cells(args)?;
         Ok(Self {
             master: master(&args.master)?,
             name: match &args.name {
@@ -258,15 +301,17 @@ impl Config {
             capacity: capacity(args, machine)?,
             languages: languages(&args.languages, catalogue)?,
             reuse: match args.reuse {
-                // Nothing stands between two jobs of a plain cell, so gVisor sandboxes serve one.
-                ReuseArg::Tenant if args.isolation != IsolationArg::Gvisor => Reuse::Tenant,
-                _ => Reuse::Never,
+                // Nothing stands between two jobs in plain cells, so such sandboxes serve one.
+                ReuseArg::Tenant if cells != Cells::Only(CellKind::Plain) => Reuse::Tenant,
+                ReuseArg::Tenant | ReuseArg::Never => Reuse::Never,
             },
             isolation: match args.isolation {
                 IsolationArg::Runc => Isolation::Runc,
                 IsolationArg::Userns => Isolation::Userns,
                 IsolationArg::Gvisor => Isolation::Gvisor,
             },
+            cells,
+            pin_cores: args.pin_cores.then(|| machine.cores.clone()),
             warm: args.warm,
             allow_sampled: args.allow_sampled,
             drain: Duration::from_millis(args.drain_ms),
@@ -302,6 +347,33 @@ fn master(text: &str) -> Result<String, ConfigError> {
     if plain { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
 }
 
+fn cells(args: &RunArgs) -> Result<Cells, ConfigError> {
+    match (args.isolation, args.cells) {
+        (IsolationArg::Gvisor, CellsArg::Namespaced) => Err(ConfigError::Exclusive {
+            flag: "--cells namespaced",
+            other: "--isolation gvisor",
+            why: "gVisor's namespaces are not the kernel's, so its cells are plain",
+        }),
+        (IsolationArg::Gvisor, CellsArg::Auto | CellsArg::Plain) | (_, CellsArg::Plain) => {
+            Ok(Cells::Only(CellKind::Plain))
+        }
+        (_, CellsArg::Namespaced) => Ok(Cells::Only(CellKind::Namespaced)),
+        (_, CellsArg::Auto) => Ok(Cells::Auto),
+    }
+}
+
+/// Most slots: with pinned jobs each needs a core.
+fn slots_max(args: &RunArgs, machine: &Machine) -> Result<u32, ConfigError> {
+    if !args.pin_cores {
+        return Ok(SLOTS_MAX);
+    }
+    if args.isolation == IsolationArg::Gvisor {
+        let why = "cells have no cgroups in gVisor";
+        return Err(ConfigError::Exclusive { flag: "--pin-cores", other: "--isolation gvisor", why });
+    }
+    Ok(u32::try_from(machine.cores.len()).unwrap_or(SLOTS_MAX).min(SLOTS_MAX))
+}
+
 fn capacity(args: &RunArgs, machine: &Machine) -> Result<Capacity, ConfigError> {
     let cpus = args.cpus.unwrap_or(f64::from(machine.cpu_millis) / 1000.0);
     if !(0.1..=1024.0).contains(&cpus) {
@@ -309,9 +381,11 @@ fn capacity(args: &RunArgs, machine: &Machine) -> Result<Capacity, ConfigError> 
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
     let cpu_millis = (cpus * 1000.0).round() as u32;
-    let slots = args.slots.unwrap_or((cpu_millis.div_ceil(1000) * SLOTS_PER_CORE).min(SLOTS_MAX));
-    if !(1..=SLOTS_MAX).contains(&slots) {
-        return Err(range("--slots", format!("1 to {SLOTS_MAX}"), slots));
+    let slots_max = slots_max(args, machine)?;
+    let slots = args.slots.unwrap_or((cpu_millis.div_ceil(1000) * SLOTS_PER_CORE).min(slots_max));
+    if !(1..=slots_max).contains(&slots) {
+        let why = if args.pin_cores { " (with --pin-cores, one for each core that the agent may use)" } else { "" };
+        return Err(range("--slots", format!("1 to {slots_max}{why}"), slots));
     }
     let memory_bytes = args.memory_bytes.unwrap_or(machine.memory_bytes / 4 * 3);
     if !(MEMORY_BYTES_MIN..=machine.memory_bytes).contains(&memory_bytes) {
@@ -342,59 +416,5 @@ fn languages(asked: &[String], catalogue: &Catalogue) -> Result<Vec<String>, Con
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MACHINE: Machine = Machine { cpu_millis: 2000, memory_bytes: 8 << 30, hostname: String::new() };
-
-    fn checked(args: &[&str]) -> Result<Config, ConfigError> {
-        let cli = Cli::try_parse_from([&["enclos-agent", "--name", "a"], args].concat()).expect("it parses");
-        Config::check(&cli.run, Some("secret\n"), &MACHINE, &Catalogue::embedded().unwrap())
-    }
-
-    #[test]
-    fn capacity_comes_from_the_machine() {
-        let config = checked(&[]).unwrap();
-        let expected = Capacity { cpu_millis: 2000, memory_bytes: 6 << 30, pids: 2048, slots: 4 };
-        assert_eq!(config.capacity, expected);
-        assert_eq!(config.link_url(), "ws://127.0.0.1:7301/v1/link");
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_with_what_may_be() {
-        for (args, part) in [
-            (["--slots", "0"], "--slots must be 1 to 256"),
-            (["--cpus", "NaN"], "--cpus must be 0.1 to 1024"),
-            (["--cpus", "-1"], "--cpus"),
-            (["--memory-bytes", "0"], "--memory-bytes must be 67108864 to 8589934592"),
-            (["--pids", "0"], "--pids"),
-            (["--warm", "1000"], "--warm"),
-            (["--master", "https://h:1"], "--master"),
-            (["--master", "http://h:1/x"], "--master"),
-            (["--languages", "c,klingon"], "'klingon' is unknown"),
-        ] {
-            let arg = format!("{}={}", args[0], args[1]);
-            let error = checked(&[&arg]).unwrap_err().to_string();
-            assert!(error.contains(part), "{args:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn languages_are_named_by_id_or_alias_once() {
-        assert_eq!(checked(&["--languages", "py,c,python"]).unwrap().languages, ["c", "python"]);
-    }
-
-    #[test]
-    fn gvisor_sandboxes_serve_one_job() {
-        assert_eq!(checked(&["--isolation", "gvisor"]).unwrap().reuse, Reuse::Never);
-        assert_eq!(checked(&["--reuse", "never"]).unwrap().reuse, Reuse::Never);
-        assert_eq!(checked(&[]).unwrap().reuse, Reuse::Tenant);
-    }
-
-    #[test]
-    fn the_token_is_never_shown() {
-        let config = checked(&[]).unwrap();
-        assert!(!format!("{config:?}").contains("secret"));
-        assert!(JoinToken::parse("a b").is_err() && JoinToken::parse("").is_err());
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

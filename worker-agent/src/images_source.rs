@@ -1,23 +1,22 @@
 //! What attempts, pool and load report need of the images: a seam with a fake for tests.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use enclos_protocol::agent_link::ImageState;
 use futures::future::BoxFuture;
 
-use crate::images::{ImageError, ImageStore};
+use crate::images::ImageStore;
 use crate::pool::ImageKey;
 use crate::sandbox::chain;
-
-/// Longest pause after a failed preparation that a job waits out.
-const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
 /// Where sandbox images come from.
 pub trait ImageSource: Send + Sync + 'static {
     /// Makes the sandbox image of `image` if it is missing; joins a preparation that is under way.
+    /// Fails at once while a failed one is not to be tried again yet: a job must not hold its room for that.
     /// The error is a sentence for people.
     fn ensure<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<ImageKey, String>>;
+    /// The engine turned out not to have `image`: the next [`ImageSource::ensure`] makes it anew.
+    fn vanished(&self, image: &str);
     /// State of each image, by name.
     fn states(&self) -> BTreeMap<String, ImageState>;
     /// Version text of each language whose image is ready, by id.
@@ -35,22 +34,18 @@ impl StoreSource {
     }
 
     async fn make(&self, image: &str) -> Result<ImageKey, String> {
-        loop {
-            match self.0.ensure(image).await {
-                Ok(made) => return Ok(ImageKey { name: image.to_owned(), reference: made.reference }),
-                // A failure a moment ago is no reason to spend one of the job's attempts: it waits for the next try.
-                Err(ImageError::BackingOff { retry_in, .. }) if retry_in <= BACK_OFF_MAX => {
-                    tokio::time::sleep(retry_in).await;
-                }
-                Err(error) => return Err(chain(&error)),
-            }
-        }
+        let made = self.0.ensure(image).await.map_err(|error| chain(&error))?;
+        Ok(ImageKey { name: image.to_owned(), reference: made.reference })
     }
 }
 
 impl ImageSource for StoreSource {
     fn ensure<'a>(&'a self, image: &'a str) -> BoxFuture<'a, Result<ImageKey, String>> {
         Box::pin(self.make(image))
+    }
+
+    fn vanished(&self, image: &str) {
+        self.0.vanished(image);
     }
 
     fn states(&self) -> BTreeMap<String, ImageState> {

@@ -14,6 +14,7 @@ pub mod agent;
 pub mod attempt;
 pub mod cgroup;
 pub mod config;
+pub mod cores;
 pub mod doctor;
 pub mod engine;
 pub mod images;

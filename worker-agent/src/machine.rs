@@ -1,10 +1,12 @@
 //! What this machine lets the agent use: cores, memory, name. Parsing is pure.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use enclos_protocol::ids::AgentName;
 
 use crate::cgroup::{Layout, detect};
+use crate::cores;
 
 /// Cgroups above the agent's own that are looked at for a limit.
 const ANCESTORS_MAX: usize = 32;
@@ -14,6 +16,8 @@ const ANCESTORS_MAX: usize = 32;
 pub struct Machine {
     /// Processor share in thousandths of a core.
     pub cpu_millis: u32,
+    /// Cores that the agent itself may run on, by number; empty where the kernel does not say.
+    pub cores: BTreeSet<u32>,
     /// Memory in bytes: the machine's, or the smallest limit above the agent.
     pub memory_bytes: u64,
     /// The host's name, as the kernel has it.
@@ -30,6 +34,7 @@ impl Machine {
         system.refresh_memory();
         Self {
             cpu_millis: cores_millis,
+            cores: allowed_cores(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()),
             memory_bytes: own.memory_limit_bytes().map_or(system.total_memory(), |l| l.min(system.total_memory())),
             hostname: sysinfo::System::host_name().unwrap_or_default(),
         }
@@ -43,6 +48,12 @@ impl Machine {
         let name = name.trim_start_matches('-').to_owned();
         name.parse().unwrap_or_else(|_| "agent".parse().expect("a constant that is a valid name"))
     }
+}
+
+/// The cores in the text of `/proc/<pid>/status`: what affinity and cpuset leave of the machine.
+fn allowed_cores(status: &str) -> BTreeSet<u32> {
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.and_then(|list| cores::parse_list(list).ok()).unwrap_or_default()
 }
 
 /// The memory cgroup that this process lives in, if it can be found.
@@ -123,6 +134,13 @@ mod tests {
     }
 
     #[test]
+    fn the_cores_of_the_agents_own_affinity_are_read() {
+        let status = "Name:\ta\nCpus_allowed:\t8f\nCpus_allowed_list:\t0-3,7\nMems_allowed_list:\t0\n";
+        assert_eq!(allowed_cores(status), BTreeSet::from([0, 1, 2, 3, 7]));
+        assert_eq!(allowed_cores(""), BTreeSet::new());
+    }
+
+    #[test]
     fn no_limit_is_read_as_none() {
         assert_eq!(limit("9223372036854771712\n"), None);
         assert_eq!(limit("max\n"), None);
@@ -142,7 +160,10 @@ mod tests {
 
     #[test]
     fn a_host_name_becomes_an_agent_name() {
-        let named = |hostname: &str| Machine { cpu_millis: 1, memory_bytes: 1, hostname: hostname.into() }.agent_name();
+        let cores = BTreeSet::new;
+        let named = |hostname: &str| {
+            Machine { cpu_millis: 1, cores: cores(), memory_bytes: 1, hostname: hostname.into() }.agent_name()
+        };
         assert_eq!(named("-Node_7.example").as_str(), "node7example");
         assert_eq!(named("").as_str(), "agent");
     }

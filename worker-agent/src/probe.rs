@@ -5,9 +5,19 @@
 //! `/proc/<pid>/cgroup` says where the container really is. An agent that
 //! cannot prove it does not start: an option that an engine drops in silence
 //! must not become a sandbox that holds nobody.
+//!
+//! ```text
+//!  namespaced cells ── hold ──▶ start
+//!        │ the supervisor can make none, and the operator leaves the choice (auto)
+//!        ▼
+//!  plain cells ─────── hold ──▶ start, one job for each sandbox
+//! ```
+//! Whatever else fails refuses the start: a probe that was ill for a moment must not weaken an agent for its life.
 
 use enclos_protocol::job::Isolation;
+use enclos_protocol::supervisor_link::CellKind;
 
+use crate::config::Cells;
 use crate::engine::EngineError;
 use crate::sandbox::{Host, SandboxError};
 
@@ -36,6 +46,27 @@ pub enum ProbeError {
 /// Number of the probe; sandboxes of the pool begin with 1.
 const PROBE_NUMBER: u64 = 0;
 
+/// Proves `host`; where it can have no namespaced cells and `cells` leaves the choice, makes it one of plain cells.
+///
+/// # Errors
+/// [`ProbeError`] names what does not hold.
+pub async fn prove(host: &mut Host, cells: Cells) -> Result<(), ProbeError> {
+    match probe(host).await {
+        Err(ProbeError::Sandbox { source: SandboxError::NoCell(why), .. })
+            if cells == Cells::Auto && host.cells == CellKind::Namespaced =>
+        {
+            tracing::warn!(
+                why,
+                "this host gives cells no namespaces: each sandbox serves one job from here on, which costs half a \
+                 CPU-second a job ('enclos doctor' says how to allow them; --cells namespaced refuses such a start)"
+            );
+            host.cells = CellKind::Plain;
+            probe(host).await
+        }
+        other => other,
+    }
+}
+
 /// Makes a sandbox as the pool would, looks at it, and destroys it.
 ///
 /// # Errors
@@ -52,7 +83,7 @@ pub async fn probe(host: &Host) -> Result<(), ProbeError> {
         }
         Err((source, remains)) => {
             host.destroy(&remains).await;
-            Err(ProbeError::Sandbox { isolation: isolation_name(host.isolation), source })
+            Err(ProbeError::Sandbox { isolation: host.isolation.as_str(), source })
         }
     }
 }
@@ -63,15 +94,72 @@ async fn placed(host: &Host, remains: &crate::sandbox::Remains) -> Result<(), Pr
     let pid = host.engine.init_pid(container).await.map_err(ProbeError::Inspect)?;
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     let outside = tree.outside_of(&PROBE_NUMBER.to_string(), &text);
-    if outside.is_empty() { Ok(()) } else { Err(ProbeError::OutsideCgroup(outside)) }
+    if outside.is_empty() {
+        Ok(())
+    } else if host.isolation == Isolation::Gvisor {
+        // runsc can be told to ignore cgroups, and on some hosts it must be.
+        tracing::warn!(
+            outside = outside.join(", "),
+            "the runtime leaves its sandboxes outside of the agent's cgroup: they are not held to the agent's offer"
+        );
+        Ok(())
+    } else {
+        Err(ProbeError::OutsideCgroup(outside))
+    }
 }
 
-/// The isolation as the operator writes it.
-#[must_use]
-pub fn isolation_name(isolation: Isolation) -> &'static str {
-    match isolation {
-        Isolation::Runc => "runc",
-        Isolation::Userns => "userns",
-        Isolation::Gvisor => "gvisor",
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::fake::{Failing, FakeEngine, good_facts};
+    use crate::testing::host;
+
+    /// What `cells` come to on a host where `script` is so.
+    async fn proven(cells: Cells, script: impl FnOnce(&FakeEngine)) -> (Result<(), ProbeError>, CellKind, usize) {
+        let engine = Arc::new(FakeEngine::default());
+        script(&engine);
+        let mut host = Arc::into_inner(host(&engine)).expect("nobody else has it");
+        if let Cells::Only(kind) = cells {
+            host.cells = kind;
+        }
+        let proof = prove(&mut host, cells).await;
+        assert_eq!(engine.live(), 0, "no probe is left");
+        (proof, host.cells, engine.made())
+    }
+
+    const NAMESPACED: Cells = Cells::Only(CellKind::Namespaced);
+    const PLAIN: Cells = Cells::Only(CellKind::Plain);
+
+    #[tokio::test(start_paused = true)]
+    async fn namespaced_cells_are_taken_where_they_hold() {
+        let (proof, kind, made) = proven(Cells::Auto, |_| {}).await;
+        assert!(proof.is_ok());
+        assert_eq!((kind, made), (CellKind::Namespaced, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_without_namespaces_gets_plain_cells_only_by_choice() {
+        let (proof, kind, made) = proven(Cells::Auto, FakeEngine::refuse_namespaces).await;
+        assert!(proof.is_ok());
+        assert_eq!((kind, made), (CellKind::Plain, 2));
+        let (proof, kind, made) = proven(PLAIN, FakeEngine::refuse_namespaces).await;
+        assert!(proof.is_ok());
+        assert_eq!((kind, made), (CellKind::Plain, 1));
+        let (proof, _, made) = proven(NAMESPACED, FakeEngine::refuse_namespaces).await;
+        assert!(matches!(proof, Err(ProbeError::Sandbox { source: SandboxError::NoCell(_), .. })));
+        assert_eq!(made, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_other_failure_weakens_the_cells() {
+        let lax = || enclos_protocol::supervisor_link::SandboxFacts { no_new_privileges: false, ..good_facts() };
+        let scripts: [&dyn Fn(&FakeEngine); 2] = [&|engine| engine.fail(Failing::Start), &|engine| engine.find(lax())];
+        for script in scripts {
+            let (proof, kind, made) = proven(Cells::Auto, script).await;
+            assert!(proof.is_err());
+            assert_eq!((kind, made), (CellKind::Namespaced, 1));
+        }
     }
 }

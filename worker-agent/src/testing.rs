@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use enclos_images::Catalogue;
@@ -45,6 +46,7 @@ pub fn host(engine: &Arc<FakeEngine>) -> Arc<Host> {
         instance: uuid::Uuid::nil(),
         isolation: Isolation::Runc,
         cells: CellKind::Namespaced,
+        proof_cpus: None,
         apparmor: false,
         limits: SandboxLimits { memory_bytes: 1 << 30, cpu_millis: 1500, pids: 520 },
         lifetime: Duration::from_secs(3600),
@@ -55,6 +57,15 @@ pub fn host(engine: &Arc<FakeEngine>) -> Arc<Host> {
 pub struct FakeImages {
     /// `Some(true)`: there; `Some(false)`: they cannot be made; `None`: wait.
     pub gate: watch::Sender<Option<bool>>,
+    /// Times that someone found one gone.
+    pub vanished: AtomicUsize,
+}
+
+impl Default for FakeImages {
+    /// The gate is open.
+    fn default() -> Self {
+        Self { gate: watch::channel(Some(true)).0, vanished: AtomicUsize::new(0) }
+    }
 }
 
 impl ImageSource for FakeImages {
@@ -70,8 +81,17 @@ impl ImageSource for FakeImages {
         })
     }
 
+    fn vanished(&self, _image: &str) {
+        self.vanished.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn states(&self) -> BTreeMap<String, ImageState> {
-        BTreeMap::from([("gcc".to_owned(), ImageState::Ready)])
+        let python = match *self.gate.borrow() {
+            Some(true) => ImageState::Ready,
+            Some(false) => ImageState::Failed { reason: "scripted".to_owned() },
+            None => ImageState::Absent,
+        };
+        BTreeMap::from([("gcc".to_owned(), ImageState::Ready), ("python".to_owned(), python)])
     }
 
     fn versions(&self) -> BTreeMap<String, String> {
@@ -88,6 +108,7 @@ pub fn workshop(pool: Pool, images: Arc<FakeImages>) -> Workshop {
         inputs: InputClient::new("http://127.0.0.1:1".to_owned(), JoinToken::parse("t").expect("a token")),
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+        cores: None,
     }
 }
 

@@ -71,6 +71,14 @@ async fn keep(launch: Launch, stop: CancellationToken, mut restarts: Restarts) -
             () = stop.cancelled() => return end(child, leash).await,
         };
         drop(leash);
+        if status.as_ref().is_ok_and(std::process::ExitStatus::success) {
+            // It was drained, or told to end: to start it again would undo what an operator asked for.
+            tell(
+                "the agent has left as it was asked to; jobs wait for other agents, or for the next start of this one",
+            );
+            stop.cancelled().await;
+            return Ok(());
+        }
         let how = status.map_or_else(|e| e.to_string(), |s| s.to_string());
         let Some(pause) = restarts.after(started.elapsed()) else {
             let tail = tail(&launch.log);
@@ -212,6 +220,17 @@ mod tests {
         let launch = launch(&data, "echo no engine; exit 3");
         let error = keep(launch, CancellationToken::new(), Restarts::new(Duration::ZERO)).await.unwrap_err();
         assert!(error.to_string().contains("no engine") && error.to_string().contains("exit status: 3"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_left_as_asked_is_not_started_again() {
+        let data = tempfile::tempdir().unwrap();
+        let launch = launch(&data, "echo started");
+        let log = launch.log.clone();
+        let kept = keep(launch, CancellationToken::new(), Restarts::new(Duration::ZERO));
+        // It must still wait for its own stop; six starts without a pause would have ended it long before.
+        assert!(timeout(Duration::from_secs(1), kept).await.is_err());
+        assert_eq!(fs::read_to_string(log).unwrap(), "started\n");
     }
 
     fn launch(data: &tempfile::TempDir, script: &str) -> Launch {

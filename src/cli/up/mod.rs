@@ -73,6 +73,12 @@ pub struct AgentFlags {
     /// What keeps sandboxes from this host [default: runc]
     #[arg(long, env = "ENCLOS_ISOLATION", value_name = "runc|userns|gvisor")]
     isolation: Option<String>,
+    /// How each step is kept from its sandbox [default: auto]
+    #[arg(long, env = "ENCLOS_CELLS", value_name = "auto|namespaced|plain")]
+    cells: Option<String>,
+    /// Give each job a core of its own while it runs
+    #[arg(long, env = "ENCLOS_PIN_CORES")]
+    pin_cores: bool,
     /// Sandboxes to keep ready per language image [default: 2]
     #[arg(long, env = "ENCLOS_WARM", value_name = "N")]
     warm: Option<String>,
@@ -185,7 +191,8 @@ fn default_name(http: SocketAddr) -> String {
 }
 
 fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
-    let AgentFlags { agent_name: _, slots, cpus, memory_bytes, languages, reuse, isolation, warm } = &args.agent;
+    let AgentFlags { agent_name: _, slots, cpus, memory_bytes, languages, reuse, isolation, cells, pin_cores, warm } =
+        &args.agent;
     // One command must start everywhere: where this machine gives its agent no cgroups, accounting is
     // sampled, which doctor says before and every answer after. Who runs agents apart chooses aloud.
     let mut list = vec!["--embedded".to_owned(), "--allow-sampled".to_owned()];
@@ -197,9 +204,11 @@ fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
         ("languages", languages),
         ("reuse", reuse),
         ("isolation", isolation),
+        ("cells", cells),
         ("warm", warm),
     ];
     list.extend(flags.iter().filter_map(|(flag, value)| value.as_ref().map(|value| format!("--{flag}={value}"))));
+    list.extend(pin_cores.then(|| "--pin-cores".to_owned()));
     if let Some(dir) = &args.master.images_dir {
         list.push(format!("--images-dir={}", dir.display()));
     }
@@ -261,10 +270,10 @@ mod tests {
 
     #[test]
     fn the_agent_gets_what_it_needs_and_never_the_token() {
-        let line = ["up", "--slots", "2", "--languages", "c,python", "--images-dir", "/i", "--join-token-file", "/t"];
-        let args = Line::parse_from(line).args;
+        let line = "up --slots 2 --languages c,python --cells plain --pin-cores --images-dir /i --join-token-file /t";
+        let args = Line::parse_from(line.split(' ')).args;
         let list = agent_args(&args, "local", "127.0.0.1:7301".parse().unwrap());
-        insta::assert_snapshot!(list.join(" "), @"--embedded --allow-sampled --master=http://127.0.0.1:7301 --name=local --slots=2 --languages=c,python --images-dir=/i");
+        insta::assert_snapshot!(list.join(" "), @"--embedded --allow-sampled --master=http://127.0.0.1:7301 --name=local --slots=2 --languages=c,python --cells=plain --pin-cores --images-dir=/i");
     }
 
     #[test]

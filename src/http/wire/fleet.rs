@@ -98,6 +98,10 @@ pub struct Agent {
     pub running: u32,
     /// Sandboxes that live.
     pub sandboxes: u32,
+    /// Sandboxes destroyed since the agent's process started, by reason.
+    pub sandboxes_closed: BTreeMap<&'static str, u64>,
+    /// Jobs that left something in their sandbox, since then. More than none needs a look at the agent's log.
+    pub unclean_jobs: u64,
     /// What the jobs placed on it may use together.
     pub memory_promised_bytes: u64,
     /// Its languages.

@@ -194,6 +194,25 @@ async fn a_full_queue_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_full_queue_still_answers_what_is_known_by_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = QueueBounds { jobs_max: 1, bytes_max: 1 << 30 };
+    let master = Running::start(Config { queue, ..config(dir.path()) }).await;
+    let post = |key: &'static str, body: Value| {
+        let request = master.http.post(format!("{}/v1/jobs", master.url)).header("Idempotency-Key", key);
+        request.json(&body).send()
+    };
+    let first = post("k", python()).await.unwrap();
+    assert_eq!(first.status(), 201);
+    let again = post("k", python()).await.unwrap();
+    assert_eq!(again.status(), 200);
+    assert_eq!(id_of(&first.json().await.unwrap()), id_of(&again.json().await.unwrap()));
+    assert_eq!(post("k", json!({ "language": "python", "source": "other" })).await.unwrap().status(), 409);
+    assert_eq!(post("new", python()).await.unwrap().status(), 503);
+    master.end().await;
+}
+
+#[tokio::test]
 async fn languages_and_agents_show_what_is_there() {
     let (master, _dir) = Running::new().await;
     let before = master.get("/v1/languages").await;

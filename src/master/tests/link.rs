@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use enclos_protocol::agent_link::{FromAgent, InputSource, ReturnReason};
+use enclos_protocol::agent_link::{FromAgent, FromMaster, InputSource, ReturnReason};
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::JobInput;
 use enclos_protocol::outcome::Outcome;
@@ -101,6 +101,27 @@ async fn a_reconnected_agent_goes_on_and_its_repeated_output_counts_once() {
     assert!(agent.verdict(attempt).await);
     let job = master.finished(&id).await;
     assert_eq!((&job["run"]["stdout"], &job["attempts"]), (&json!("abc"), &json!(1)));
+    master.end().await;
+}
+
+#[tokio::test]
+async fn a_cancel_that_was_promised_is_kept_by_the_next_master() {
+    let dir = tempfile::tempdir().unwrap();
+    let master = Running::start(config(dir.path())).await;
+    let mut me = hello("one");
+    let mut agent = FakeAgent::connect(&master.link.to_string(), TOKEN, me.clone()).await.unwrap();
+    let id = master.submit(&python()).await;
+    let (attempt, _, _) = agent.job().await;
+    assert_eq!(master.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).await.status(), 202);
+    drop(agent);
+    master.end().await;
+    let master = Running::start(config(dir.path())).await;
+    me.holding = vec![attempt];
+    let mut agent = FakeAgent::connect(&master.link.to_string(), TOKEN, me).await.unwrap();
+    agent.expect("a cancel", |m| matches!(m, FromMaster::Cancel { attempt: a } if *a == attempt).then_some(())).await;
+    agent.finish(attempt, report(Outcome::Cancelled, 0)).await;
+    assert!(agent.verdict(attempt).await);
+    assert_eq!(master.finished(&id).await["outcome"], "cancelled");
     master.end().await;
 }
 

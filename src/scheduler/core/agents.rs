@@ -16,6 +16,7 @@ impl Core {
             Ok(before) => before,
             Err(refusal) => return self.actions.push(Action::Close(joining.session, refusal.reason())),
         };
+        self.actions.extend(before.wear.map(Action::Wear));
         if let Some(old) = before.session {
             self.actions.push(Action::Close(old, "the agent has a newer connection"));
         }
@@ -64,6 +65,7 @@ impl Core {
                     agent: agent.clone(),
                     since: now.instant,
                     started: now.unix,
+                    begun: true,
                     cancel_asked: None,
                 };
                 self.set_running(attempt.job, run);
@@ -90,19 +92,21 @@ impl Core {
     }
 
     /// Jobs that we gave it and that it does not hold go back. They count where its process died,
-    /// since a job may have killed it; where a message was lost with the connection they do not.
+    /// since a job may have killed it, and where they began; where the message that gave them was
+    /// lost with the connection they do not.
     fn drop_what_it_lost(&mut self, name: &AgentName, keep: &[AttemptId], restarted: bool, now: Moment) {
         let held: Vec<JobId> = self.held.get(name).into_iter().flatten().copied().collect();
         let lost = held.into_iter().filter(|id| !keep.iter().any(|attempt| attempt.job == *id));
         for id in lost.collect::<Vec<_>>() {
-            let why = if restarted { Over::Failed(format!("agent {name} was restarted")) } else { Over::Undone };
+            let why = if restarted { Over::Failed(format!("agent {name} was restarted")) } else { Over::GivenUp };
             self.attempt_over(id, why, now);
         }
     }
 
     pub(super) fn heartbeat(&mut self, session: SessionId, sequence: u64, load: LoadReport, now: Moment) {
         if let Some(agent) = self.fleet.speaker(session) {
-            agent.report(load, now.instant);
+            let wear = agent.report(load, now.instant);
+            self.actions.extend(wear.map(Action::Wear));
             self.send(session, FromMaster::Renew { sequence });
         }
     }

@@ -17,8 +17,11 @@ const REASON_CHARS_MAX: usize = 300;
 pub(super) enum Over {
     /// It counts.
     Failed(String),
-    /// As if it had not been.
-    Undone,
+    /// Its agent does not go on with it. It is as if it had not been, unless it had begun: then it
+    /// counts, or a job could run again and again for ever.
+    GivenUp,
+    /// Its agent is drained: an operator's doing, never the job's, so it does not count.
+    Drained,
 }
 
 impl Core {
@@ -32,6 +35,16 @@ impl Core {
         self.held.entry(run.agent.clone()).or_default().insert(id);
         job.token = Some(run.token);
         job.state = State::Running(run);
+    }
+
+    /// From here on the attempt counts, however it ends.
+    pub(super) fn started(&mut self, session: SessionId, attempt: AttemptId) {
+        let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
+        match self.jobs.get_mut(&attempt.job).map(|job| &mut job.state) {
+            Some(State::Running(run)) if run.token == attempt.token && run.agent == name => run.begun = true,
+            // A late word of an attempt that is over; what its end says is answered.
+            _ => {}
+        }
     }
 
     pub(super) fn finished(&mut self, session: SessionId, attempt: AttemptId, report: JobReport) {
@@ -69,11 +82,11 @@ impl Core {
         let over = match reason {
             ReturnReason::Draining => {
                 agent.load.draining = true;
-                Over::Undone
+                Over::Drained
             }
             ReturnReason::NoRoom => {
                 agent.pause(now.instant);
-                Over::Undone
+                Over::GivenUp
             }
             ReturnReason::Failed { message } => {
                 let job = self.jobs.get_mut(&attempt.job).expect("its state was just read");
@@ -93,8 +106,12 @@ impl Core {
         let Some((run, _)) = self.release(id) else { return };
         let policy = self.policy;
         let job = self.jobs.get_mut(&id).expect("it was just released");
+        let over = match over {
+            Over::GivenUp if run.begun => Over::Failed(format!("agent {} began it and gave it up", run.agent)),
+            over => over,
+        };
         let delay = match over {
-            Over::Undone => {
+            Over::GivenUp | Over::Drained => {
                 job.attempts = job.attempts.saturating_sub(1);
                 None
             }

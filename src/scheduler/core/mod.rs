@@ -6,7 +6,7 @@
 
 mod agents;
 mod attempts;
-mod placing;
+pub(super) mod placing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -94,6 +94,8 @@ struct Run {
     /// When it was given: its lease is not shorter than from here.
     since: Instant,
     started: UnixTime,
+    /// It may have run something: then it counts, however it ends.
+    begun: bool,
     cancel_asked: Option<Instant>,
 }
 
@@ -105,6 +107,7 @@ pub struct Core {
     next_order: Order,
     jobs: HashMap<JobId, Job>,
     queue: ReadyQueue,
+    turns: placing::Turns,
     delayed: BTreeMap<(Instant, Order), JobId>,
     fleet: Fleet,
     /// Jobs that each agent holds, agents not seen since the start among them.
@@ -124,6 +127,7 @@ impl Core {
             next_order: 0,
             jobs: HashMap::new(),
             queue: ReadyQueue::default(),
+            turns: placing::Turns::default(),
             delayed: BTreeMap::new(),
             fleet: Fleet::default(),
             held: BTreeMap::new(),
@@ -144,6 +148,7 @@ impl Core {
             Event::Joined(joining) => self.joined(&joining, now),
             Event::Left(session) => self.fleet.leave(session),
             Event::Heartbeat { session, sequence, load } => self.heartbeat(session, sequence, load, now),
+            Event::Started { session, attempt } => self.started(session, attempt),
             Event::Finished { session, attempt, report } => self.finished(session, attempt, *report),
             Event::Returned { session, attempt, reason } => self.returned(session, attempt, reason, now),
             Event::Recorded { job, recorded } => self.recorded(job, recorded),
@@ -188,15 +193,19 @@ impl Core {
     }
 
     fn restore(&mut self, survivor: Survivor, now: Moment) {
-        let Survivor { submitted, attempts, failures, token, holder } = survivor;
+        let Survivor { submitted, attempts, failures, token, holder, cancelled } = survivor;
         let id = submitted.job;
         self.insert(submitted, now);
         let job = self.jobs.get_mut(&id).expect("it was just inserted");
-        (job.attempts, job.failures, job.token) = (attempts, failures, token);
+        (job.attempts, job.failures, job.token, job.cancelled) = (attempts, failures, token, cancelled);
         if let (Some((agent, started)), Some(token)) = (holder, token) {
-            // Its agent has a lease's time to say that it still holds it.
+            // Its agent has a lease's time to say that it still holds it. Whether it began is not
+            // stored; if it did, not to count it would let it run again and again.
             self.queue.remove(job.order);
-            self.set_running(id, Run { token, agent, since: now.instant, started, cancel_asked: None });
+            let cancel_asked = cancelled.then_some(now.instant);
+            self.set_running(id, Run { token, agent, since: now.instant, started, begun: true, cancel_asked });
+        } else if cancelled {
+            self.cancel(id, now);
         }
     }
 

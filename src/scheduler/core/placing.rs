@@ -1,32 +1,87 @@
 //! The pass over the queue: what fits, goes.
+//!
+//! ```text
+//! lines set aside ── some, in turn ── one that an agent could run now ──▶ back among the lines
+//! lines ── the oldest, then some of the others in turn ── fits: given out
+//!                                                      ├─ could run somewhere: stays, counts as stuck
+//!                                                      └─ no agent could run it: set aside
+//! ```
+//!
+//! A pass looks at a bounded number of lines, and every line is looked at after
+//! a bounded number of passes, whatever stands before it.
 
 use std::collections::BTreeSet;
 
-use enclos_protocol::ids::{AttemptId, FencingToken, JobId};
+use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 
 use super::{Core, Run, State};
-use crate::queue::Order;
+use crate::queue::{Demand, Order};
 use crate::scheduler::event::{Action, Moment};
 use crate::scheduler::placement::{self, Ask};
 
-/// Lines of the queue that one pass looks at; the others are looked at when these have moved on.
-const LINES_MAX: usize = 128;
+/// Stuck lines that one pass looks at from the oldest on, and as many of the others in turn.
+pub(in crate::scheduler) const LINES_MAX: usize = 128;
+/// Lines that one pass sets aside.
+pub(in crate::scheduler) const SET_ASIDE_MAX: usize = 128;
+/// Lines set aside that one pass looks at again.
+pub(in crate::scheduler) const ASIDE_LOOKED_AT: usize = 64;
+
+/// Where the last pass ended among the lines that it takes in turn; `None`: at their end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turns {
+    others: Option<Order>,
+    aside: Option<Order>,
+}
+
+/// One pass on its way.
+#[derive(Default)]
+struct Pass {
+    /// The line looked at last.
+    after: Option<Order>,
+    /// Agents that are kept free for an older job.
+    kept_free: BTreeSet<AgentName>,
+    set_aside: usize,
+}
+
+/// Why a part of a pass ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    NoMoreLines,
+    EnoughLooked,
+}
 
 impl Core {
     /// Gives out every job that fits, oldest first. Younger ones may pass an older one that fits
     /// nowhere, until that has waited for `hold_after`: then an agent is kept free for it.
     pub(super) fn place(&mut self, now: Moment) {
-        let mut kept_free = BTreeSet::new();
-        let mut after: Option<Order> = None;
+        if !self.someone_is_free() {
+            return;
+        }
+        self.take_back();
+        let mut pass = Pass::default();
+        self.turns.others = match self.place_from(&mut pass, now, true) {
+            Stopped::NoMoreLines => None,
+            Stopped::EnoughLooked => {
+                pass.after = pass.after.max(self.turns.others);
+                let others = self.place_from(&mut pass, now, false);
+                pass.after.filter(|_| others == Stopped::EnoughLooked)
+            }
+        };
+    }
+
+    /// Goes on with a pass until it has met [`LINES_MAX`] lines that are stuck. Agents are kept
+    /// free for the `oldest` only: for one that is met now and then, none would stay free.
+    fn place_from(&mut self, pass: &mut Pass, now: Moment, oldest: bool) -> Stopped {
         let mut stuck = 0;
-        while let Some((order, id, demand)) = self.queue.next_head(after) {
-            if stuck == LINES_MAX || !self.someone_is_free() {
-                break;
+        while self.someone_is_free() {
+            let Some((order, id, demand)) = self.queue.next_head(pass.after) else { break };
+            if stuck == LINES_MAX || pass.set_aside == SET_ASIDE_MAX {
+                return Stopped::EnoughLooked;
             }
             // The next head of the same line is younger, so going on from here meets it in order.
-            after = Some(order);
+            pass.after = Some(order);
             let job = self.jobs.get(&id).expect("a ready job is known");
-            let ask = Ask { demand: &demand, avoid: job.avoid.as_ref(), held: &kept_free };
+            let ask = Ask { demand: &demand, avoid: job.avoid.as_ref(), held: &pass.kept_free };
             let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
             let chosen = placement::choose(self.fleet.iter(), ask, now.instant).filter(|_| fits_here);
             if let Some(agent) = chosen {
@@ -34,11 +89,36 @@ impl Core {
                 self.give(id, name, now);
                 continue;
             }
+            if !self.someone_could_run(&demand) {
+                self.queue.set_aside(&demand, true);
+                pass.set_aside += 1;
+                continue;
+            }
             stuck += 1;
-            if now.instant.saturating_duration_since(job.waiting_since) >= self.policy.hold_after {
-                kept_free.extend(placement::hold(self.fleet.iter(), &demand).map(|a| a.name.clone()));
+            if oldest && now.instant.saturating_duration_since(job.waiting_since) >= self.policy.hold_after {
+                pass.kept_free.extend(placement::hold(self.fleet.iter(), &demand).map(|a| a.name.clone()));
             }
         }
+        Stopped::NoMoreLines
+    }
+
+    /// Looks at some of the lines that were set aside, each in its turn: agents come, and their
+    /// languages become ready.
+    fn take_back(&mut self) {
+        for _ in 0..ASIDE_LOOKED_AT {
+            let Some((order, _, demand)) = self.queue.next_aside(self.turns.aside) else {
+                self.turns.aside = None;
+                return;
+            };
+            self.turns.aside = Some(order);
+            if self.someone_could_run(&demand) {
+                self.queue.set_aside(&demand, false);
+            }
+        }
+    }
+
+    fn someone_could_run(&self, demand: &Demand) -> bool {
+        self.fleet.iter().any(|agent| agent.could_run(demand))
     }
 
     fn someone_is_free(&self) -> bool {
@@ -46,7 +126,7 @@ impl Core {
         self.fleet.iter().any(|a| a.session.is_some() && !a.is_draining() && free(a))
     }
 
-    fn give(&mut self, id: JobId, agent: enclos_protocol::ids::AgentName, now: Moment) {
+    fn give(&mut self, id: JobId, agent: AgentName, now: Moment) {
         let Some(session) = self.fleet.get(&agent).and_then(|a| a.session) else { return };
         self.leave_queue(id);
         self.counter += 1;
@@ -55,7 +135,14 @@ impl Core {
         job.attempts += 1;
         let attempts = job.attempts;
         let waited = now.instant.saturating_duration_since(job.waiting_since);
-        let run = Run { token, agent: agent.clone(), since: now.instant, started: now.unix, cancel_asked: None };
+        let run = Run {
+            token,
+            agent: agent.clone(),
+            since: now.instant,
+            started: now.unix,
+            begun: false,
+            cancel_asked: None,
+        };
         self.set_running(id, run);
         debug_assert!(matches!(self.jobs.get(&id).map(|j| &j.state), Some(State::Running(_))));
         let attempt = AttemptId { job: id, token };

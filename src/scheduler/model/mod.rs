@@ -1,6 +1,7 @@
 //! The core against a world that does its worst: agents that join, vanish, restart, lie, answer
 //! late; masters that restart. Held after every step: never overcommitted, never lost, never twice.
 
+mod lines;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -53,15 +54,7 @@ fn report() -> JobReport {
 fn load() -> LoadReport {
     let language =
         |id: &str| OfferedLanguage { id: id.into(), version: String::new(), image: ImageState::Ready, warm: 1 };
-    LoadReport {
-        cpu_busy_permille: 0,
-        memory_busy_permille: 0,
-        memory_promised_bytes: 0,
-        running: 0,
-        sandboxes: 0,
-        languages: vec![language("c"), language("java")],
-        draining: false,
-    }
+    LoadReport { languages: vec![language("c"), language("java")], ..LoadReport::default() }
 }
 
 /// What a test agent has.
@@ -80,6 +73,8 @@ struct Row {
     attempt: Option<AttemptId>,
     holder: Option<AgentName>,
     finished: bool,
+    /// Someone was answered that it will be cancelled.
+    cancelled: bool,
 }
 
 struct World {
@@ -94,6 +89,8 @@ struct World {
     /// Every attempt ever given out, to send late answers of.
     given: Vec<(AttemptId, usize)>,
     finished: HashMap<JobId, Outcome>,
+    /// Attempts that agents were asked to end, as often as they were asked.
+    cancels: Vec<AttemptId>,
 }
 
 fn name(agent: usize) -> AgentName {
@@ -114,6 +111,7 @@ impl World {
             recording: Vec::new(),
             given: Vec::new(),
             finished: HashMap::new(),
+            cancels: Vec::new(),
         }
     }
 
@@ -127,6 +125,21 @@ impl World {
         }
     }
 
+    fn submit(&mut self, demand: Arc<Demand>) -> JobId {
+        let job = JobId::generate();
+        let row = Row {
+            demand: Arc::clone(&demand),
+            attempts: 0,
+            attempt: None,
+            holder: None,
+            finished: false,
+            cancelled: false,
+        };
+        self.rows.insert(job, row);
+        self.handle(Event::Submitted(Submitted { job, demand, input_bytes: 1 }));
+        job
+    }
+
     fn by_session(&mut self, session: SessionId) -> Option<&mut Agent> {
         self.agents.iter_mut().find(|a| a.session == Some(session))
     }
@@ -136,6 +149,7 @@ impl World {
             Action::Dispatch { session, attempt, agent, attempts, .. } => {
                 let row = self.rows.get_mut(&attempt.job).expect("only known jobs are given out");
                 assert!(!row.finished, "a finished job is given out");
+                assert!(!row.cancelled, "a cancelled job is given out");
                 assert!(row.attempt.is_none_or(|old| old.token < attempt.token), "tokens grow");
                 (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent.clone()));
                 let index = (0..AGENTS).find(|i| name(*i) == agent).unwrap();
@@ -173,6 +187,7 @@ impl World {
                     FromMaster::Acknowledge { attempt } | FromMaster::Abandon { attempt } => {
                         agent.holding.remove(&attempt);
                     }
+                    FromMaster::Cancel { attempt } => self.cancels.push(attempt),
                     _ => {}
                 }
             }
@@ -181,7 +196,7 @@ impl World {
                     agent.session = None;
                 }
             }
-            Action::Entered(_) | Action::Departed(_) | Action::Ended(_) => {}
+            Action::Entered(_) | Action::Departed(_) | Action::Ended(_) | Action::Wear(_) => {}
         }
     }
 
@@ -209,6 +224,20 @@ impl World {
     fn leave(&mut self, index: usize) {
         if let Some(session) = self.agents[index].session.take() {
             self.handle(Event::Left(session));
+        }
+    }
+
+    /// Cancels, as who is answered sees it: the store knows of it.
+    fn cancel(&mut self, job: JobId) {
+        self.rows.get_mut(&job).unwrap().cancelled = true;
+        self.handle(Event::Cancel(job));
+    }
+
+    /// An agent says that it began with what it holds.
+    fn started(&mut self, index: usize) {
+        let Some(session) = self.agents[index].session else { return };
+        for attempt in self.agents[index].holding.clone() {
+            self.handle(Event::Started { session, attempt });
         }
     }
 
@@ -247,6 +276,7 @@ impl World {
             failures: vec![],
             token: row.attempt.map(|a| a.token),
             holder: row.holder.clone().map(|agent| (agent, UnixTime(0))),
+            cancelled: row.cancelled,
         });
         self.core = Core::new(policy(self.epoch), survivors.collect(), self.moment());
     }
@@ -278,6 +308,7 @@ enum Op {
     Late(usize),
     Return(usize, usize, u8),
     Cancel(usize),
+    Started(usize),
     Recorded,
     Heartbeats,
     Wait(u16),
@@ -296,6 +327,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<usize>().prop_map(Op::Late),
         2 => (agent.clone(), any::<usize>(), 0u8..3).prop_map(|(a, n, r)| Op::Return(a, n, r)),
         1 => any::<usize>().prop_map(Op::Cancel),
+        2 => agent.clone().prop_map(Op::Started),
         5 => Just(Op::Recorded),
         3 => Just(Op::Heartbeats),
         3 => (0u16..7000).prop_map(Op::Wait),
@@ -312,10 +344,7 @@ fn nth<T: Clone>(items: impl Iterator<Item = T>, n: usize) -> Option<T> {
 fn step(world: &mut World, op: Op) {
     match op {
         Op::Submit(n) => {
-            let (job, demand) = (JobId::generate(), demand(n));
-            let row = Row { demand: Arc::clone(&demand), attempts: 0, attempt: None, holder: None, finished: false };
-            world.rows.insert(job, row);
-            world.handle(Event::Submitted(Submitted { job, demand, input_bytes: 1 }));
+            world.submit(demand(n));
         }
         Op::Join(a) => world.join(a),
         Op::Leave(a) => world.leave(a),
@@ -354,9 +383,10 @@ fn step(world: &mut World, op: Op) {
         }
         Op::Cancel(n) => {
             if let Some(job) = nth(world.rows.keys().copied(), n) {
-                world.handle(Event::Cancel(job));
+                world.cancel(job);
             }
         }
+        Op::Started(a) => world.started(a),
         Op::Recorded => world.recorded(),
         Op::Heartbeats => world.heartbeats(),
         Op::Wait(ms) => {

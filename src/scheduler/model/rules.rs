@@ -94,3 +94,85 @@ fn an_attempt_that_the_store_never_noted_is_taken_up_after_a_restart() {
     step(&mut world, Op::Finish(1, 0));
     assert_eq!(world.finished.len(), 1);
 }
+
+/// The agent's connection breaks, it ends what it holds when its own lease does, and comes back.
+fn ends_its_own_leases(world: &mut World, agent: usize) {
+    world.leave(agent);
+    world.agents[agent].holding.clear();
+    world.join(agent);
+}
+
+#[test]
+fn an_attempt_that_began_counts_when_its_agent_ended_it_by_its_own_lease() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    for attempt in 1..=3 {
+        assert_eq!(world.rows.values().next().unwrap().attempts, attempt);
+        world.started(1);
+        ends_its_own_leases(&mut world, 1);
+        assert!(world.agents[1].holding.is_empty(), "not given again at once");
+        for _ in 0..5 {
+            world.heartbeats();
+            step(&mut world, Op::Wait(1000));
+        }
+    }
+    assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
+}
+
+#[test]
+fn an_attempt_that_was_lost_before_it_began_does_not_count() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    for _ in 0..10 {
+        ends_its_own_leases(&mut world, 1);
+        assert_eq!(world.agents[1].holding.len(), 1, "given again at once");
+    }
+    assert_eq!(world.rows.values().next().unwrap().attempts, 1);
+}
+
+#[test]
+fn what_ran_when_the_master_ended_and_is_not_held_any_more_counts() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    world.restart(false);
+    world.agents[1].holding.clear();
+    world.join(1);
+    step(&mut world, Op::Wait(1001));
+    assert_eq!(world.rows.values().next().unwrap().attempts, 2);
+}
+
+#[test]
+fn a_cancel_outlives_the_master_while_the_agent_holds_the_job() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    let attempt = *world.agents[1].holding.first().unwrap();
+    world.cancel(attempt.job);
+    world.restart(false);
+    world.join(1);
+    assert!(world.core.is_current(attempt), "its report is still wanted");
+    assert_eq!(world.cancels, [attempt, attempt], "asked again after the restart");
+}
+
+#[test]
+fn a_cancel_outlives_the_master_when_the_agent_is_gone() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    let job = *world.rows.keys().next().unwrap();
+    world.cancel(job);
+    world.restart(false);
+    step(&mut world, Op::Wait(5001));
+    assert_eq!(world.finished.get(&job), Some(&Outcome::Cancelled));
+}
+
+#[test]
+fn a_cancelled_job_that_waits_ends_at_the_next_start() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    let job = *world.rows.keys().next().unwrap();
+    world.cancel(job);
+    // The store never noted the dispatch, and so has the job waiting.
+    world.restart(true);
+    world.join(1);
+    assert_eq!(world.finished.get(&job), Some(&Outcome::Cancelled));
+    assert!(world.agents[1].holding.is_empty(), "its agent drops it");
+}

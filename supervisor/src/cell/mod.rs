@@ -11,6 +11,7 @@
 pub mod control;
 pub mod inside;
 pub mod mounts;
+pub mod plain;
 mod watch;
 
 use std::fs::File;
@@ -23,6 +24,7 @@ use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
 use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID, StepRequest};
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, pipe2};
 
@@ -48,6 +50,9 @@ pub enum CellError {
     /// A call on its way failed.
     #[error("cannot {0}: {1}")]
     Call(&'static str, #[source] io::Error),
+    /// The kernel gives it no namespaces of its own, or no user in them.
+    #[error("cannot {0}: {1}")]
+    Namespaces(&'static str, #[source] io::Error),
     /// Its cgroup.
     #[error("{0}: {cause}", cause = std::error::Error::source(.0).map(ToString::to_string).unwrap_or_default())]
     Cgroup(#[from] CgroupError),
@@ -157,7 +162,8 @@ impl Cell {
             buffer: vec![0; READ_BYTES],
         };
         if surroundings.kind == CellKind::Namespaced {
-            let mapped = map_user(init, surroundings.host_uid).map_err(call("map the program's user"));
+            let mapped = map_user(init, surroundings.host_uid)
+                .map_err(|error| CellError::Namespaces("map the program's user", error));
             let back = sys::act_as(SUPERVISOR_UID).map_err(call("act as itself again"));
             mapped.and(back)?;
         }
@@ -304,22 +310,32 @@ impl Cell {
             keep_error: self.keep_error,
         };
         if let Meter::Cgroup(group) = self.meter {
-            group.remove()?;
+            // The result is whole. One that stays is named at the end of the job as a leftover.
+            let _ = group.remove();
         }
         Ok(Finished { facts, stdout: self.stdout_capture, stderr: self.stderr_capture })
     }
 
-    /// Every writer is dead, so a pipe holds what it holds and then ends.
+    /// Takes what the pipe still holds: every writer is dead, so then it ends.
+    ///
+    /// Bounded, because a descriptor that a process had sent to itself closes only when the kernel
+    /// collects such sockets.
     fn take_rest(&mut self, stream: Stream) -> Result<(), CellError> {
+        /// For the kernel to close what dead processes held.
+        const REST_MAX: Duration = Duration::from_millis(100);
+        let deadline = clock::now() + REST_MAX;
         loop {
-            let open = match stream {
-                Stream::Stdout => self.stdout.is_some(),
-                Stream::Stderr => self.stderr.is_some(),
+            let pipe = match stream {
+                Stream::Stdout => &self.stdout,
+                Stream::Stderr => &self.stderr,
             };
-            if !open {
-                return Ok(());
+            let Some(file) = pipe else { return Ok(()) };
+            let left = deadline.saturating_sub(clock::now());
+            match clock::poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], left) {
+                Ok(0) => return Ok(()),
+                Ok(_) | Err(nix::Error::EINTR) => self.take_output(stream)?,
+                Err(errno) => return Err(CellError::Call("wait for a stream", errno.into())),
             }
-            self.take_output(stream)?;
         }
     }
 }
@@ -349,16 +365,16 @@ fn pipe() -> io::Result<(File, OwnedFd)> {
 /// message queues, namespaces) for the user that made it, too. Made by uid 0, all cells of a host
 /// would share one allowance with each other and with the host's root.
 fn begin_process(surroundings: &Surroundings) -> Result<sys::Fork, CellError> {
-    let made = match surroundings.kind {
-        CellKind::Plain => sys::fork(0),
+    match surroundings.kind {
+        CellKind::Plain => sys::fork(0).map_err(call("make a process")),
         CellKind::Namespaced => {
             sys::act_as(surroundings.host_uid).map_err(call("act as the owner of a cell"))?;
-            sys::fork(sys::CELL_NAMESPACES).inspect_err(|_| {
+            sys::fork(sys::CELL_NAMESPACES).map_err(|error| {
                 let _ = sys::act_as(SUPERVISOR_UID);
+                CellError::Namespaces("make a process in new namespaces", error)
             })
         }
-    };
-    made.map_err(call("make a process in new namespaces"))
+    }
 }
 
 /// Says who the program's user is outside (user_namespaces(7)); needs `CAP_SETUID` and `CAP_SETGID`.

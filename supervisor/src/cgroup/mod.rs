@@ -11,6 +11,7 @@ mod v2;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,6 +92,25 @@ impl Parent {
         }
     }
 
+    /// The same, and where cells that are pinned to cores have theirs.
+    fn all_directories(&self) -> Vec<PathBuf> {
+        let all = match self.version {
+            CgroupVersion::V1 => v1::directories(&self.root, &self.path, true),
+            CgroupVersion::V2 => self.directories(),
+        };
+        all.into_iter().filter(|directory| directory.exists()).collect()
+    }
+
+    /// Lets nobody but the supervisor's user look into it. Plain cells see the container's files,
+    /// and version 1 has a file in each group that everyone may write (`cgroup.event_control`).
+    pub fn close_to_others(&self) -> Result<()> {
+        for directory in self.all_directories() {
+            let closed = fs::set_permissions(&directory, fs::Permissions::from_mode(0o700));
+            closed.map_err(CgroupError::of("close", &directory))?;
+        }
+        Ok(())
+    }
+
     /// The container's memory and process limits, in bytes and processes.
     pub fn own_limits(&self) -> (Option<u64>, Option<u64>) {
         let (memory, pids) = match self.version {
@@ -104,7 +124,7 @@ impl Parent {
     /// Groups of cells that still exist.
     pub fn leftover_cells(&self) -> Vec<String> {
         let mut names = Vec::new();
-        for directory in self.directories() {
+        for directory in self.all_directories() {
             for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 if name.starts_with("cell-") {
@@ -122,7 +142,10 @@ impl Parent {
         self.cells_made += 1;
         let path = self.path.join(format!("cell-{}", self.cells_made));
         let layout = match self.version {
-            CgroupVersion::V1 => v1::layout(&self.root, &path, limits, cpus),
+            CgroupVersion::V1 => {
+                let pin = cpus.map(|cpus| v1::pin(&self.root, &self.path, cpus)).transpose()?;
+                v1::layout(&self.root, &path, limits, pin.as_ref())
+            }
             CgroupVersion::V2 => v2::layout(&self.root, &path, limits, cpus),
         };
         CellGroup::make(layout)
@@ -269,6 +292,18 @@ fn bandwidth(cpu_millis: u32) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    pub const LIMITS: StepLimits = StepLimits {
+        cpu_ms: 1,
+        wall_ms: 1,
+        memory_bytes: 64 << 20,
+        pids: 7,
+        output_bytes: 1,
+        report_bytes: 1,
+        file_bytes: 1,
+        stack_bytes: 1,
+        cpu_millis: 500,
+    };
 
     #[test]
     fn event_files_of_both_versions_are_read() {

@@ -1,11 +1,12 @@
 //! Files of cgroup version 1: one hierarchy per controller.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use enclos_protocol::limits::StepLimits;
 
-use super::{Layout, Setting, bandwidth};
+use super::{CgroupError, Layout, Result, Setting, bandwidth};
 
 const CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
 
@@ -20,8 +21,23 @@ pub fn own_limits(root: &Path, path: &Path) -> (PathBuf, PathBuf) {
     (root.join("memory").join(path).join("memory.limit_in_bytes"), root.join("pids").join(path).join("pids.max"))
 }
 
+/// What a cpuset must have before it takes a process.
+pub struct Pin {
+    /// Cores, as a list.
+    pub cpus: String,
+    /// Memory nodes, as a list.
+    pub mems: String,
+}
+
+/// Pins to `cpus`, with the memory nodes that the group at `parent` has: which there are differs by host.
+pub fn pin(root: &Path, parent: &Path, cpus: &str) -> Result<Pin> {
+    let file = root.join("cpuset").join(parent).join("cpuset.mems");
+    let mems = fs::read_to_string(&file).map_err(CgroupError::of("read", &file))?;
+    Ok(Pin { cpus: cpus.to_owned(), mems: mems.trim().to_owned() })
+}
+
 /// The group at `path` with `limits`.
-pub fn layout(root: &Path, path: &Path, limits: &StepLimits, cpus: Option<&str>) -> Layout {
+pub fn layout(root: &Path, path: &Path, limits: &StepLimits, pin: Option<&Pin>) -> Layout {
     let file = |controller: &str, name: &str| root.join(controller).join(path).join(name);
     let (quota, period) = bandwidth(limits.cpu_millis);
     let set = |path: PathBuf, value: String| Setting { path, value, optional: false };
@@ -33,11 +49,11 @@ pub fn layout(root: &Path, path: &Path, limits: &StepLimits, cpus: Option<&str>)
         set(file("cpu", "cpu.cfs_quota_us"), quota.to_string()),
         set(file("pids", "pids.max"), limits.pids.to_string()),
     ];
-    if let Some(cpus) = cpus {
-        settings.push(set(file("cpuset", "cpuset.mems"), "0".into()));
-        settings.push(set(file("cpuset", "cpuset.cpus"), cpus.to_owned()));
+    if let Some(Pin { cpus, mems }) = pin {
+        settings.push(set(file("cpuset", "cpuset.mems"), mems.clone()));
+        settings.push(set(file("cpuset", "cpuset.cpus"), cpus.clone()));
     }
-    let directories = directories(root, path, cpus.is_some());
+    let directories = directories(root, path, pin.is_some());
     Layout {
         settings,
         members: directories.iter().map(|d| d.join("cgroup.procs")).collect(),
@@ -69,5 +85,19 @@ mod tests {
         let root = Path::new("/g");
         assert_eq!(directories(root, Path::new("c/cell-1"), false).len(), 4);
         assert!(directories(root, Path::new("c/cell-1"), true).contains(&PathBuf::from("/g/cpuset/c/cell-1")));
+    }
+
+    #[test]
+    fn a_pinned_cell_has_its_core_and_the_memory_nodes_of_its_container() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("cpuset/c")).unwrap();
+        fs::write(root.path().join("cpuset/c/cpuset.mems"), "0-1\n").unwrap();
+        let pin = pin(root.path(), Path::new("c"), "3").unwrap();
+        let limits = super::super::tests::LIMITS;
+        let layout = layout(root.path(), Path::new("c/cell-1"), &limits, Some(&pin));
+        let cell = root.path().join("cpuset/c/cell-1");
+        let value = |name: &str| layout.settings.iter().find(|s| s.path == cell.join(name)).map(|s| s.value.as_str());
+        assert_eq!((value("cpuset.cpus"), value("cpuset.mems")), (Some("3"), Some("0-1")));
+        assert!(layout.members.contains(&cell.join("cgroup.procs")));
     }
 }

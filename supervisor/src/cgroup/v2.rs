@@ -82,18 +82,8 @@ mod tests {
 
     #[test]
     fn swap_is_refused_so_that_memory_is_the_whole_limit() {
-        let limits = StepLimits {
-            cpu_ms: 1,
-            wall_ms: 1,
-            memory_bytes: 64 << 20,
-            pids: 7,
-            output_bytes: 1,
-            report_bytes: 1,
-            file_bytes: 1,
-            stack_bytes: 1,
-            cpu_millis: 500,
-        };
-        let layout = layout(Path::new("/g"), Path::new("c/cell-1"), &limits, None);
+        let limits = super::super::tests::LIMITS;
+        let layout = layout(Path::new("/g"), Path::new("c/cell-1"), &limits, Some("2"));
         let value = |name: &str| {
             let wanted = Path::new("/g/unified/c/cell-1").join(name);
             layout.settings.iter().find(|s| s.path == wanted).map(|s| s.value.as_str())
@@ -102,5 +92,6 @@ mod tests {
         assert_eq!(value("memory.swap.max"), Some("0"));
         assert_eq!(value("cpu.max"), Some("25000 50000"));
         assert_eq!(value("pids.max"), Some("7"));
+        assert_eq!(value("cpuset.cpus"), Some("2"));
     }
 }

@@ -4,7 +4,8 @@
 //!  fetching ─▶ imaging ─▶ claiming ─▶ entering ─▶ compiling ─▶ running ─▶ leaving ─▶ Finished
 //!     │           │           │        │   │          │           │          │
 //!     │           │           │        │   └──────────┴── sandbox ┴─ failed ─┴──▶ Returned (failed)
-//!     └───────────┴───────────┴────────┴── failed ─────────────────────────────▶ Returned (failed)
+//!     │           └── no image ──────────────────────────────────────────────────▶ Returned (no room)
+//!     └───────────────────────┴────────┴── failed ─────────────────────────────▶ Returned (failed)
 //!
 //!  stopped anywhere: cancelled ─▶ Finished (cancelled) │ draining ─▶ Returned (draining) │ abandoned ─▶ nothing
 //! ```
@@ -12,7 +13,8 @@
 //! Before a sandbox is claimed a stop drops the work where it stands. Once
 //! entered, a stop ends the running step and leaves by the ordinary way, so
 //! that the sandbox can serve on. What the program did is never a failure here:
-//! only engine, image or sandbox can fail an attempt.
+//! only engine or sandbox can fail an attempt. An image that cannot be made
+//! hands the job back uncounted.
 
 pub mod input;
 mod steps;
@@ -29,14 +31,18 @@ use enclos_protocol::outcome::{self, Outcome, StepFacts};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::cores::{CoreSlot, Cores};
 use crate::images_source::ImageSource;
-use crate::pool::{ClaimError, Claimed, Condition, Pool};
-use crate::sandbox::{Listener, SandboxError, chain};
+use crate::pool::{ClaimError, Claimed, Condition, ImageKey, Pool};
+use crate::sandbox::{JobRoom, Listener, SandboxError, chain};
 use crate::stop::{Cause, Stop};
 use input::{FetchError, InputClient};
 
 /// Sandboxes that are tried before an attempt fails: an idle one can have ended unnoticed.
 const ENTER_TRIES_MAX: u32 = 3;
+
+/// Times that an attempt has an image made anew that the engine turned out not to have.
+const REMAKES_MAX: u32 = 2;
 
 /// What all attempts of an agent share.
 pub struct Workshop {
@@ -50,8 +56,10 @@ pub struct Workshop {
     pub inputs: InputClient,
     /// What the agent's sandboxes offer.
     pub isolation: Isolation,
-    /// The weakest reuse that the operator allows.
+    /// The weakest reuse that is allowed here.
     pub reuse: Reuse,
+    /// Cores that jobs are pinned to, one each; `None`: they are not.
+    pub cores: Option<Cores>,
 }
 
 /// What an attempt tells while it runs.
@@ -90,6 +98,8 @@ enum AttemptError {
     Entry,
     #[error("image '{image}' could not be made: {reason}")]
     Image { image: String, reason: String },
+    #[error("every core has its job already")]
+    Core,
     #[error("no sandbox was to be had")]
     Claim(#[from] ClaimError),
     #[error("the sandbox failed")]
@@ -143,6 +153,10 @@ impl Attempt {
                 let message = chain(&error);
                 tracing::warn!(job = %self.id.job, error = message, "attempt failed");
                 match self.stop.cause() {
+                    // No job is to blame for a missing toolchain: it waits, here or elsewhere.
+                    None if matches!(error, AttemptError::Image { .. }) => {
+                        return End::Returned(ReturnReason::NoRoom);
+                    }
                     None => return End::Returned(ReturnReason::Failed { message }),
                     // Whoever wanted its end has it, in whatever way it came.
                     cause => cause,
@@ -176,17 +190,21 @@ impl Attempt {
         if !input.files.iter().any(|f| f.path == self.spec.entry) {
             return Err(AttemptError::Entry.into());
         }
-        let image = self.stop.or(workshop.images.ensure(&language.image)).await.map_err(stopped)?;
-        let image = image.map_err(|reason| AttemptError::Image { image: language.image.clone(), reason })?;
+        let image = self.image(workshop, &language.image).await?;
         let reuse = self.spec.reuse.max(workshop.reuse);
+        // Held until the job has left its sandbox, on every way out.
+        let core = workshop.cores.as_ref().map(|cores| cores.take().ok_or(AttemptError::Core)).transpose()?;
+        let room = JobRoom {
+            memory_bytes: steps::memory_bytes_max(language, &self.spec),
+            cpus: core.as_ref().map(CoreSlot::list),
+        };
         let mut tries = 0;
         let mut claimed = loop {
             tries += 1;
-            let claim = workshop.pool.claim(image.clone(), self.spec.binding.clone(), reuse);
-            let mut claimed = self.stop.or(claim).await.map_err(stopped)??;
+            let mut claimed = self.claim(workshop, &image, reuse).await?;
             *sandbox_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
             // Not raced with the stop: a request cut short would cost the sandbox, and it takes moments.
-            match claimed.sandbox().begin_job(&input).await {
+            match claimed.sandbox().begin_job(&input, room.clone()).await {
                 Ok(()) => break claimed,
                 Err(error) => {
                     claimed.give_back(Condition::Broken);
@@ -199,7 +217,33 @@ impl Attempt {
             }
         };
         let ended = self.inside(&mut claimed, language, &input, steps).await;
-        leave(claimed, ended).await
+        let left = leave(claimed, ended).await;
+        drop(core);
+        left
+    }
+
+    /// The image `name`, made if it is missing.
+    async fn image(&self, workshop: &Workshop, name: &str) -> Result<ImageKey, Broken> {
+        let image = self.stop.or(workshop.images.ensure(name)).await.map_err(Broken::Stopped)?;
+        Ok(image.map_err(|reason| AttemptError::Image { image: name.to_owned(), reason })?)
+    }
+
+    /// A sandbox of `image`. An image that the engine has lost (someone pruned it) is made anew.
+    async fn claim(&self, workshop: &Workshop, image: &ImageKey, reuse: Reuse) -> Result<Claimed, Broken> {
+        let mut image = image.clone();
+        let mut remakes = 0;
+        loop {
+            let claim = workshop.pool.claim(image.clone(), self.spec.binding.clone(), reuse);
+            match self.stop.or(claim).await.map_err(Broken::Stopped)? {
+                Err(ClaimError::NoImage(reason)) if remakes < REMAKES_MAX => {
+                    remakes += 1;
+                    tracing::warn!(image = image.name, reason, "image is gone, it is made anew");
+                    workshop.images.vanished(&image.name);
+                    image = self.image(workshop, &image.name).await?;
+                }
+                claimed => return Ok(claimed?),
+            }
+        }
     }
 
     /// Compiles and runs in an entered sandbox.

@@ -9,6 +9,12 @@ use enclos_protocol::job::{JobInput, JobPath, JobSpec};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::supervisor_link::{StdinSource, StepRequest, Workspace};
 
+/// Memory that no step uses more of, in bytes.
+pub(super) fn memory_bytes_max(language: &Language, spec: &JobSpec) -> u64 {
+    let compile = language.compile.as_ref().map_or(0, |_| spec.compile_limits.memory_bytes);
+    compile.max(spec.run_limits.memory_bytes)
+}
+
 /// The compile step, where the language has one.
 pub(super) fn compile(language: &Language, spec: &JobSpec, input: &JobInput) -> Option<StepRequest> {
     let command = language.compile.as_ref()?;

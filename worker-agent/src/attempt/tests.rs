@@ -1,10 +1,10 @@
 //! Every way through an attempt, over the fake engine.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
 use enclos_protocol::supervisor_link::{StdinSource, Workspace};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::*;
@@ -26,7 +26,7 @@ struct Bench {
 impl Bench {
     fn new(language: &str) -> Self {
         let engine = Arc::new(FakeEngine::default());
-        let images = Arc::new(FakeImages { gate: watch::channel(Some(true)).0 });
+        let images = Arc::new(FakeImages::default());
         let (pool, task) = Pool::new(host(&engine), BOUNDS);
         let mut pool_task = JoinSet::new();
         pool_task.spawn(task);
@@ -142,12 +142,31 @@ async fn a_failed_start_returns_the_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_image_that_cannot_be_made_returns_the_job() {
+async fn an_image_that_cannot_be_made_costs_the_job_no_attempt() {
     let mut bench = Bench::new("python");
     bench.images.gate.send_replace(Some(false));
-    let End::Returned(ReturnReason::Failed { message }) = bench.run().await else { panic!("returned") };
-    assert_eq!(message, "image 'python' could not be made: scripted");
+    assert_eq!(bench.run().await, End::Returned(ReturnReason::NoRoom));
+    assert_eq!(bench.finish().await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_was_removed_is_made_anew_within_the_attempt() {
+    let mut bench = Bench::new("python");
+    bench.engine.fail(Failing::NoImage);
+    assert_eq!(report(bench.run().await).outcome, Outcome::Ok);
+    assert_eq!(bench.images.vanished.load(Ordering::Relaxed), 1);
     bench.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_always_gone_ends_the_attempt() {
+    let mut bench = Bench::new("python");
+    for _ in 0..=REMAKES_MAX {
+        bench.engine.fail(Failing::NoImage);
+    }
+    assert!(matches!(bench.run().await, End::Returned(ReturnReason::Failed { .. })));
+    assert_eq!(bench.images.vanished.load(Ordering::Relaxed), 2);
+    assert_eq!(bench.finish().await, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ use enclos_protocol::supervisor_link::CgroupVersion;
 const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
 /// v1 controllers of which cells are told.
 const USED_V1: [&str; 5] = ["cpu", "cpuacct", "cpuset", "memory", "pids"];
+/// v2 controllers of which cells are told; a host may be without the cpuset one.
+const USED_V2: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
 /// One mounted hierarchy and what it controls.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,10 +22,12 @@ pub struct Hierarchy {
 }
 
 impl Hierarchy {
-    /// The one hierarchy of v2.
+    /// The one hierarchy of v2, with those of the `offered` controllers that we use.
     #[must_use]
-    pub fn unified(mount: &Path) -> Self {
-        Self { mount: mount.to_owned(), controllers: NEEDED.map(str::to_owned).to_vec() }
+    pub fn unified(mount: &Path, offered: &str) -> Self {
+        let is_offered = |name: &&str| offered.split_whitespace().any(|c| c == *name);
+        let controllers = USED_V2.into_iter().filter(is_offered).map(str::to_owned).collect();
+        Self { mount: mount.to_owned(), controllers }
     }
 }
 
@@ -84,7 +88,9 @@ impl Layout {
         }
         let missing_v2 = missing(|name| v2_controllers.split_whitespace().any(|c| c == name));
         match unified {
-            Some(mount) if missing_v2.is_empty() => Ok(Self::V2 { hierarchy: Hierarchy::unified(&mount), mount }),
+            Some(mount) if missing_v2.is_empty() => {
+                Ok(Self::V2 { hierarchy: Hierarchy::unified(&mount, v2_controllers), mount })
+            }
             Some(_) => Err(DetectError::Missing { missing: missing_v2 }),
             None => Err(DetectError::Missing { missing: missing_v1 }),
         }
@@ -242,6 +248,9 @@ pub(crate) mod tests {
         let layout = Layout::from_texts(V2, "cpuset cpu io memory hugetlb pids rdma misc\n").unwrap();
         assert_eq!(layout.version(), CgroupVersion::V2);
         assert_eq!(layout.mounts(), [Path::new("/sys/fs/cgroup")]);
+        assert_eq!(binds(&layout), ["/sys/fs/cgroup: cpu cpuset memory pids"]);
+        assert!(layout.mount_of("cpuset").is_some());
+        assert!(Layout::from_texts(V2, "cpu memory pids").unwrap().mount_of("cpuset").is_none());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! (pure), this module writes it. It must not follow a path that comes from a
 //! sandbox: every name here is the agent's own.
 
+mod abandoned;
 pub mod detect;
 pub mod writes;
 
@@ -22,11 +23,14 @@ use std::{fs, io};
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::supervisor_link::CGROUP_DIR;
 
+pub use abandoned::Hold;
 pub use detect::{DetectError, Layout};
 pub use writes::TreeLimits;
 
 use crate::engine::CgroupMount;
 
+/// Begin of the names of all agents' trees.
+const PREFIX: &str = "enclos-";
 /// Times that a directory is tried to be removed: the kernel needs a moment after the last process.
 const REMOVE_TRIES_MAX: u32 = 50;
 /// Pause between two tries.
@@ -76,7 +80,7 @@ impl CgroupTree {
     /// The tree of `agent`; nothing is made yet.
     #[must_use]
     pub fn new(layout: Layout, agent: &AgentName) -> Self {
-        Self { layout, root: format!("enclos-{agent}") }
+        Self { layout, root: format!("{PREFIX}{agent}") }
     }
 
     /// What the host has.
@@ -90,8 +94,8 @@ impl CgroupTree {
     /// # Errors
     /// [`CgroupError`] names the file.
     pub fn make_agent(&self, limits: &TreeLimits) -> Result<(), CgroupError> {
-        if let Layout::V2 { mount, .. } = &self.layout {
-            enable_controllers(mount)?;
+        if let Layout::V2 { mount, hierarchy } = &self.layout {
+            enable_controllers(mount, &hierarchy.controllers)?;
         }
         for hierarchy in self.layout.used() {
             let directory = hierarchy.mount.join(&self.root);
@@ -99,12 +103,18 @@ impl CgroupTree {
             for write in writes::agent(&self.layout, &hierarchy.controllers, limits) {
                 write_value(&directory, &write)?;
             }
-            inherit_cpuset(&directory, &hierarchy.controllers)?;
+            self.inherit_cpuset(&directory, &hierarchy.controllers)?;
         }
-        if let Layout::V2 { mount, .. } = &self.layout {
-            enable_controllers(&mount.join(&self.root))?;
+        if let Layout::V2 { mount, hierarchy } = &self.layout {
+            enable_controllers(&mount.join(&self.root), &hierarchy.controllers)?;
         }
         Ok(())
+    }
+
+    /// Whether cells can be pinned to cores.
+    #[must_use]
+    pub fn can_pin(&self) -> bool {
+        self.layout.mount_of("cpuset").is_some()
     }
 
     /// Makes the parent of one sandbox's container; `name` is a single component of the agent's choice.
@@ -116,19 +126,40 @@ impl CgroupTree {
         for hierarchy in self.layout.used() {
             let directory = hierarchy.mount.join(&self.root).join(name);
             make(&directory)?;
-            inherit_cpuset(&directory, &hierarchy.controllers)?;
+            self.inherit_cpuset(&directory, &hierarchy.controllers)?;
             match &self.layout {
                 Layout::V1 { .. } => {
                     binds
                         .extend(hierarchy.controllers.iter().map(|c| (directory.clone(), format!("{CGROUP_DIR}/{c}"))));
                 }
                 Layout::V2 { .. } => {
-                    enable_controllers(&directory)?;
+                    enable_controllers(&directory, &hierarchy.controllers)?;
                     binds.push((directory, format!("{CGROUP_DIR}/unified")));
                 }
             }
         }
         Ok(CgroupMount { parent: format!("/{}/{name}", self.root), binds })
+    }
+
+    /// Limits the memory of one sandbox as a whole, for as long as it lives.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`] names the file.
+    pub fn limit_sandbox(&self, name: &str, memory_bytes: u64) -> Result<(), CgroupError> {
+        let Some(mount) = self.layout.mount_of("memory") else { return Ok(()) };
+        let directory = mount.join(&self.root).join(name);
+        writes::memory(&self.layout, memory_bytes).iter().try_for_each(|write| write_value(&directory, write))
+    }
+
+    /// v1: a new cpuset is empty and takes no process until it is given what its parent has.
+    fn inherit_cpuset(&self, directory: &Path, controllers: &[String]) -> Result<(), CgroupError> {
+        let is_empty = matches!(self.layout, Layout::V1 { .. }) && controllers.iter().any(|c| c == "cpuset");
+        let Some(parent) = directory.parent().filter(|_| is_empty) else { return Ok(()) };
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let value = fs::read_to_string(parent.join(file)).unwrap_or_default().trim().to_owned();
+            write_value(directory, &writes::Write { file, value, optional: true })?;
+        }
+        Ok(())
     }
 
     /// Gives the container's own cgroup to `uid`, the user of the host that its uid 0 is mapped to.
@@ -216,26 +247,9 @@ fn write_value(directory: &Path, write: &writes::Write) -> Result<(), CgroupErro
     }
 }
 
-/// v2: lets the children of `directory` have the controllers that we use.
-fn enable_controllers(directory: &Path) -> Result<(), CgroupError> {
-    for value in writes::SUBTREE_CONTROLLERS {
-        write_value(
-            directory,
-            &writes::Write { file: "cgroup.subtree_control", value: value.to_owned(), optional: false },
-        )?;
-    }
-    Ok(())
-}
-
-/// v1: a new cpuset is empty and takes no process until it is given what its parent has.
-fn inherit_cpuset(directory: &Path, controllers: &[String]) -> Result<(), CgroupError> {
-    let parent = directory.parent().filter(|_| controllers.iter().any(|c| c == "cpuset"));
-    let Some(parent) = parent else { return Ok(()) };
-    for file in ["cpuset.cpus", "cpuset.mems"] {
-        let value = fs::read_to_string(parent.join(file)).unwrap_or_default().trim().to_owned();
-        write_value(directory, &writes::Write { file, value, optional: true })?;
-    }
-    Ok(())
+/// v2: lets the children of `directory` have `controllers`.
+fn enable_controllers(directory: &Path, controllers: &[String]) -> Result<(), CgroupError> {
+    writes::subtree(controllers).iter().try_for_each(|write| write_value(directory, write))
 }
 
 /// Removes `directory` and what is below it, leaves first. One that is not there is a success.
@@ -277,10 +291,27 @@ mod tests {
         assert!(!tree.outside_of("8", inside).is_empty());
     }
 
+    #[test]
+    fn one_sandbox_is_limited_without_its_neighbours() {
+        let root = tempfile::tempdir().unwrap();
+        let hierarchy = detect::Hierarchy::unified(root.path(), "cpu memory pids");
+        let layout = Layout::V2 { mount: root.path().to_owned(), hierarchy };
+        let tree = CgroupTree::new(layout, &"a".parse().unwrap());
+        let limit = |sandbox: &str| root.path().join("enclos-a").join(sandbox).join("memory.max");
+        for sandbox in ["1", "2"] {
+            fs::create_dir_all(limit(sandbox).parent().unwrap()).unwrap();
+        }
+        tree.limit_sandbox("1", 4096).unwrap();
+        assert_eq!(fs::read_to_string(limit("1")).unwrap(), "4096");
+        assert!(!limit("2").exists());
+        assert!(tree.limit_sandbox("3", 4096).is_err());
+    }
+
     #[tokio::test]
     async fn removal_of_what_is_not_there_is_a_success() {
         let root = tempfile::tempdir().unwrap();
-        let layout = Layout::V2 { mount: root.path().to_owned(), hierarchy: detect::Hierarchy::unified(root.path()) };
+        let hierarchy = detect::Hierarchy::unified(root.path(), "cpu memory pids");
+        let layout = Layout::V2 { mount: root.path().to_owned(), hierarchy };
         let tree = CgroupTree::new(layout, &"a".parse().unwrap());
         fs::create_dir_all(root.path().join("enclos-a/1/c/cell")).unwrap();
         tree.remove_sandbox("1").await.unwrap();

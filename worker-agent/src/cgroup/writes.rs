@@ -5,9 +5,6 @@ use super::Layout;
 /// Length of a period of the processor quota, in microseconds.
 const CPU_PERIOD_US: u64 = 100_000;
 
-/// v2: what each level lets its children have, one write each, so that a failure names its controller.
-pub const SUBTREE_CONTROLLERS: [&str; 3] = ["+cpu", "+memory", "+pids"];
-
 /// Limits of all sandboxes of an agent together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TreeLimits {
@@ -38,21 +35,33 @@ fn optional(file: &'static str, value: impl ToString) -> Write {
     Write { file, value: value.to_string(), optional: true }
 }
 
+/// What limits the memory and swap of a group in a hierarchy with the memory controller.
+#[must_use]
+pub fn memory(layout: &Layout, memory_bytes: u64) -> Vec<Write> {
+    match layout {
+        Layout::V1 { .. } => vec![
+            needed("memory.limit_in_bytes", memory_bytes),
+            // Only where the kernel counts swap; without, no program of a sandbox gets any by its own limit.
+            optional("memory.memsw.limit_in_bytes", memory_bytes),
+        ],
+        Layout::V2 { .. } => vec![needed("memory.max", memory_bytes), optional("memory.swap.max", 0)],
+    }
+}
+
+/// v2: lets the children of a group have these controllers; one write each, so that a failure names its controller.
+#[must_use]
+pub fn subtree(controllers: &[String]) -> Vec<Write> {
+    controllers.iter().map(|controller| needed("cgroup.subtree_control", format!("+{controller}"))).collect()
+}
+
 /// What is written to the agent's directory in a hierarchy with these controllers, in order.
 #[must_use]
 pub fn agent(layout: &Layout, controllers: &[String], limits: &TreeLimits) -> Vec<Write> {
     let quota_us = u64::from(limits.cpu_millis) * CPU_PERIOD_US / 1000;
     let of_controller = |controller: &str| match (layout, controller) {
-        (Layout::V1 { .. }, "memory") => vec![
-            needed("memory.limit_in_bytes", limits.memory_bytes),
-            // Only where the kernel counts swap; without, no program of a sandbox gets any by its own limit.
-            optional("memory.memsw.limit_in_bytes", limits.memory_bytes),
-        ],
+        (_, "memory") => memory(layout, limits.memory_bytes),
         (Layout::V1 { .. }, "cpu") => {
             vec![needed("cpu.cfs_period_us", CPU_PERIOD_US), needed("cpu.cfs_quota_us", quota_us)]
-        }
-        (Layout::V2 { .. }, "memory") => {
-            vec![needed("memory.max", limits.memory_bytes), optional("memory.swap.max", 0)]
         }
         (Layout::V2 { .. }, "cpu") => vec![needed("cpu.max", format!("{quota_us} {CPU_PERIOD_US}"))],
         (_, "pids") => vec![needed("pids.max", limits.pids)],
@@ -93,5 +102,15 @@ mod tests {
         memory.swap.max = 0 (optional)
         pids.max = 4096
         ");
+    }
+
+    #[test]
+    fn v2_hands_down_cores_where_the_host_has_the_controller() {
+        let handed_down = |offered: &str| {
+            let layout = Layout::from_texts("1 0 0:1 / /c rw - cgroup2 cgroup2 rw\n", offered).unwrap();
+            subtree(&layout.used()[0].controllers).into_iter().map(|w| w.value).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(handed_down("cpuset cpu io memory pids"), "+cpu +cpuset +memory +pids");
+        assert_eq!(handed_down("cpu io memory pids"), "+cpu +memory +pids");
     }
 }

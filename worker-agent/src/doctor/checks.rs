@@ -1,6 +1,7 @@
 //! The judgement: facts → verdicts, with what to do. Pure.
 
 use super::facts::{Engine, Facts};
+use crate::engine::profile;
 
 /// Oldest engine that has what sandboxes need: API 1.41, Docker 20.10.
 const API_MIN: (u32, u32) = (1, 41);
@@ -10,6 +11,11 @@ const DISK_FAIL_BYTES: u64 = 2_000_000_000;
 const DISK_WARN_BYTES: u64 = 5_000_000_000;
 /// User namespaces that a busy agent needs: one per cell and some that are on their way out.
 const NAMESPACES_MIN: u64 = 1024;
+
+/// What it costs to be without cgroups of the agent's own.
+const SAMPLED: &str = "without them the agent starts only with '--allow-sampled': a step's memory and process limits \
+                       are then looked at from time to time and can be passed in between, its CPU time and memory are \
+                       lower bounds, and only the limits of its container hold at every moment";
 
 /// How a check came out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
@@ -78,9 +84,11 @@ fn cgroup_driver(engine: &Engine) -> Check {
     if engine.cgroup_driver == "cgroupfs" {
         return ok("cgroup driver", found);
     }
-    let advice = "sandboxes need cgroups of their own beneath the agent's, which this driver does not allow: put \
-                  \"exec-opts\": [\"native.cgroupdriver=cgroupfs\"] into /etc/docker/daemon.json and restart the \
-                  engine; until then CPU time and memory are sampled";
+    let advice = format!(
+        "sandboxes need cgroups of their own beneath the agent's, which this driver does not allow: put \
+         \"exec-opts\": [\"native.cgroupdriver=cgroupfs\"] into /etc/docker/daemon.json and restart the engine; \
+         {SAMPLED}"
+    );
     check("cgroup driver", Verdict::Warn, found, advice)
 }
 
@@ -116,7 +124,7 @@ fn seccomp(engine: &Engine) -> Check {
 }
 
 fn gvisor(engine: &Engine) -> Check {
-    if engine.runtimes.iter().any(|r| r == "runsc") {
+    if engine.runtimes.iter().any(|r| r == profile::GVISOR_RUNTIME) {
         return ok("gVisor", "runtime 'runsc' is registered");
     }
     let found = "not registered; needed only for '--isolation gvisor'";
@@ -132,7 +140,7 @@ fn cgroups(facts: &Facts) -> Check {
     match &facts.cgroups.make_problem {
         None => ok("cgroups", "this user can make cgroups: each step gets its own, with exact limits and counters"),
         Some(problem) => {
-            let advice = "run the agent as root, or delegate a cgroup to it; else CPU time and memory are sampled";
+            let advice = format!("run the agent as root, or delegate a cgroup to it; {SAMPLED}");
             check("cgroups", Verdict::Warn, format!("this user cannot make cgroups: {problem}"), advice)
         }
     }
@@ -314,6 +322,19 @@ mod tests {
         });
         assert_eq!(verdict(&loaded, "AppArmor"), Verdict::Ok);
         assert_eq!(verdict(&loaded, "user namespaces"), Verdict::Ok);
+    }
+
+    #[test]
+    fn without_cgroups_of_its_own_an_operator_is_told_which_limits_are_hard() {
+        let changes: [fn(&mut Facts); 2] = [
+            |f| f.cgroups.make_problem = Some("permission denied".into()),
+            |f| f.engine.as_mut().unwrap().cgroup_driver = "systemd".into(),
+        ];
+        for change in changes {
+            let warned = evaluate(&with(change)).into_iter().find(|c| c.verdict == Verdict::Warn);
+            let advice = warned.expect("it is not well").advice;
+            assert!(advice.contains("only the limits of its container hold at every moment"), "{advice}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Reads the facts. Every question that gets no answer leaves its fact at "not known".
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,16 +12,12 @@ use enclos_images::folder::BASE;
 use tokio::process::Command;
 
 use super::facts::{AppArmor, Cgroups, Engine, Facts, Namespaces, Timing};
-use super::fix::PROFILE;
+use crate::cgroup::{DetectError, Layout};
+use crate::engine::apparmor;
 use crate::images::sandbox_image;
 
 /// How long the engine may take for one answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// Controllers that sandboxes need.
-const CONTROLLERS: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
-/// Where cgroups are mounted.
-const CGROUP_ROOT: &str = "/sys/fs/cgroup";
-
 /// All facts of this host.
 pub(super) async fn collect(images_dir: Option<&Path>) -> Facts {
     let mut facts = Facts {
@@ -32,7 +27,6 @@ pub(super) async fn collect(images_dir: Option<&Path>) -> Facts {
             unprivileged_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
         },
-        apparmor: apparmor(),
         timing: timing(),
         ..Facts::default()
     };
@@ -45,6 +39,7 @@ pub(super) async fn collect(images_dir: Option<&Path>) -> Facts {
         }
         Err(problem) => facts.engine_problem = problem,
     }
+    facts.apparmor = apparmor(facts.engine.as_ref());
     facts
 }
 
@@ -87,46 +82,32 @@ async fn images(docker: &Docker, images_dir: Option<&Path>) -> Vec<(String, bool
     images
 }
 
-/// v2 has one tree and no `cpuacct`; v1 one tree per controller, perhaps under joint names with links.
+/// As the agent sees them, and whether one can be made where it makes its own.
 fn cgroups() -> Cgroups {
-    let root = Path::new(CGROUP_ROOT);
-    let name = format!("enclos-doctor-{}", std::process::id());
-    let unified = fs::read_to_string(root.join("cgroup.controllers")).ok();
-    let (missing, places) = match unified {
-        Some(offered) => {
-            let offered: Vec<&str> = offered.split_whitespace().collect();
-            let missing = CONTROLLERS.iter().filter(|c| **c != "cpuacct" && !offered.contains(c));
-            (missing.map(|c| (*c).to_owned()).collect(), vec![root.join(&name)])
-        }
-        None => {
-            let (there, missing): (Vec<&str>, Vec<&str>) = CONTROLLERS.iter().partition(|c| root.join(c).is_dir());
-            let places = there.iter().map(|c| root.join(c).join(&name)).collect();
-            (missing.into_iter().map(str::to_owned).collect(), places)
-        }
+    let layout = match Layout::of_host() {
+        Ok(layout) => layout,
+        Err(DetectError::Missing { missing }) => return Cgroups { missing, make_problem: None },
     };
-    let mut make_problem = None;
-    for place in places {
-        match fs::create_dir(&place) {
-            Ok(()) => {}
-            // Two controllers on one hierarchy: the first made it for both.
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
-            Err(e) => {
-                make_problem = Some(format!("{}: {e}", place.display()));
-                continue;
-            }
-        }
-        if let Err(e) = fs::remove_dir(&place) {
-            make_problem = Some(format!("{} was made and cannot be removed: {e}", place.display()));
-        }
-    }
-    Cgroups { missing, make_problem }
+    let name = format!("enclos-doctor-{}", std::process::id());
+    let make_problem = layout.used().into_iter().find_map(|hierarchy| try_make(&hierarchy.mount.join(&name)));
+    Cgroups { missing: Vec::new(), make_problem }
 }
 
-fn apparmor() -> AppArmor {
-    let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|t| t.trim() == "Y");
-    let listed = |text: String| text.lines().any(|l| l.split_whitespace().next() == Some(PROFILE));
-    let profile_loaded = fs::read_to_string("/sys/kernel/security/apparmor/profiles").ok().map(listed);
-    AppArmor { enabled, profile_loaded }
+/// Makes and removes a cgroup; gives what went wrong.
+fn try_make(place: &Path) -> Option<String> {
+    if let Err(e) = fs::create_dir(place) {
+        return Some(format!("{}: {e}", place.display()));
+    }
+    let removed = fs::remove_dir(place);
+    removed.err().map(|e| format!("{} was made and cannot be removed: {e}", place.display()))
+}
+
+/// The agent goes by its engine's word; without one, the kernel's tells what an engine will say.
+fn apparmor(engine: Option<&Engine>) -> AppArmor {
+    let by_kernel =
+        || fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.trim() == "Y");
+    let enabled = engine.map_or_else(by_kernel, |engine| engine.has("apparmor"));
+    AppArmor { enabled, profile_loaded: apparmor::profile_loaded() }
 }
 
 fn timing() -> Timing {

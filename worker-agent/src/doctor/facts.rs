@@ -1,5 +1,7 @@
 //! What was found on a host. Plain values: a test writes them down, `collect` reads them.
 
+use crate::engine::has_option;
+
 /// Everything that the checks judge.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -49,14 +51,14 @@ pub struct Engine {
 impl Engine {
     /// Whether a security option has this name.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.security_options.iter().any(|o| o.split(',').any(|part| part == format!("name={name}")))
+        has_option(&self.security_options, name)
     }
 }
 
 /// The host's cgroups, as this process sees them.
 #[derive(Clone, Debug, Default)]
 pub struct Cgroups {
-    /// Controllers that are missing of those that sandboxes need.
+    /// Controllers that are missing of those that sandboxes need, as the agent reads the host.
     pub missing: Vec<String>,
     /// Why this process cannot make a cgroup; `None`: it can.
     pub make_problem: Option<String>,
@@ -76,7 +78,7 @@ pub struct Namespaces {
 /// AppArmor.
 #[derive(Clone, Debug, Default)]
 pub struct AppArmor {
-    /// The kernel has it on.
+    /// The engine confines containers by it; without an engine: the kernel has it on.
     pub enabled: bool,
     /// `enclos-sandbox` is loaded; `None`: the list cannot be read.
     pub profile_loaded: Option<bool>,

@@ -6,8 +6,8 @@ use std::{fs, io};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// Name of the profile that sandboxes are given.
-pub(super) const PROFILE: &str = "enclos-sandbox";
+use crate::engine::profile::APPARMOR as PROFILE;
+
 /// Where the host loads profiles from when it boots.
 const INSTALLED: &str = "/etc/apparmor.d/enclos-sandbox";
 

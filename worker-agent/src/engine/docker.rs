@@ -21,7 +21,8 @@ use tokio::time::timeout;
 use tokio_util::bytes::Bytes;
 
 use super::{
-    Answer, Cause, ContainerId, Engine, EngineError, EngineFacts, LABEL_AGENT, Piece, SandboxSpec, Wires, profile,
+    Answer, Cause, ContainerId, Engine, EngineError, EngineFacts, KIND_SANDBOX, LABEL_AGENT, LABEL_DEADLINE,
+    LABEL_KIND, Labelled, Piece, SandboxSpec, Wires, has_option, profile,
 };
 use crate::supervisor;
 
@@ -113,7 +114,7 @@ impl DockerEngine {
     async fn describe(&self) -> Result<EngineFacts, Cause> {
         let info = bounded(self.docker.info()).await?;
         let options = info.security_options.unwrap_or_default();
-        let has = |name: &str| options.iter().any(|o| o.split(',').any(|part| part == format!("name={name}")));
+        let has = |name: &str| has_option(&options, name);
         Ok(EngineFacts {
             version: info.server_version.unwrap_or_default(),
             cgroupfs: info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::CGROUPFS),
@@ -149,11 +150,12 @@ impl DockerEngine {
         pid.filter(|pid| *pid > 0).ok_or_else(|| "the container does not run".into())
     }
 
-    async fn list(&self, agent: &AgentName) -> Result<Vec<ContainerId>, Cause> {
-        let filters = HashMap::from([("label".to_owned(), vec![format!("{LABEL_AGENT}={agent}")])]);
+    async fn list(&self) -> Result<Vec<Labelled>, Cause> {
+        let filters = HashMap::from([("label".to_owned(), vec![LABEL_AGENT.to_owned()])]);
         let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
         let listed = bounded(self.docker.list_containers(Some(options))).await?;
-        Ok(listed.into_iter().filter_map(|c| c.id).map(ContainerId).collect())
+        let labelled = listed.into_iter().filter_map(|c| labelled(c.id?, &c.labels.unwrap_or_default()));
+        Ok(labelled.collect())
     }
 }
 
@@ -170,7 +172,10 @@ impl Engine for DockerEngine {
         Box::pin(async {
             let options = CreateContainerOptions { name: Some(spec.name.clone()), ..Default::default() };
             let created = bounded(self.docker.create_container(Some(options), profile::container(spec)));
-            let created = created.await.map_err(EngineError::Create)?;
+            let created = created.await.map_err(|e| match status_of(&e) {
+                Some(NOT_FOUND) => EngineError::NoImage(e),
+                _ => EngineError::Create(e),
+            })?;
             for warning in &created.warnings {
                 tracing::warn!(warning, container = spec.name, "engine warned about a container");
             }
@@ -206,8 +211,8 @@ impl Engine for DockerEngine {
         })
     }
 
-    fn containers_of<'a>(&'a self, agent: &'a AgentName) -> Answer<'a, Vec<ContainerId>> {
-        Box::pin(async { self.list(agent).await.map_err(EngineError::List) })
+    fn containers(&self) -> Answer<'_, Vec<Labelled>> {
+        Box::pin(async { self.list().await.map_err(EngineError::List) })
     }
 }
 
@@ -215,9 +220,38 @@ impl Engine for DockerEngine {
 #[must_use]
 pub fn labels(agent: &AgentName, instance: uuid::Uuid, deadline_unix_s: u64) -> BTreeMap<String, String> {
     BTreeMap::from([
-        (super::LABEL_KIND.to_owned(), "sandbox".to_owned()),
+        (LABEL_KIND.to_owned(), KIND_SANDBOX.to_owned()),
         (LABEL_AGENT.to_owned(), agent.to_string()),
         (super::LABEL_INSTANCE.to_owned(), instance.to_string()),
-        (super::LABEL_DEADLINE.to_owned(), deadline_unix_s.to_string()),
+        (LABEL_DEADLINE.to_owned(), deadline_unix_s.to_string()),
     ])
+}
+
+/// What the labels of a container say; `None` where it is no agent's.
+fn labelled(id: String, labels: &HashMap<String, String>) -> Option<Labelled> {
+    Some(Labelled {
+        id: ContainerId(id),
+        agent: labels.get(LABEL_AGENT)?.clone(),
+        is_sandbox: labels.get(LABEL_KIND).is_some_and(|kind| kind == KIND_SANDBOX),
+        deadline_unix_s: labels.get(LABEL_DEADLINE).and_then(|text| text.parse().ok()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labels_of_a_sandbox_are_read_as_they_are_written() {
+        let written = labels(&"a".parse().expect("a valid name"), uuid::Uuid::nil(), 1234);
+        let read = labelled("c".to_owned(), &written.into_iter().collect()).expect("it is an agent's");
+        let expected = Labelled {
+            id: ContainerId("c".to_owned()),
+            agent: "a".to_owned(),
+            is_sandbox: true,
+            deadline_unix_s: Some(1234),
+        };
+        assert_eq!(read, expected);
+        assert_eq!(labelled("c".to_owned(), &HashMap::new()), None);
+    }
 }

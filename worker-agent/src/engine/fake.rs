@@ -3,14 +3,13 @@
 //! What it does is said beforehand, in order: which calls fail, what each step
 //! does, what each job leaves. Without a script everything goes well.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use enclos_protocol::frame::{self, Decoder};
-use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::Stream;
 use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
-use enclos_protocol::supervisor_link::{Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest};
+use enclos_protocol::supervisor_link::{CellKind, Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest};
 use futures::StreamExt;
 use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -18,13 +17,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::io::ReaderStream;
 
-use super::{Answer, ContainerId, Engine, EngineError, EngineFacts, Piece, SandboxSpec, Wires};
+use super::{
+    Answer, ContainerId, Engine, EngineError, EngineFacts, KIND_SANDBOX, LABEL_AGENT, LABEL_DEADLINE, LABEL_KIND,
+    Labelled, Piece, SandboxSpec, Wires,
+};
 
 const PIPE_BYTES: usize = 64 * 1024;
 
 /// A call that fails once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failing {
+    NoImage,
     Create,
     Attach,
     Start,
@@ -53,6 +56,8 @@ struct Script {
     steps: VecDeque<OnStep>,
     leftovers: VecDeque<Vec<String>>,
     facts: Option<SandboxFacts>,
+    /// Namespaced cells cannot be made.
+    without_namespaces: bool,
     /// Sandboxes of this many first starts end right after their setup.
     short_lived: usize,
 }
@@ -60,7 +65,7 @@ struct Script {
 /// The engine.
 pub struct FakeEngine {
     script: std::sync::Arc<Mutex<Script>>,
-    live: Mutex<BTreeSet<ContainerId>>,
+    live: Mutex<BTreeMap<ContainerId, Labelled>>,
     waiting: Mutex<Vec<(ContainerId, DuplexStream)>>,
     tasks: Mutex<JoinSet<()>>,
     made: Mutex<usize>,
@@ -105,8 +110,18 @@ impl FakeEngine {
         locked(&self.script).facts = Some(facts);
     }
 
+    pub fn refuse_namespaces(&self) {
+        locked(&self.script).without_namespaces = true;
+    }
+
     pub fn end_early(&self, sandboxes: usize) {
         locked(&self.script).short_lived = sandboxes;
+    }
+
+    /// A container that is there already.
+    pub fn adopt(&self, container: Labelled) {
+        let old = locked(&self.live).insert(container.id.clone(), container);
+        assert_eq!(old, None, "names are unique");
     }
 
     /// Containers that were made and not removed.
@@ -156,12 +171,22 @@ impl Engine for FakeEngine {
 
     fn create<'a>(&'a self, spec: &'a SandboxSpec) -> Answer<'a, ContainerId> {
         Box::pin(async {
+            if self.fails(Failing::NoImage) {
+                return Err(EngineError::NoImage("scripted".into()));
+            }
             if self.fails(Failing::Create) {
                 return Err(EngineError::Create("scripted".into()));
             }
             *locked(&self.made) += 1;
             let id = ContainerId(spec.name.clone());
-            assert!(locked(&self.live).insert(id.clone()), "names are unique");
+            let label = |name: &str| spec.labels.get(name).cloned();
+            let labelled = Labelled {
+                id: id.clone(),
+                agent: label(LABEL_AGENT).unwrap_or_default(),
+                is_sandbox: label(LABEL_KIND).is_some_and(|kind| kind == KIND_SANDBOX),
+                deadline_unix_s: label(LABEL_DEADLINE).and_then(|text| text.parse().ok()),
+            };
+            self.adopt(labelled);
             Ok(id)
         })
     }
@@ -214,8 +239,8 @@ impl Engine for FakeEngine {
         })
     }
 
-    fn containers_of<'a>(&'a self, _agent: &'a AgentName) -> Answer<'a, Vec<ContainerId>> {
-        Box::pin(async { Ok(locked(&self.live).iter().cloned().collect()) })
+    fn containers(&self) -> Answer<'_, Vec<Labelled>> {
+        Box::pin(async { Ok(locked(&self.live).values().cloned().collect()) })
     }
 }
 
@@ -250,7 +275,10 @@ impl FakeSupervisor {
         self.send(Report::Ready { version: SUPERVISOR_VERSION }).await?;
         loop {
             match self.receive().await? {
-                Request::Setup(_) => {
+                Request::Setup(setup) => {
+                    if setup.cells == CellKind::Namespaced && locked(&self.script).without_namespaces {
+                        return self.send(Report::NoCell { message: "scripted".into() }).await;
+                    }
                     let facts = locked(&self.script).facts.clone().unwrap_or_else(good_facts);
                     self.send(Report::SetUp(facts)).await?;
                     let mut script = locked(&self.script);

@@ -7,6 +7,7 @@
 //! What is deliberately absent: exec, logs, file copies, pause, update. Nothing
 //! on a job's way may need them.
 
+pub mod apparmor;
 pub mod docker;
 pub mod profile;
 
@@ -17,7 +18,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::Isolation;
 use enclos_protocol::supervisor_link::CellKind;
 use futures::future::BoxFuture;
@@ -27,6 +27,8 @@ use tokio_util::bytes::Bytes;
 
 /// Label that every container of ours carries.
 pub const LABEL_KIND: &str = "enclos";
+/// Value of [`LABEL_KIND`] on a sandbox.
+pub const KIND_SANDBOX: &str = "sandbox";
 /// Label with the agent's name.
 pub const LABEL_AGENT: &str = "enclos.agent";
 /// Label with the identity of the agent's process.
@@ -56,6 +58,19 @@ pub struct CgroupMount {
     pub parent: String,
     /// Directory of the host and where it is bound, for each controller.
     pub binds: Vec<(PathBuf, String)>,
+}
+
+/// A container of some agent, as its labels tell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Labelled {
+    /// The container.
+    pub id: ContainerId,
+    /// Whose it is.
+    pub agent: String,
+    /// It is a sandbox.
+    pub is_sandbox: bool,
+    /// When anyone may remove it, in seconds since 1970; `None`: it does not say.
+    pub deadline_unix_s: Option<u64>,
 }
 
 /// Everything that decides how a sandbox's container is made.
@@ -111,6 +126,12 @@ pub struct EngineFacts {
     pub runtimes: Vec<String>,
 }
 
+/// Whether the engine's security options (`name=seccomp,profile=default`) have one of this name.
+#[must_use]
+pub fn has_option(options: &[String], name: &str) -> bool {
+    options.iter().any(|option| option.split(',').any(|part| part.strip_prefix("name=") == Some(name)))
+}
+
 /// Which call to the engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -123,6 +144,9 @@ pub enum EngineError {
     /// The probe image.
     #[error("the probe image cannot be made")]
     ProbeImage(#[source] Cause),
+    /// Creating, for want of its image.
+    #[error("the engine does not have the container's image")]
+    NoImage(#[source] Cause),
     /// Creating.
     #[error("the container cannot be created")]
     Create(#[source] Cause),
@@ -168,6 +192,6 @@ pub trait Engine: Send + Sync + 'static {
     fn init_pid<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, u32>;
     /// Kills and removes it; one that is already gone is a success.
     fn remove<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()>;
-    /// Containers in any state that carry the agent's label.
-    fn containers_of<'a>(&'a self, agent: &'a AgentName) -> Answer<'a, Vec<ContainerId>>;
+    /// Containers in any state that carry an agent's label, whichever agent's.
+    fn containers(&self) -> Answer<'_, Vec<Labelled>>;
 }

@@ -12,7 +12,7 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 use enclos_protocol::job::Isolation;
-use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID, SUPERVISOR_PATH};
+use enclos_protocol::supervisor_link::{CellKind, SUPERVISOR_PATH};
 
 use super::SandboxSpec;
 
@@ -23,7 +23,7 @@ pub const APPARMOR: &str = "enclos-sandbox";
 /// Runtime that gVisor is registered under.
 pub const GVISOR_RUNTIME: &str = "runsc";
 
-/// Capabilities of the supervisor where it makes cells by user namespaces.
+/// Capabilities of every supervisor: to map a cell's user, or to become it.
 const CAPABILITIES: [&str; 2] = ["SETUID", "SETGID"];
 /// Length of a period of the processor quota, in microseconds: the kernel's default.
 const CPU_PERIOD_US: i64 = 100_000;
@@ -33,15 +33,15 @@ const FILES_MAX: i64 = 1024;
 const SHM_BYTES: i64 = 4096;
 /// What plain cells may write below each of their directories, in bytes.
 const PLAIN_TMPFS_BYTES: u64 = 256 * 1024 * 1024;
+/// Most files and directories in each of them; each costs about a KiB of memory.
+const PLAIN_INODES_MAX: u32 = 32 * 1024;
 
 /// One line of the profile.
-struct Rule {
-    reason: &'static str,
-    set: fn(&SandboxSpec, &mut ContainerCreateBody, &mut HostConfig),
-}
+type Rule = fn(&SandboxSpec, &mut ContainerCreateBody, &mut HostConfig);
 
-const fn rule(reason: &'static str, set: fn(&SandboxSpec, &mut ContainerCreateBody, &mut HostConfig)) -> Rule {
-    Rule { reason, set }
+/// The reason is for who reads the line, or wants to change it.
+const fn rule(_reason: &'static str, set: Rule) -> Rule {
+    set
 }
 
 /// The profile. Order does not matter.
@@ -77,10 +77,13 @@ const RULES: &[Rule] = &[
         host.network_mode = Some("none".to_owned());
     }),
     rule("nothing of the image can be changed for the next job", |_, _, host| host.readonly_rootfs = Some(true)),
-    rule("every capability away, then the two that write the uid and gid maps of cells", |spec, _, host| {
-        host.cap_drop = Some(vec!["ALL".to_owned()]);
-        host.cap_add = Some(capabilities(spec.cells).map(str::to_owned).collect());
-    }),
+    rule(
+        "every capability away, then those that map (or become) a cell's user, and that kill plain cells",
+        |spec, _, host| {
+            host.cap_drop = Some(vec!["ALL".to_owned()]);
+            host.cap_add = Some(capabilities(spec.cells).map(str::to_owned).collect());
+        },
+    ),
     rule("set-uid programs of the image raise nobody", |_, _, host| {
         host.security_opt.get_or_insert_default().push("no-new-privileges".to_owned());
         host.privileged = Some(false);
@@ -125,18 +128,23 @@ const RULES: &[Rule] = &[
     rule("its cgroup below the agent's, so that all sandboxes together stay within the offer", |spec, _, host| {
         if let Some(cgroup) = &spec.cgroup {
             host.cgroup_parent = Some(cgroup.parent.clone());
-            host.binds = Some(cgroup.binds.iter().map(|(from, to)| format!("{}:{to}:rw", from.display())).collect());
+            let bind = |(from, to): &(std::path::PathBuf, String)| format!("{}:{to}:rw", from.display());
+            host.binds = (!cgroup.binds.is_empty()).then(|| cgroup.binds.iter().map(bind).collect());
         }
     }),
-    rule("cgroup paths mean the same to agent and supervisor; cells see none of them", |spec, _, host| {
-        if spec.cgroup.is_some() {
-            host.cgroupns_mode = Some(HostConfigCgroupnsModeEnum::HOST);
-        }
-    }),
+    rule(
+        "cgroup paths mean the same to agent and supervisor; no cell reads or writes what they lead to",
+        |spec, _, host| {
+            if spec.cgroup.as_ref().is_some_and(|cgroup| !cgroup.binds.is_empty()) {
+                host.cgroupns_mode = Some(HostConfigCgroupnsModeEnum::HOST);
+            }
+        },
+    ),
     rule("plain cells have no file systems of their own to write to", |spec, _, host| {
         if spec.cells == CellKind::Plain {
-            let options =
-                format!("rw,exec,nosuid,nodev,size={PLAIN_TMPFS_BYTES},mode=1777,uid={PROGRAM_UID},gid={PROGRAM_UID}");
+            let room = format!("size={PLAIN_TMPFS_BYTES},nr_inodes={PLAIN_INODES_MAX}");
+            // The supervisor's own: it opens them to the program's user, whom nobody knows yet.
+            let options = format!("rw,exec,nosuid,nodev,{room},mode=1777,uid=0,gid=0");
             let mounts = ["/job", "/tmp"].map(|path| (path.to_owned(), options.clone()));
             host.tmpfs = Some(HashMap::from(mounts));
         }
@@ -183,16 +191,11 @@ fn ulimit(name: &str, limit: i64) -> ResourcesUlimits {
 pub fn container(spec: &SandboxSpec) -> ContainerCreateBody {
     let mut body = ContainerCreateBody { image: Some(spec.image.clone()), ..Default::default() };
     let mut host = HostConfig::default();
-    for rule in RULES {
-        (rule.set)(spec, &mut body, &mut host);
+    for set in RULES {
+        set(spec, &mut body, &mut host);
     }
     body.host_config = Some(host);
     body
-}
-
-/// The reason of every line, for operators (`doctor` prints them).
-pub fn reasons() -> impl Iterator<Item = &'static str> {
-    RULES.iter().map(|rule| rule.reason)
 }
 
 #[cfg(test)]

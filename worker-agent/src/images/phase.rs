@@ -94,10 +94,12 @@ impl Phase {
         }
     }
 
-    /// As the master is told.
-    pub(super) fn reported(&self) -> ImageState {
+    /// As the master is told. It sends no job to an image that failed, and a job is what tries again:
+    /// past the back-off it is told of nothing but the absence.
+    pub(super) fn reported(&self, now: Instant) -> ImageState {
         match self {
             Self::Absent => ImageState::Absent,
+            Self::Failed { retry_at, .. } if *retry_at <= now => ImageState::Absent,
             Self::Preparing { progress, .. } => ImageState::Preparing { progress: progress.clone() },
             Self::Ready(_) => ImageState::Ready,
             Self::Failed { reason, .. } => ImageState::Failed { reason: reason.clone() },
@@ -146,6 +148,18 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_told_until_it_may_be_tried_again() {
+        let mut phase = Phase::default();
+        let now = Instant::now();
+        assert_eq!(phase.ask(now), Ask::Start);
+        phase.failed("no", now);
+        assert_eq!(phase.reported(now), ImageState::Failed { reason: "no".into() });
+        let later = now + RETRY_FIRST;
+        assert_eq!(phase.reported(later), ImageState::Absent);
+        assert_eq!(phase.ask(later), Ask::Start);
+    }
+
+    #[test]
     fn an_image_that_vanished_is_made_again_at_once() {
         let mut phase = Phase::default();
         phase.made(image());
@@ -157,6 +171,6 @@ mod tests {
     fn progress_after_the_end_changes_nothing() {
         let mut phase = Phase::Ready(image());
         phase.progressed("late".into());
-        assert_eq!(phase.reported(), ImageState::Ready);
+        assert_eq!(phase.reported(Instant::now()), ImageState::Ready);
     }
 }

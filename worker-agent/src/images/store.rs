@@ -106,8 +106,9 @@ impl ImageStore {
     #[must_use]
     pub fn states(&self) -> BTreeMap<String, ImageState> {
         let slots = self.0.slots();
+        let now = Instant::now();
         let mut states: BTreeMap<String, ImageState> =
-            slots.iter().map(|(name, slot)| (name.clone(), slot.phase.reported())).collect();
+            slots.iter().map(|(name, slot)| (name.clone(), slot.phase.reported(now))).collect();
         drop(slots);
         if let Some(ImageState::Preparing { progress }) = states.get(BASE) {
             let told = format!("base: {progress}");
@@ -191,6 +192,8 @@ impl ImageStore {
         }
         if !preparation.language_found(folder).await? {
             progress.report(WAITS_FOR_BASE);
+            // It may have been removed since it was made; looking again costs one call.
+            self.vanished(BASE);
             let base = Box::pin(self.ensure(BASE)).await.map_err(|e| PrepareError::Base(Box::new(e)))?;
             progress.report("waits for another build");
             let _turn = self.0.builds.acquire().await.map_err(|_| PrepareError::Lost)?;

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enclos_protocol::agent_link::ClosedSandboxes;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::Reuse;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -27,6 +28,7 @@ use plan::Plan;
 use words::{Action, After, Input, Ticket};
 pub use words::{Bounds, ImageKey, Reason};
 
+use crate::engine::EngineError;
 use crate::sandbox::{Host, Remains, Sandbox, SandboxError, chain};
 
 /// Messages that may wait for the pool; each live claim has one place reserved.
@@ -37,6 +39,9 @@ const TICK_MAX: Duration = Duration::from_secs(60);
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
+    /// The engine lost the image since it was made.
+    #[error("the engine does not have the image: {0}")]
+    NoImage(String),
     /// It could not be started.
     #[error("no sandbox could be started: {0}")]
     Start(String),
@@ -64,7 +69,7 @@ pub struct View {
     /// Unbound ones that wait, by name of image.
     pub warm: BTreeMap<String, u32>,
     /// Sandboxes that were destroyed, by reason.
-    pub closed: BTreeMap<Reason, u64>,
+    pub closed: ClosedSandboxes,
     /// Jobs after which something was left.
     pub unclean_jobs: u64,
 }
@@ -198,7 +203,7 @@ struct Driver {
     claims: BTreeMap<Ticket, (Place, Reply)>,
     idle: BTreeMap<u64, (Remains, Option<Box<Sandbox>>)>,
     tasks: JoinSet<Done>,
-    last_failure: Option<String>,
+    last_failure: Option<ClaimError>,
     view: watch::Sender<View>,
 }
 
@@ -293,8 +298,12 @@ impl Driver {
             Done::OpenFailed(error, remains) => {
                 let text = chain(&error);
                 tracing::warn!(sandbox = remains.number, error = text, "sandbox could not be started");
-                self.last_failure = Some(text);
+                self.last_failure = Some(match error {
+                    SandboxError::Engine(EngineError::NoImage(_)) => ClaimError::NoImage(text),
+                    _ => ClaimError::Start(text),
+                });
                 self.apply(Input::OpenFailed(remains.number));
+                self.last_failure = None;
                 self.destroy(remains);
             }
             Done::Closed(number) => self.apply(Input::Closed(number)),
@@ -330,7 +339,7 @@ impl Driver {
             }
             Action::Close(number, reason) => {
                 tracing::debug!(sandbox = number, ?reason, "sandbox is destroyed");
-                self.view.send_modify(|view| *view.closed.entry(reason).or_default() += 1);
+                self.view.send_modify(|view| *reason.count_of(&mut view.closed) += 1);
                 match self.idle.remove(&number) {
                     // Its end of stdin tells the supervisor before the engine is asked.
                     Some((remains, _sandbox)) => {
@@ -342,7 +351,7 @@ impl Driver {
             }
             Action::Assign(number, ticket) => self.assign(number, ticket),
             Action::Refuse(ticket) => {
-                let reason = self.last_failure.clone().map_or(ClaimError::Closed, ClaimError::Start);
+                let reason = self.last_failure.take().unwrap_or(ClaimError::Closed);
                 if let Some((_, reply)) = self.claims.remove(&ticket) {
                     let _ = reply.send(Err(reason));
                 }

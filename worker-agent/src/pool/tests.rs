@@ -49,8 +49,7 @@ async fn single_use_and_unclean_sandboxes_are_replaced_and_counted() {
         pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
         let view = pool.view();
         assert_eq!(view.unclean_jobs, 1);
-        assert_eq!(view.closed.get(&Reason::SingleUse), Some(&1));
-        assert_eq!(view.closed.get(&Reason::Unfit), Some(&2));
+        assert_eq!(view.closed, ClosedSandboxes { single_use: 1, unfit: 2, ..ClosedSandboxes::default() });
     })
     .await;
     assert_eq!(engine.made(), 4);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use enclos_protocol::agent_link::ClosedSandboxes;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::Reuse;
 
@@ -102,6 +103,22 @@ pub enum Reason {
     Shutdown,
     /// It ended by itself.
     Lost,
+}
+
+impl Reason {
+    /// Its count among all.
+    pub(super) fn count_of(self, closed: &mut ClosedSandboxes) -> &mut u64 {
+        match self {
+            Self::SingleUse => &mut closed.single_use,
+            Self::Unfit => &mut closed.unfit,
+            Self::JobsMax => &mut closed.jobs_max,
+            Self::AgeMax => &mut closed.age_max,
+            Self::Idle => &mut closed.idle,
+            Self::Evicted => &mut closed.evicted,
+            Self::Shutdown => &mut closed.shutdown,
+            Self::Lost => &mut closed.lost,
+        }
+    }
 }
 
 /// What is to be done.

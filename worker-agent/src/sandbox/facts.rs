@@ -22,7 +22,7 @@ pub struct Expected {
     pub isolation: Isolation,
     /// Limits of the container.
     pub limits: SandboxLimits,
-    /// The container has a cgroup of ours.
+    /// The container has a cgroup of ours, and its supervisor sees it.
     pub cgroup: bool,
 }
 
@@ -30,7 +30,7 @@ impl Expected {
     /// What `host` promises.
     #[must_use]
     pub fn of(host: &Host) -> Self {
-        Self { cells: host.cells, isolation: host.isolation, limits: host.limits, cgroup: host.cgroups.is_some() }
+        Self { cells: host.cells, isolation: host.isolation, limits: host.limits, cgroup: host.has_cell_cgroups() }
     }
 }
 
@@ -105,6 +105,16 @@ mod tests {
     #[test]
     fn a_sandbox_as_promised_has_no_violations() {
         assert_eq!(violations(&good(), &EXPECTED), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_sandbox_of_plain_cells_has_one_capability_more_and_all_else_the_same() {
+        let plain = Expected { cells: CellKind::Plain, ..EXPECTED };
+        let facts = SandboxFacts { capabilities: 0xe0, ..good() };
+        assert_eq!(violations(&facts, &plain), Vec::<String>::new());
+        assert_eq!(violations(&facts, &EXPECTED), ["it has capabilities 0xe0 beyond 0xc0"]);
+        let loose = SandboxFacts { capabilities: 0x1e0, seccomp_mode: 0, memory_limit_bytes: None, ..good() };
+        assert_eq!(violations(&loose, &plain).len(), 3);
     }
 
     #[test]

@@ -24,7 +24,8 @@ use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::{Isolation, JobInput, Stream};
 use enclos_protocol::outcome::StepFacts;
 use enclos_protocol::supervisor_link::{
-    CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup, StepRequest,
+    CellKind, CgroupPlace, Report, Request, SANDBOX_HEADROOM_BYTES, SUPERVISOR_VERSION, SandboxFacts, Setup,
+    StepRequest,
 };
 use serde_bytes::ByteBuf;
 
@@ -65,6 +66,8 @@ pub struct Host {
     pub isolation: Isolation,
     /// How cells are made.
     pub cells: CellKind,
+    /// A core that each sandbox proves it can pin to, as a list; `None`: jobs are not pinned.
+    pub proof_cpus: Option<String>,
     /// The host has AppArmor.
     pub apparmor: bool,
     /// Limits of each sandbox.
@@ -113,6 +116,9 @@ pub enum SandboxError {
     /// Versions differ: the image holds another build's supervisor.
     #[error("the supervisor speaks version {0}, this agent {SUPERVISOR_VERSION}")]
     Version(u16),
+    /// The host lets it make no cell of the kind that was asked for.
+    #[error("the supervisor reports that {0}")]
+    NoCell(String),
     /// The supervisor gave up.
     #[error("the supervisor cannot go on: {0}")]
     Fault(String),
@@ -139,6 +145,17 @@ pub struct Sandbox {
     container: ContainerId,
     facts: SandboxFacts,
     wires: SupervisorWires,
+    /// Where its memory as a whole is held to a job's, if it has to be.
+    whole: Option<CgroupTree>,
+}
+
+/// What a job has for itself in its sandbox.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JobRoom {
+    /// Memory that no step of it uses more of, in bytes.
+    pub memory_bytes: u64,
+    /// Cores that its cells are pinned to, as a cpuset list; `None`: any.
+    pub cpus: Option<String>,
 }
 
 impl Host {
@@ -156,7 +173,10 @@ impl Host {
 
     async fn try_open(&self, number: u64, image: &str, remains: &mut Remains) -> Result<Sandbox, SandboxError> {
         let branch = number.to_string();
-        let cgroup = self.cgroups.as_ref().map(|tree| tree.make_sandbox(&branch)).transpose()?;
+        let mut cgroup = self.cgroups.as_ref().map(|tree| tree.make_sandbox(&branch)).transpose()?;
+        if let Some(place) = cgroup.as_mut().filter(|_| !self.has_cell_cgroups()) {
+            place.binds.clear();
+        }
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
             image: image.to_owned(),
@@ -186,7 +206,9 @@ impl Host {
             cgroup: self
                 .cgroups
                 .as_ref()
+                .filter(|_| self.has_cell_cgroups())
                 .map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() }),
+            cpus: self.proof_cpus.clone(),
         };
         let mut wires = SupervisorWires::new(wires);
         let facts = handshake(&mut wires, setup).await?;
@@ -194,7 +216,14 @@ impl Host {
         if !violations.is_empty() {
             return Err(SandboxError::Violations(violations));
         }
-        Ok(Sandbox { number, container, facts, wires })
+        let whole = self.cgroups.clone().filter(|_| self.cells == CellKind::Plain && self.has_cell_cgroups());
+        Ok(Sandbox { number, container, facts, wires, whole })
+    }
+
+    /// Whether cells get cgroups of their own: gVisor shows its sandboxes none of the host's.
+    #[must_use]
+    pub fn has_cell_cgroups(&self) -> bool {
+        self.cgroups.is_some() && self.isolation != Isolation::Gvisor
     }
 
     /// Destroys what is left of a sandbox. Failures are logged: the sweep at the agent's end tries again.
@@ -231,6 +260,7 @@ async fn handshake(wires: &mut SupervisorWires, setup: Setup) -> Result<SandboxF
 fn out_of_turn(report: Report, doing: &'static str) -> SandboxError {
     match report {
         Report::Fault { message } => SandboxError::Fault(short(message)),
+        Report::NoCell { message } => SandboxError::NoCell(short(message)),
         _ => SandboxError::OutOfTurn { doing },
     }
 }
@@ -240,7 +270,8 @@ fn short(text: impl AsRef<str>) -> String {
     text.as_ref().chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect()
 }
 
-fn unix_seconds() -> u64 {
+/// Seconds since 1970, as deadlines of containers count.
+pub(crate) fn unix_seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
@@ -294,8 +325,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// Any: the sandbox must be destroyed.
-    pub async fn begin_job(&mut self, input: &JobInput) -> Result<(), SandboxError> {
-        self.wires.send(&Request::BeginJob { cpus: None }, SEND_WAIT).await?;
+    pub async fn begin_job(&mut self, input: &JobInput, room: JobRoom) -> Result<(), SandboxError> {
+        let JobRoom { memory_bytes, cpus } = room;
+        // What a plain cell leaves in the sandbox's files outlives its own limit, and must not come
+        // on top of what the agent has promised.
+        if let Some(tree) = &self.whole {
+            tree.limit_sandbox(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
+        }
+        self.wires.send(&Request::BeginJob { cpus }, SEND_WAIT).await?;
         for file in &input.files {
             self.wires.send(&Request::PutFile { path: file.path.clone() }, SEND_WAIT).await?;
             self.send_bytes(&file.content).await?;

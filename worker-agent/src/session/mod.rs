@@ -337,6 +337,10 @@ impl Session {
             self.outbox.record(id, progress);
         }
         self.held.end(attempt);
+        if end == End::Returned(ReturnReason::NoRoom) {
+            // The master must know why (an image failed) before it gives the job out again.
+            self.next_heartbeat = Instant::now();
+        }
         self.outbox.end(attempt, end);
     }
 
@@ -406,6 +410,8 @@ async fn connected(connection: &mut Connection, next_heartbeat: Instant, unsent:
             Event::Pause
         }
         Connection::Dialling(dial) => Event::Dialled(dial.await),
+        // A timer's first look would let what is ready pass before it.
+        Connection::Linked(_) if next_heartbeat <= Instant::now() => Event::Heartbeat,
         Connection::Linked(link) => {
             let data = link.data();
             tokio::select! {

@@ -42,6 +42,8 @@ impl Session {
             sandboxes: view.sandboxes,
             languages: languages.collect(),
             draining: self.draining,
+            unclean_jobs: view.unclean_jobs,
+            sandboxes_closed: view.closed,
         }
     }
 }

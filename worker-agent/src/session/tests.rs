@@ -1,12 +1,11 @@
 //! The session against a master of few words on a real local WebSocket.
 
-use enclos_protocol::agent_link::{Capacity, Hello, LINK_VERSION};
+use enclos_protocol::agent_link::{Capacity, Hello, ImageState, LINK_VERSION};
 use enclos_protocol::frame;
 use enclos_protocol::job::{JobReport, Step, Stream};
 use enclos_protocol::outcome::Outcome;
 use futures::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
@@ -117,6 +116,7 @@ impl Conversation {
 /// An agent whose session runs in a task.
 struct Agent {
     engine: Arc<FakeEngine>,
+    images: Arc<FakeImages>,
     leave: Leave,
     session: JoinSet<Result<(), LinkError>>,
     pool: Pool,
@@ -126,7 +126,7 @@ struct Agent {
 impl Agent {
     fn start(master: &Master, token: &str) -> Self {
         let engine = Arc::new(FakeEngine::default());
-        let images = Arc::new(FakeImages { gate: watch::channel(Some(true)).0 });
+        let images = Arc::new(FakeImages::default());
         let (pool, task) = Pool::new(host(&engine), BOUNDS);
         let mut pool_task = JoinSet::new();
         pool_task.spawn(task);
@@ -138,17 +138,19 @@ impl Agent {
             languages: vec!["c".into(), "python".into()],
             reuse: enclos_protocol::job::Reuse::Tenant,
             isolation: enclos_protocol::job::Isolation::Runc,
+            cells: crate::config::Cells::Auto,
+            pin_cores: None,
             warm: 0,
             allow_sampled: false,
             drain: PATIENCE,
             embedded: false,
         };
         let leave = Leave { drain: CancellationToken::new(), now: CancellationToken::new() };
-        let workshop = Arc::new(workshop(pool.clone(), images));
+        let workshop = Arc::new(workshop(pool.clone(), Arc::clone(&images)));
         let sampler = Sampler::new(OwnCgroup::default());
         let mut session = JoinSet::new();
         session.spawn(Session::new(Arc::new(config), workshop, uuid::Uuid::nil(), sampler).run(leave.clone()));
-        Self { engine, leave, session, pool, pool_task }
+        Self { engine, images, leave, session, pool, pool_task }
     }
 
     async fn hanging(&self, wanted: usize) {
@@ -244,6 +246,33 @@ async fn a_cancelled_job_is_reported_as_cancelled() {
     agent.hanging(1).await;
     link.send(FromMaster::Cancel { attempt }).await;
     assert_eq!(link.until_finished().await.1.outcome, Outcome::Cancelled);
+    link.send(FromMaster::Acknowledge { attempt }).await;
+    agent.leave.drain.cancel();
+    while receive(&mut link.socket).await.is_some() {}
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_master_hears_that_an_image_failed_before_the_job_comes_back() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    agent.images.gate.send_replace(None);
+    let mut link = master.welcome(LONG_MS, all).await;
+    let attempt = attempt_id(1);
+    link.dispatch(attempt, "python").await;
+    agent.images.gate.send_replace(Some(false));
+    let mut told = None;
+    loop {
+        match receive(&mut link.socket).await.expect("the connection is open") {
+            FromAgent::Heartbeat { load, .. } => told = load.languages.into_iter().find(|l| l.id == "python"),
+            FromAgent::Returned { attempt: returned, reason } => {
+                assert_eq!((returned, reason), (attempt, ReturnReason::NoRoom));
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(told.map(|l| l.image), Some(ImageState::Failed { .. })));
     link.send(FromMaster::Acknowledge { attempt }).await;
     agent.leave.drain.cancel();
     while receive(&mut link.socket).await.is_some() {}

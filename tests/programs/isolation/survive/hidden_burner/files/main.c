@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 int main(void) {
+    int ends[2];
+    char byte;
+    if (pipe(ends) != 0) return 1;
     signal(SIGCHLD, SIG_IGN);
     if (fork() == 0) {
         if (fork()) _exit(0);
@@ -11,7 +14,7 @@ int main(void) {
         _exit(0);
     }
     while (wait(NULL) > 0) {}
-    struct timespec pause_time = {0, 600000000};
-    nanosleep(&pause_time, NULL);
-    return 0;
+    /* Nobody waits for the burner, but its end closes the pipe, however busy the machine is. */
+    close(ends[1]);
+    return (int)read(ends[0], &byte, 1);
 }

@@ -1,0 +1,77 @@
+//! What the command line comes to.
+
+use super::*;
+
+fn checked(args: &[&str]) -> Result<Config, ConfigError> {
+    let cores = BTreeSet::from([0, 1]);
+    let machine = Machine { cpu_millis: 2000, cores, memory_bytes: 8 << 30, hostname: String::new() };
+    let cli = Cli::try_parse_from([&["enclos-agent", "--name", "a"], args].concat()).expect("it parses");
+    Config::check(&cli.run, Some("secret\n"), &machine, &Catalogue::embedded().unwrap())
+}
+
+#[test]
+fn capacity_comes_from_the_machine() {
+    let config = checked(&[]).unwrap();
+    let expected = Capacity { cpu_millis: 2000, memory_bytes: 6 << 30, pids: 2048, slots: 4 };
+    assert_eq!(config.capacity, expected);
+    assert_eq!(config.link_url(), "ws://127.0.0.1:7301/v1/link");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_may_be() {
+    for (args, part) in [
+        (["--slots", "0"], "--slots must be 1 to 256"),
+        (["--cpus", "NaN"], "--cpus must be 0.1 to 1024"),
+        (["--cpus", "-1"], "--cpus"),
+        (["--memory-bytes", "0"], "--memory-bytes must be 67108864 to 8589934592"),
+        (["--pids", "0"], "--pids"),
+        (["--warm", "1000"], "--warm"),
+        (["--master", "https://h:1"], "--master"),
+        (["--master", "http://h:1/x"], "--master"),
+        (["--languages", "c,klingon"], "'klingon' is unknown"),
+    ] {
+        let arg = format!("{}={}", args[0], args[1]);
+        let error = checked(&[&arg]).unwrap_err().to_string();
+        assert!(error.contains(part), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn languages_are_named_by_id_or_alias_once() {
+    assert_eq!(checked(&["--languages", "py,c,python"]).unwrap().languages, ["c", "python"]);
+}
+
+#[test]
+fn gvisor_sandboxes_serve_one_job() {
+    assert_eq!(checked(&["--isolation", "gvisor"]).unwrap().reuse, Reuse::Never);
+    assert_eq!(checked(&["--reuse", "never"]).unwrap().reuse, Reuse::Never);
+    assert_eq!(checked(&[]).unwrap().reuse, Reuse::Tenant);
+}
+
+#[test]
+fn plain_cells_serve_one_job_and_gvisor_has_no_others() {
+    let plain = checked(&["--cells", "plain", "--reuse", "tenant"]).unwrap();
+    assert_eq!((plain.cells, plain.reuse), (Cells::Only(CellKind::Plain), Reuse::Never));
+    assert_eq!(checked(&[]).unwrap().cells, Cells::Auto);
+    assert_eq!(checked(&["--cells", "namespaced"]).unwrap().cells, Cells::Only(CellKind::Namespaced));
+    assert_eq!(checked(&["--isolation", "gvisor"]).unwrap().cells, Cells::Only(CellKind::Plain));
+    let error = checked(&["--isolation", "gvisor", "--cells", "namespaced"]).unwrap_err();
+    insta::assert_snapshot!(error, @"--cells namespaced cannot be had with --isolation gvisor: gVisor's namespaces are not the kernel's, so its cells are plain");
+}
+
+#[test]
+fn pinned_jobs_have_a_core_each() {
+    let pinned = checked(&["--pin-cores"]).unwrap();
+    assert_eq!((pinned.capacity.slots, pinned.pin_cores), (2, Some(BTreeSet::from([0, 1]))));
+    assert_eq!(checked(&[]).unwrap().pin_cores, None);
+    let error = checked(&["--pin-cores", "--slots", "3"]).unwrap_err();
+    insta::assert_snapshot!(error, @"--slots must be 1 to 2 (with --pin-cores, one for each core that the agent may use), not 3");
+    assert!(checked(&["--pin-cores", "--isolation", "gvisor"]).is_err());
+}
+
+#[test]
+fn the_token_is_never_shown() {
+    let config = checked(&[]).unwrap();
+    assert!(!format!("{config:?}").contains("secret"));
+    assert!(JoinToken::parse("a b").is_err() && JoinToken::parse("").is_err());
+}
