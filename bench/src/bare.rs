@@ -1,6 +1,6 @@
 //! The same commands without Enclos: bare processes with the image's toolchain, and a container each.
 //!
-//! Bare processes enter the mount namespace of an idle container of the
+//! Bare processes enter the mount and pid namespaces (Java wants /proc) of an idle container of the
 //! language image (`nsenter`), so that compiler and libraries are the very same
 //! files, and are otherwise ordinary processes of the host.
 
@@ -50,7 +50,9 @@ impl Rootfs {
     pub fn run(&self, file: &str, source: &str, commands: &[Vec<String>]) -> Result<(Vec<u8>, Duration), BareError> {
         let enter = |command: &[String], stdin: &[u8]| {
             let mut nsenter = Command::new("nsenter");
-            nsenter.args(["--target", &self.pid, "--mount", "--root", "--wd=/tmp", "--"]).args(command);
+            nsenter
+                .args(["--target", &self.pid, "--mount", "--pid", "--root", "--", "env", "-C", "/tmp"])
+                .args(command);
             output(&mut nsenter, stdin)
         };
         enter(&["tee".into(), file.to_owned()], source.as_bytes())?;
