@@ -105,7 +105,7 @@ fn agent(view: &AgentView) -> wire::Agent {
         }
         .to_owned(),
         embedded: offer.embedded,
-        isolation: render::isolation(offer.isolation).to_owned(),
+        isolation: offer.isolation.as_str().to_owned(),
         reuse: render::reuse(offer.reuse).to_owned(),
         build: offer.build.clone(),
         capacity: wire::AgentCapacity {

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use enclos_protocol::job::{Isolation, Reuse, Step as WhichStep, StepReport, Stream};
+use enclos_protocol::job::{Reuse, Step as WhichStep, StepReport, Stream};
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Accounting, Exit, Outcome, TimeLimit, signal_name};
 
@@ -48,7 +48,7 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         timing: timing(record),
         agent: live.and_then(|s| s.agent.as_ref()).map(ToString::to_string).or_else(|| record.agent.clone()),
         attempts: record.attempts,
-        isolation: report.map(|r| isolation(r.isolation).to_owned()),
+        isolation: report.map(|r| r.isolation.as_str().to_owned()),
         reuse: report.map(|r| reuse(r.reuse).to_owned()),
         labels: record.labels.clone(),
     }
@@ -211,16 +211,6 @@ fn outcome(outcome: Outcome) -> OutcomeName {
         Outcome::ProcessLimit => OutcomeName::ProcessLimit,
         Outcome::RuntimeError => OutcomeName::RuntimeError,
         Outcome::Ok => OutcomeName::Ok,
-    }
-}
-
-/// The isolation's name.
-#[must_use]
-pub fn isolation(isolation: Isolation) -> &'static str {
-    match isolation {
-        Isolation::Runc => "runc",
-        Isolation::Userns => "userns",
-        Isolation::Gvisor => "gvisor",
     }
 }
 

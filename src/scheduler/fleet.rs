@@ -228,17 +228,8 @@ mod tests {
     use super::*;
 
     fn load(unclean_jobs: u64, unfit: u64) -> LoadReport {
-        LoadReport {
-            cpu_busy_permille: 0,
-            memory_busy_permille: 0,
-            memory_promised_bytes: 0,
-            running: 0,
-            sandboxes: 0,
-            languages: Vec::new(),
-            draining: false,
-            unclean_jobs,
-            sandboxes_closed: ClosedSandboxes { unfit, ..ClosedSandboxes::default() },
-        }
+        let sandboxes_closed = ClosedSandboxes { unfit, ..ClosedSandboxes::default() };
+        LoadReport { unclean_jobs, sandboxes_closed, ..LoadReport::default() }
     }
 
     fn joining(session: u64, instance: u128, load: LoadReport) -> Joining {

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use enclos_protocol::agent_link::{
-    Capacity, ClosedSandboxes, FromAgent, FromMaster, Hello, ImageState, InputSource, LINK_PATH, LINK_VERSION,
-    LoadReport, OfferedLanguage, Welcome,
+    Capacity, FromAgent, FromMaster, Hello, ImageState, InputSource, LINK_PATH, LINK_VERSION, LoadReport,
+    OfferedLanguage, Welcome,
 };
 use enclos_protocol::frame;
 use enclos_protocol::ids::AttemptId;
@@ -54,17 +54,7 @@ pub fn load() -> LoadReport {
         image: ImageState::Ready,
         warm: 1,
     };
-    LoadReport {
-        cpu_busy_permille: 0,
-        memory_busy_permille: 0,
-        memory_promised_bytes: 0,
-        running: 0,
-        sandboxes: 0,
-        languages: ["c", "cpp", "java", "python"].map(ready).to_vec(),
-        draining: false,
-        unclean_jobs: 0,
-        sandboxes_closed: ClosedSandboxes::default(),
-    }
+    LoadReport { languages: ["c", "cpp", "java", "python"].map(ready).to_vec(), ..LoadReport::default() }
 }
 
 /// A run that wrote `stdout_bytes` and came to `outcome`.
