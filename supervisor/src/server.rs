@@ -1,7 +1,9 @@
 //! The supervisor's one loop: requests in, cells run, reports out.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
@@ -9,7 +11,7 @@ use enclos_protocol::job::{JobPath, Stream};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::{Exit, Stop};
 use enclos_protocol::supervisor_link::{
-    CellKind, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Workspace,
+    CellKind, Keep, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree, Workspace,
 };
 use nix::poll::{PollFd, PollFlags};
 use serde_bytes::ByteBuf;
@@ -122,12 +124,13 @@ impl Server {
             }
             Request::BeginJob { .. } => Err(Fault::Unexpected("a job before setup or inside another")),
             Request::PutFile { path } => Ok(self.job()?.begin_file(&path)?),
-            Request::PutStdin => {
-                self.job()?.begin_stdin();
-                Ok(())
-            }
+            Request::PutStdin => Ok(self.job()?.begin_stdin()?),
+            Request::PutTree(which) => Ok(self.job()?.begin_tree(which)?),
+            Request::PutExtra { path } => Ok(self.job()?.begin_extra(&path)?),
             Request::Data(bytes) => Ok(self.job()?.add(&bytes)?),
             Request::RunStep(step) => self.run_step(&step),
+            Request::RunPair(_) => Err(Fault::Unexpected("a pair")),
+            Request::TakeTree(which) => self.give_tree(which),
             // The step ended while the request was on its way.
             Request::CancelStep => Ok(()),
             Request::EndJob => self.end_job(),
@@ -187,6 +190,26 @@ impl Server {
         }
     }
 
+    fn give_tree(&mut self, which: Tree) -> Result<(), Fault> {
+        let tree = self.job()?.tree(which).map(File::try_clone).transpose()?;
+        let mut at = 0;
+        while let Some(file) = &tree {
+            let mut bytes = vec![0; CHUNK_BYTES_MAX];
+            let count = file.read_at(&mut bytes, at)?;
+            if count == 0 {
+                break;
+            }
+            at += count as u64;
+            bytes.truncate(count);
+            self.link.send(&Report::Tree(ByteBuf::from(bytes)))?;
+            while !self.link.has_room() {
+                self.wait_for_link(IDLE)?;
+            }
+        }
+        self.link.send(&Report::TreeDone)?;
+        Ok(())
+    }
+
     fn run_step(&mut self, step: &StepRequest) -> Result<(), Fault> {
         let Finished { facts, mut stdout, mut stderr } = self.run_cell(step, false)?;
         loop {
@@ -206,13 +229,19 @@ impl Server {
         let sandbox = self.sandbox.as_mut().ok_or(Fault::Unexpected("a step before setup"))?;
         job.seal()?;
         let plain = sandbox.surroundings.kind == CellKind::Plain;
-        // A plain cell's directory is the sandbox's own: what a step leaves is simply there.
-        let files = if plain && step.workspace == Workspace::Kept { None } else { job.workspace(step.workspace)? };
+        // A plain cell's directory is the sandbox's own: what a step left is simply there.
+        let is_there = plain && step.workspace == Workspace::Kept && !job.was_brought();
+        let files = if is_there { None } else { job.workspace(step.workspace)? };
+        let extras = if step.extras { job.take_extras()? } else { None };
         let beginning = Beginning {
             request: step,
             stdin: job.open_stdin(step.stdin)?,
-            files,
-            keep: if step.keep_workspace && !plain { Some(job.keep()?) } else { None },
+            files: files.into_iter().chain(extras).collect(),
+            keep: match step.keep {
+                Keep::Workspace => Some(job.keep(Tree::Kept)?),
+                Keep::Files(_) => Some(job.keep(Tree::Files)?),
+                Keep::Nothing => None,
+            },
             group: match &mut sandbox.cgroup {
                 Some(parent) => Some(parent.make_cell(&step.limits, job.cpus.as_deref())?),
                 None => None,
@@ -351,6 +380,9 @@ fn rehearsal_step() -> StepRequest {
         merge_stderr: false,
         stdin: StdinSource::Empty,
         workspace: Workspace::Inputs,
-        keep_workspace: true,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Workspace,
+        whole_stdout: false,
     }
 }

@@ -137,7 +137,10 @@ pub fn job(language: &str) -> (JobSpec, JobInput) {
         merge_stderr: false,
         reuse: Reuse::Tenant,
         isolation: Isolation::Runc,
+        cases: None,
+        keep_files: Vec::new(),
+        no_cache: false,
     };
     let file = JobFile { path: entry, content: ByteBuf::from(b"source".to_vec()) };
-    (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()) })
+    (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()), companion: Vec::new() })
 }

@@ -12,9 +12,11 @@ use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
+use enclos_protocol::glob::{KEEP_FILES_BYTES_MAX, KEEP_FILES_MAX};
+use enclos_protocol::job::JobPath;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Exit;
-use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, PROGRAM_UID, StepRequest};
+use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, Keep, PROGRAM_UID, StepRequest};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigprocmask};
@@ -47,8 +49,8 @@ pub struct Inside<'a> {
     pub stderr: OwnedFd,
     /// Of the cell's cgroup; writing `0` joins it.
     pub members: &'a [File],
-    /// Archive of the files that the program finds.
-    pub files: Option<File>,
+    /// Archives of the files that the program finds.
+    pub files: Vec<File>,
     /// Where an archive of what it leaves goes.
     pub keep: Option<File>,
     /// End well instead of executing the program: the sandbox is being proven.
@@ -79,8 +81,9 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
         sys::raise_loopback().map_err(says("cannot raise the loopback interface"))?;
         sys::drop_bounding_set().map_err(says("cannot drop the bounding set"))?;
     }
-    let keep = inside.keep.take();
+    let keep = inside.keep.take().map(|into| (into, inside.request.keep.clone()));
     let control = inside.control.clone();
+    let (kind, host_uid) = (inside.kind, inside.host_uid);
     match sys::fork(0).map_err(says("cannot fork"))? {
         sys::Fork::Child => second_process(inside, &proc_dir),
         sys::Fork::Parent { child } => {
@@ -90,12 +93,12 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
             let at = clock::now();
             end_all_others();
             let _ = control.send(&FromCell::Ended { exit, at });
-            if let (Some(keep), Exit::Code(0)) = (keep, exit) {
-                keep_files(&keep).map_err(|e| format!("the files that it left: {e}")).or_else(|message| {
-                    control.send(&FromCell::NotKept(message)).map_err(says("the supervisor is gone"))
-                })?;
-            }
-            Ok(())
+            let kept = match keep {
+                Some((into, what)) if kind == CellKind::Plain => keep_as(host_uid, &into, &what, exit),
+                Some((into, what)) => keep_files(&into, &what, exit),
+                None => Ok(()),
+            };
+            kept.or_else(|message| control.send(&FromCell::NotKept(message)).map_err(says("the supervisor is gone")))
         }
     }
 }
@@ -122,10 +125,47 @@ pub fn end_all_others() {
     }
 }
 
-fn keep_files(keep: &File) -> Result<(), ArchiveError> {
+/// Keeps files as the user who made them: in a plain cell this process is another user, who may not
+/// read them. No process of that user is left that could meet the one which does it.
+fn keep_as(uid: u32, into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
+    let (mut words, answer) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
+    match sys::fork(0).map_err(|e| format!("cannot fork: {e}"))? {
+        sys::Fork::Child => {
+            let kept = become_user(uid).map_err(|e| format!("cannot become the program's user: {e}"));
+            if let Err(message) = kept.and_then(|()| keep_files(into, what, exit)) {
+                let _ = (&answer).write_all(message.as_bytes());
+            }
+            sys::exit_now(0)
+        }
+        sys::Fork::Parent { child } => {
+            drop(answer);
+            let mut message = String::new();
+            let read = words.read_to_string(&mut message);
+            wait_for(Pid::from_raw(child)).map_err(|e| format!("cannot wait: {e}"))?;
+            read.map_err(|e| format!("cannot hear what was kept: {e}"))?;
+            if message.is_empty() { Ok(()) } else { Err(message) }
+        }
+    }
+}
+
+fn keep_files(into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(io::Error::from)?;
-    archive::Writer::new(keep, KEPT_BYTES_MAX).add_tree(directory)
+    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
+    let failed = |error: ArchiveError| format!("the files that it left: {error}");
+    match what {
+        Keep::Workspace if exit == Exit::Code(0) => {
+            archive::Writer::new(into, KEPT_BYTES_MAX).add_tree(directory).map_err(failed)
+        }
+        Keep::Files(globs) => {
+            let mut writer = archive::Writer::new(into, KEEP_FILES_BYTES_MAX);
+            if writer.add_matching(directory, globs, KEEP_FILES_MAX).map_err(failed)? {
+                Ok(())
+            } else {
+                Err(format!("more than {KEEP_FILES_MAX} files, or {KEEP_FILES_BYTES_MAX} bytes, were to be kept"))
+            }
+        }
+        Keep::Workspace | Keep::Nothing => Ok(()),
+    }
 }
 
 fn second_process(inside: Inside<'_>, proc_dir: &OwnedFd) -> ! {
@@ -170,7 +210,7 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
     })
     .map_err(errno("cannot become the program's user"))?;
     umask(Mode::from_bits_truncate(0o022));
-    lay_out_files(inside.files.as_ref())?;
+    lay_out_files(&inside.files, &inside.request.directories)?;
     dup2_stdin(&inside.stdin).map_err(errno("cannot set standard input"))?;
     dup2_stdout(&inside.stdout).map_err(errno("cannot set standard output"))?;
     dup2_stderr(&inside.stderr).map_err(errno("cannot set standard error"))?;
@@ -222,16 +262,19 @@ fn become_user(id: u32) -> nix::Result<()> {
     setresuid(user, user, user)
 }
 
-fn lay_out_files(files: Option<&File>) -> Result<(), StartError> {
+fn lay_out_files(archives: &[File], directories: &[JobPath]) -> Result<(), StartError> {
     nix::unistd::chdir(JOB_DIR).map_err(|e| format!("cannot enter {JOB_DIR}: {e}"))?;
-    let Some(files) = files else { return Ok(()) };
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
-    let mut reader = io::BufReader::with_capacity(64 * 1024, FromStart { file: files, at: 0 });
-    archive::extract(&mut reader, directory.as_fd()).map_err(|e| match e {
+    let root = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
+    let failed = |error: ArchiveError| match error {
         e if e.is_out_of_space() => StartError::OutOfSpace,
         e => StartError::Other(format!("cannot lay out the files: {e}")),
-    })
+    };
+    for file in archives {
+        let mut reader = io::BufReader::with_capacity(64 * 1024, FromStart { file, at: 0 });
+        archive::extract(&mut reader, root.as_fd()).map_err(failed)?;
+    }
+    directories.iter().try_for_each(|path| archive::make_directory(root.as_fd(), path)).map_err(failed)
 }
 
 /// Reads a file from its start, whatever the shared offset of its descriptor is.

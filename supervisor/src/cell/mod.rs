@@ -79,7 +79,7 @@ pub struct Surroundings {
 pub struct Beginning<'a> {
     pub request: &'a StepRequest,
     pub stdin: OwnedFd,
-    pub files: Option<File>,
+    pub files: Vec<File>,
     pub keep: Option<File>,
     pub group: Option<CellGroup>,
     pub rehearsal: bool,
@@ -148,7 +148,11 @@ impl Cell {
             control_open: true,
             stdout: Some(stdout),
             stderr,
-            stdout_capture: Capture::new(&request.limits, request.on_output_limit),
+            stdout_capture: if request.whole_stdout {
+                Capture::whole(&request.limits, request.on_output_limit)
+            } else {
+                Capture::new(&request.limits, request.on_output_limit)
+            },
             stderr_capture: Capture::new(&request.limits, request.on_output_limit),
             limits: request.limits,
             cores: surroundings.cores,
@@ -171,11 +175,11 @@ impl Cell {
         Ok(cell)
     }
 
-    /// What to wait on: control and both streams, those that are still open.
+    /// What to wait on: control and both streams, those that are still open and have room.
     pub fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 3] {
         [
             self.control_open.then(|| self.control.fd()),
-            self.stdout.as_ref().map(File::as_fd),
+            self.stdout.as_ref().filter(|_| self.stdout_capture.has_room()).map(File::as_fd),
             self.stderr.as_ref().map(File::as_fd),
         ]
     }

@@ -258,14 +258,14 @@ impl Attempt {
             let limits = self.spec.compile_limits;
             let facts = self.step(claimed, Step::Compile, request).await?;
             let outcome = outcome::decide(Step::Compile, &facts, &limits);
-            steps.compile = Some(StepReport { outcome, facts });
+            steps.compile = Some(StepReport { outcome, facts, cached: false });
             if outcome != Outcome::Ok {
                 return Ok(());
             }
         }
         let facts = self.step(claimed, Step::Run, steps::run(language, &self.spec, input)).await?;
         let outcome = outcome::decide(Step::Run, &facts, &self.spec.run_limits);
-        steps.run = Some(StepReport { outcome, facts });
+        steps.run = Some(StepReport { outcome, facts, cached: false });
         Ok(())
     }
 
@@ -306,7 +306,18 @@ impl Attempt {
             _ => Outcome::Cancelled,
         };
         let message = last.and_then(|r| r.facts.start_error.clone().or_else(|| r.facts.keep_error.clone()));
-        JobReport { outcome, message, compile, run, sandbox_us, isolation: workshop.isolation, reuse }
+        JobReport {
+            outcome,
+            message,
+            compile,
+            companion: None,
+            run,
+            files: Vec::new(),
+            files_error: None,
+            sandbox_us,
+            isolation: workshop.isolation,
+            reuse,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use enclos_images::command::{ENVIRONMENT, JobWords, expand};
 use enclos_images::language::Command;
 use enclos_protocol::job::{JobInput, JobPath, JobSpec};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
-use enclos_protocol::supervisor_link::{StdinSource, StepRequest, Workspace};
+use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Workspace};
 
 /// Memory that no step uses more of, in bytes.
 pub(super) fn memory_bytes_max(language: &Language, spec: &JobSpec) -> u64 {
@@ -28,7 +28,10 @@ pub(super) fn compile(language: &Language, spec: &JobSpec, input: &JobInput) -> 
         merge_stderr: false,
         stdin: StdinSource::Empty,
         workspace: Workspace::Inputs,
-        keep_workspace: true,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Workspace,
+        whole_stdout: false,
     })
 }
 
@@ -43,7 +46,10 @@ pub(super) fn run(language: &Language, spec: &JobSpec, input: &JobInput) -> Step
         merge_stderr: spec.merge_stderr,
         stdin: if input.stdin.is_empty() { StdinSource::Empty } else { StdinSource::Staged },
         workspace: if language.compile.is_some() { Workspace::Kept } else { Workspace::Inputs },
-        keep_workspace: false,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Nothing,
+        whole_stdout: false,
     }
 }
 

@@ -288,6 +288,8 @@ impl FakeSupervisor {
                     }
                 }
                 Request::RunStep(step) => self.run(*step).await?,
+                Request::RunPair(_) => return None,
+                Request::TakeTree(_) => self.send(Report::TreeDone).await?,
                 Request::EndJob => {
                     let leftovers = locked(&self.script).leftovers.pop_front().unwrap_or_default();
                     self.send(Report::JobEnded { leftovers }).await?;
@@ -295,6 +297,8 @@ impl FakeSupervisor {
                 Request::BeginJob { .. }
                 | Request::PutFile { .. }
                 | Request::PutStdin
+                | Request::PutTree(_)
+                | Request::PutExtra { .. }
                 | Request::Data(_)
                 | Request::CancelStep => {}
             }

@@ -201,7 +201,8 @@ impl Host {
         }
         let setup = Setup {
             version: SUPERVISOR_VERSION,
-            host_uid: self.uids.uid(number),
+            host_uid: self.uids.program(number),
+            judge_uid: self.uids.judge(number),
             cells: self.cells,
             cgroup: self
                 .cgroups
