@@ -182,7 +182,7 @@ async fn take(sandbox: &mut Sandbox, request: StepRequest) -> Outcome<StepFacts>
 async fn prepare(sandbox: &mut Sandbox) -> Outcome<()> {
     let path = JobPath::try_from("main.c".to_owned())?;
     let files = vec![JobFile { path, content: ByteBuf::from(BURNER.as_bytes()) }];
-    sandbox.begin_job(&JobInput { files, ..JobInput::default() }, ROOM).await?;
+    sandbox.begin_job(&files, ROOM).await?;
     let mut compile = step(&["gcc", "-O1", "-o", "main", "main.c"], 30_000);
     compile.workspace = Workspace::Inputs;
     compile.keep = Keep::Workspace;
@@ -191,7 +191,7 @@ async fn prepare(sandbox: &mut Sandbox) -> Outcome<()> {
 }
 
 async fn rate(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
-    sandbox.begin_job(&JobInput::default(), ROOM).await?;
+    sandbox.begin_job(&[], ROOM).await?;
     let mut times = Vec::with_capacity(count);
     let begun = Instant::now();
     for _ in 0..count {
@@ -218,7 +218,7 @@ async fn rate(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
 async fn row(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
     const PER_JOB: usize = 100;
     for _ in 0..count.div_ceil(PER_JOB) {
-        sandbox.begin_job(&JobInput::default(), ROOM).await?;
+        sandbox.begin_job(&[], ROOM).await?;
         for _ in 0..PER_JOB {
             take(sandbox, step(&["/bin/true"], 1000)).await?;
         }

@@ -248,8 +248,13 @@ pub enum Request {
     RunStep(Box<StepRequest>),
     /// Run two steps at once.
     RunPair(Box<PairRequest>),
-    /// Give a tree.
-    TakeTree(Tree),
+    /// Give a tree, unless it is larger than that.
+    TakeTree {
+        /// Which.
+        tree: Tree,
+        /// Its size at most, in bytes.
+        bytes_max: u64,
+    },
     /// End the step that runs, if one does; its `StepDone` or `PairDone` comes as always.
     CancelStep,
     /// The job is over: remove all of it and look whether the base state is back.
@@ -280,8 +285,11 @@ pub enum Report {
     PairDone(Box<PairFacts>),
     /// The next bytes of the tree that was asked for.
     Tree(ByteBuf),
-    /// That was all of it; a tree that does not exist is empty.
-    TreeDone,
+    /// No more of it comes; a tree that does not exist is empty.
+    TreeDone {
+        /// That was all of it. Otherwise it is too large, and nothing of it came.
+        whole: bool,
+    },
     /// The job is gone.
     JobEnded {
         /// What was not back at base; the sandbox may serve on only when empty.

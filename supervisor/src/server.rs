@@ -130,7 +130,7 @@ impl Server {
             Request::Data(bytes) => Ok(self.job()?.add(&bytes)?),
             Request::RunStep(step) => self.run_step(&step),
             Request::RunPair(_) => Err(Fault::Unexpected("a pair")),
-            Request::TakeTree(which) => self.give_tree(which),
+            Request::TakeTree { tree, bytes_max } => self.give_tree(tree, bytes_max),
             // The step ended while the request was on its way.
             Request::CancelStep => Ok(()),
             Request::EndJob => self.end_job(),
@@ -190,15 +190,14 @@ impl Server {
         }
     }
 
-    fn give_tree(&mut self, which: Tree) -> Result<(), Fault> {
+    fn give_tree(&mut self, which: Tree, bytes_max: u64) -> Result<(), Fault> {
         let tree = self.job()?.tree(which).map(File::try_clone).transpose()?;
+        let size = tree.as_ref().map(File::metadata).transpose()?.map_or(0, |metadata| metadata.len());
+        let whole = size <= bytes_max;
         let mut at = 0;
-        while let Some(file) = &tree {
+        while let Some(file) = tree.as_ref().filter(|_| whole && at < size) {
             let mut bytes = vec![0; CHUNK_BYTES_MAX];
             let count = file.read_at(&mut bytes, at)?;
-            if count == 0 {
-                break;
-            }
             at += count as u64;
             bytes.truncate(count);
             self.link.send(&Report::Tree(ByteBuf::from(bytes)))?;
@@ -206,7 +205,7 @@ impl Server {
                 self.wait_for_link(IDLE)?;
             }
         }
-        self.link.send(&Report::TreeDone)?;
+        self.link.send(&Report::TreeDone { whole })?;
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::cache::CompileCache;
 use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout, TreeLimits};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
@@ -196,6 +197,7 @@ async fn serve(
         isolation: config.isolation,
         reuse: config.reuse,
         cores: config.pin_cores.clone().map(Cores::new),
+        cache: CompileCache::new(config.compile_cache_bytes),
     });
     let session = Session::new(config, workshop, host.instance, Sampler::new(own));
     let left = session.run(leave).await.map_err(AgentError::Session);
@@ -324,7 +326,8 @@ fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), Ag
 /// the kernel kill, or the scheduler stop, a supervisor.
 fn tree_limits(config: &Config) -> TreeLimits {
     let capacity = config.capacity;
-    let headroom_bytes = SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots);
+    // A job that brings its own checker has two sandboxes, of which one is at work.
+    let headroom_bytes = 2 * SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots);
     TreeLimits {
         cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
         memory_bytes: capacity.memory_bytes + headroom_bytes,
@@ -348,7 +351,8 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
         apparmor: facts.apparmor,
         limits: SandboxLimits {
             memory_bytes: CELL_MEMORY_BYTES_MAX.min(config.capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
-            cpu_millis: CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
+            // An interactor runs beside the program.
+            cpu_millis: 2 * CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
             pids: CELL_PIDS_MAX.min(config.capacity.pids) + SANDBOX_HEADROOM_PIDS,
         },
         uids: UidRange::of(&config.name, config.isolation),

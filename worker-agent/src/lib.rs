@@ -12,6 +12,7 @@
 
 pub mod agent;
 pub mod attempt;
+pub mod cache;
 pub mod cgroup;
 pub mod config;
 pub mod cores;
@@ -19,6 +20,7 @@ pub mod doctor;
 pub mod engine;
 pub mod images;
 pub mod images_source;
+pub mod judge;
 pub mod load;
 pub mod machine;
 pub mod pool;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::cache::CompileCache;
 use crate::config::JoinToken;
 use crate::engine::SandboxLimits;
 use crate::engine::fake::FakeEngine;
@@ -109,6 +110,7 @@ pub fn workshop(pool: Pool, images: Arc<FakeImages>) -> Workshop {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         cores: None,
+        cache: CompileCache::new(1 << 20),
     }
 }
 

@@ -7,8 +7,10 @@ use enclos_protocol::agent_link::{InputSource, ReturnReason};
 use enclos_protocol::supervisor_link::{Keep, StdinSource, Workspace};
 use tokio::task::JoinSet;
 
+use super::seat::REMAKES_MAX;
 use super::*;
 use crate::engine::fake::{Failing, FakeEngine, OnStep};
+use crate::pool::Condition;
 use crate::stop::{self, Stopper};
 use crate::testing::{BOUNDS, FakeImages, attempt_id, host, job, workshop};
 

@@ -289,7 +289,7 @@ impl FakeSupervisor {
                 }
                 Request::RunStep(step) => self.run(*step).await?,
                 Request::RunPair(_) => return None,
-                Request::TakeTree(_) => self.send(Report::TreeDone).await?,
+                Request::TakeTree { .. } => self.send(Report::TreeDone { whole: true }).await?,
                 Request::EndJob => {
                     let leftovers = locked(&self.script).leftovers.pop_front().unwrap_or_default();
                     self.send(Report::JobEnded { leftovers }).await?;
