@@ -44,7 +44,9 @@ pub fn layout(root: &Path, path: &Path, limits: &StepLimits, pin: Option<&Pin>) 
     let memory = limits.memory_bytes.to_string();
     let mut settings = vec![
         set(file("memory", "memory.limit_in_bytes"), memory.clone()),
-        Setting { path: file("memory", "memory.memsw.limit_in_bytes"), value: memory, optional: true },
+        Setting { path: file("memory", "memory.memsw.limit_in_bytes"), value: memory.clone(), optional: true },
+        // What waits in internet sockets, a cell's loopback too, is counted apart here (version 2 adds it up).
+        Setting { path: file("memory", "memory.kmem.tcp.limit_in_bytes"), value: memory, optional: true },
         set(file("cpu", "cpu.cfs_period_us"), period.to_string()),
         set(file("cpu", "cpu.cfs_quota_us"), quota.to_string()),
         set(file("pids", "pids.max"), limits.pids.to_string()),

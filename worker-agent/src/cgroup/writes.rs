@@ -43,6 +43,8 @@ pub fn memory(layout: &Layout, memory_bytes: u64) -> Vec<Write> {
             needed("memory.limit_in_bytes", memory_bytes),
             // Only where the kernel counts swap; without, no program of a sandbox gets any by its own limit.
             optional("memory.memsw.limit_in_bytes", memory_bytes),
+            // What waits in internet sockets is counted apart, and otherwise not at all.
+            optional("memory.kmem.tcp.limit_in_bytes", memory_bytes),
         ],
         Layout::V2 { .. } => vec![needed("memory.max", memory_bytes), optional("memory.swap.max", 0)],
     }
@@ -89,6 +91,7 @@ mod tests {
         cpu.cfs_quota_us = 250000
         memory.limit_in_bytes = 1073741824
         memory.memsw.limit_in_bytes = 1073741824 (optional)
+        memory.kmem.tcp.limit_in_bytes = 1073741824 (optional)
         pids.max = 4096
         ");
     }
