@@ -1,7 +1,9 @@
 //! What the supervisor holds of one job: its files, its input, and what its steps left.
 //!
 //! All of it in anonymous memory (memfd_create(2)), outside of every cell and
-//! without a name by which a program could reach it.
+//! without a name by which a program could reach it. Were one found (gVisor shows
+//! more of `/proc` than Linux), it is nobody else's to open, and sealed against
+//! every writer, us too, as soon as a step sees it.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -10,6 +12,7 @@ use std::path::Path;
 
 use enclos_protocol::job::JobPath;
 use enclos_protocol::supervisor_link::{INPUT_BYTES_MAX, KEPT_BYTES_MAX, StdinSource, Tree, Workspace};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{Mode, fchmod};
 
@@ -159,10 +162,13 @@ impl Job {
         }
     }
 
-    /// All that the next step needs has come.
+    /// All that the next step needs has come, and what steps left will not change.
     pub fn seal(&mut self) -> Result<(), JobError> {
         self.receiving = Receiving::Nothing;
-        self.files.write(|w| w.finish())
+        self.files.write(|w| w.finish())?;
+        let trees = [&self.kept, &self.judge, &self.given].into_iter().flatten().map(|held| &held.file);
+        [&self.files.file, &self.stdin].into_iter().chain(trees).try_for_each(seal_for_good)?;
+        Ok(())
     }
 
     /// The archive with which a step begins.
@@ -179,6 +185,7 @@ impl Job {
     pub fn take_extras(&mut self) -> Result<Option<File>, JobError> {
         let Some(mut extras) = self.extras.take() else { return Ok(None) };
         extras.write(|w| w.finish())?;
+        seal_for_good(&extras.file)?;
         Ok(Some(extras.file))
     }
 
@@ -227,5 +234,60 @@ impl Job {
 }
 
 fn memory_file(name: &str) -> io::Result<File> {
-    Ok(File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?))
+    let file = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    // The kernel makes it everyone's.
+    fchmod(&file, Mode::from_bits_truncate(0o600))?;
+    Ok(File::from(file))
+}
+
+/// Lets nobody change `file` any more; once is for ever.
+fn seal_for_good(file: &File) -> io::Result<()> {
+    if fcntl(file, FcntlArg::F_GET_SEALS)? & SealFlag::F_SEAL_SEAL.bits() == 0 {
+        fcntl(file, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn job() -> Job {
+        let mut job = Job::new(None).unwrap();
+        job.begin_file(&JobPath::try_from("main.c".to_owned()).unwrap()).unwrap();
+        job.add(b"int main;").unwrap();
+        job.begin_stdin().unwrap();
+        job.add(b"input").unwrap();
+        job
+    }
+
+    #[test]
+    fn what_a_step_was_given_can_be_changed_by_nobody() {
+        let mut job = job();
+        job.keep(Tree::Kept).unwrap().write_all(b"compiled").unwrap();
+        job.seal().unwrap();
+        for file in [&job.files.file, &job.stdin, job.tree(Tree::Kept).unwrap()] {
+            let mut written = file.try_clone().unwrap();
+            assert_eq!(written.write(b"x").unwrap_err().raw_os_error(), Some(libc::EPERM));
+            assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
+        }
+        job.seal().unwrap();
+    }
+
+    #[test]
+    fn only_standard_input_may_be_opened_by_another_user() {
+        let mut job = job();
+        job.keep(Tree::Kept).unwrap();
+        job.seal().unwrap();
+        let mut stdin = File::from(job.open_stdin(StdinSource::Staged).unwrap());
+        let mode = |file: &File| file.metadata().unwrap().mode() & 0o777;
+        let kept = job.tree(Tree::Kept).unwrap();
+        assert_eq!((mode(&job.files.file), mode(&job.stdin), mode(kept)), (0o600, 0o444, 0o600));
+        let mut text = String::new();
+        stdin.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "input");
+    }
 }
