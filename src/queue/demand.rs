@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use enclos_protocol::job::{Isolation, JobSpec};
+use enclos_protocol::cases::CASES_REPORT_BYTES_MAX;
+use enclos_protocol::job::{Isolation, JobSpec, Peak};
+use enclos_protocol::limits::StepLimits;
 
 /// An amount of what agents offer. Adding and taking never overflow: agents' numbers are bounded
 /// when they come in.
@@ -69,20 +71,22 @@ impl Demand {
     /// The demand of `spec`; `compiles`: its language has a compile step.
     #[must_use]
     pub fn of(spec: &JobSpec, compiles: bool) -> Self {
-        let run = &spec.run_limits;
-        let compile = if compiles { &spec.compile_limits } else { run };
-        // One step runs at a time, so the larger of both is what the job takes.
-        let room = Room {
-            memory_bytes: run.memory_bytes.max(compile.memory_bytes),
-            cpu_millis: u64::from(run.cpu_millis.max(compile.cpu_millis)),
-            pids: u64::from(run.pids.max(compile.pids)),
-            slots: 1,
-        };
+        let Peak { memory_bytes, cpu_millis, pids } = spec.peak(compiles);
+        let room = Room { memory_bytes, cpu_millis: u64::from(cpu_millis), pids: u64::from(pids), slots: 1 };
         Self {
             language: Arc::from(spec.language.as_str()),
             isolation: spec.isolation,
             room,
-            report_bytes: 2 * run.report_bytes.saturating_add(spec.compile_limits.report_bytes),
+            report_bytes: report_bytes(spec),
         }
     }
+}
+
+fn report_bytes(spec: &JobSpec) -> u64 {
+    let both = |limits: &StepLimits| limits.report_bytes.saturating_mul(2);
+    let compile = both(&spec.compile_limits);
+    let Some(plan) = &spec.cases else { return compile.saturating_add(both(&spec.run_limits)) };
+    let companion = plan.judging.companion().map_or(0, |c| both(&c.compile_limits));
+    let cases = both(&plan.largest).saturating_mul(u64::from(plan.count)).min(CASES_REPORT_BYTES_MAX);
+    compile.saturating_add(companion).saturating_add(cases)
 }

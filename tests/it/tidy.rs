@@ -8,9 +8,10 @@ const FILE_LINES_MAX: usize = 450;
 
 /// Modules of the master from left to right: each names only what stands to its left.
 /// Those of one row do not name each other.
-const ORDER: [&[&str]; 14] = [
-    &["config", "metrics"],
+const ORDER: [&[&str]; 15] = [
+    &["config", "metrics", "testing"],
     &["listen"],
+    &["scoring"],
     &["store"],
     &["progress"],
     &["queue"],

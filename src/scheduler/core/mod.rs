@@ -69,6 +69,7 @@ struct Job {
     order: Order,
     demand: Arc<Demand>,
     input_bytes: u64,
+    compile_key: Option<u64>,
     waiting_since: Instant,
     attempts: u32,
     failures: Vec<String>,
@@ -216,7 +217,7 @@ impl Core {
     }
 
     fn insert(&mut self, submitted: Submitted, now: Moment) {
-        let Submitted { job: id, demand, input_bytes } = submitted;
+        let Submitted { job: id, demand, input_bytes, compile_key } = submitted;
         let order = self.next_order;
         self.next_order += 1;
         self.queue.insert(order, id, Arc::clone(&demand));
@@ -224,6 +225,7 @@ impl Core {
             order,
             demand,
             input_bytes,
+            compile_key,
             waiting_since: now.instant,
             attempts: 0,
             failures: Vec::new(),
@@ -269,7 +271,7 @@ impl Core {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.state = State::Ending { holder: None };
         self.report_bytes += job.demand.report_bytes;
-        let ending = Ending { outcome, message: Some(message), report: None };
+        let ending = Ending { outcome, message: Some(message), report: None, judged: None };
         let finishing = Finishing { job: id, attempt: None, attempts: job.attempts, ending };
         self.actions.push(Action::Finish(Box::new(finishing)));
     }

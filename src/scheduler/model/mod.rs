@@ -40,15 +40,7 @@ fn demand(n: u8) -> Arc<Demand> {
 }
 
 fn report() -> JobReport {
-    JobReport {
-        outcome: Outcome::Ok,
-        message: None,
-        compile: None,
-        run: None,
-        sandbox_us: 0,
-        isolation: Isolation::Runc,
-        reuse: Reuse::Tenant,
-    }
+    crate::testing::report(Outcome::Ok)
 }
 
 fn load() -> LoadReport {
@@ -136,7 +128,7 @@ impl World {
             cancelled: false,
         };
         self.rows.insert(job, row);
-        self.handle(Event::Submitted(Submitted { job, demand, input_bytes: 1 }));
+        self.handle(Event::Submitted(Submitted { job, demand, input_bytes: 1, compile_key: None }));
         job
     }
 
@@ -271,7 +263,7 @@ impl World {
             (row.attempt, row.holder, row.attempts) = (None, None, 0);
         }
         let survivors = self.rows.iter().filter(|(_, row)| !row.finished).map(|(job, row)| Survivor {
-            submitted: Submitted { job: *job, demand: Arc::clone(&row.demand), input_bytes: 1 },
+            submitted: Submitted { job: *job, demand: Arc::clone(&row.demand), input_bytes: 1, compile_key: None },
             attempts: row.attempts,
             failures: vec![],
             token: row.attempt.map(|a| a.token),
