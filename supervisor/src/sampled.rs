@@ -1,15 +1,16 @@
 //! Accounting without cgroups: the processes of the sandbox, looked at from time to time.
 //!
 //! A lower bound: what a process did between two looks and then died unseen
-//! is lost, and memory that processes share counts for each. One cell runs at
-//! a time, so every process but the supervisor is the cell's.
+//! is lost, and memory that processes share counts for each. A cell's processes
+//! are known by their user, which no other cell that runs has.
 
 use std::fs;
 use std::time::Duration;
 
 /// What was seen in one look, and the most that was ever seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sampler {
+    uid: u32,
     cpu_seen: Duration,
     memory_peak_bytes: u64,
 }
@@ -24,10 +25,19 @@ pub struct Sample {
 }
 
 impl Sampler {
+    /// Of the processes of this user.
+    pub fn of(uid: u32) -> Self {
+        Self { uid, cpu_seen: Duration::ZERO, memory_peak_bytes: 0 }
+    }
+
     /// Looks at every process.
     pub fn look(&mut self) -> Sample {
         let (mut cpu, mut memory_bytes) = (Duration::ZERO, 0);
         for pid in other_processes() {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            if real_uid(&status) != Some(self.uid) {
+                continue;
+            }
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             if let Some((used, resident)) = parse_stat(&stat) {
                 cpu += used;
@@ -51,6 +61,11 @@ pub fn other_processes() -> Vec<i32> {
     entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(|pid| *pid != 1).collect()
 }
 
+/// Whose the process is, by its `/proc/<pid>/status` (proc(5)).
+fn real_uid(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// CPU time (own and of waited-for children) and resident bytes of `/proc/<pid>/stat` (proc(5)).
 fn parse_stat(text: &str) -> Option<(Duration, u64)> {
     /// Clock ticks per second that the kernel shows to programs, on every architecture we build for.
@@ -66,6 +81,12 @@ fn parse_stat(text: &str) -> Option<(Duration, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_of_a_process_is_found() {
+        assert_eq!(real_uid("Name:\ta\nUid:\t1000\t0\t0\t0\nGid:\t7\t7\t7\t7\n"), Some(1000));
+        assert_eq!(real_uid("Name:\ta\n"), None);
+    }
 
     #[test]
     fn a_hostile_process_name_does_not_shift_the_fields() {

@@ -1,6 +1,10 @@
 //! What a program meets in a cell, and what its end is told as: no engine, no agent.
 
+#[path = "cells/pairs.rs"]
+mod pairs;
 mod support;
+#[path = "cells/trees.rs"]
+mod trees;
 
 use std::path::Path;
 

@@ -24,6 +24,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid};
 
 use super::control::{Control, FromCell, ToCell};
+use super::held::Held;
 use super::mounts::{self, Mask};
 use crate::archive::{self, ArchiveError};
 use crate::{clock, filter, sys};
@@ -49,6 +50,8 @@ pub struct Inside<'a> {
     pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+    /// Standard input and output are another program's.
+    pub paired: bool,
     /// Of the cell's cgroup; writing `0` joins it.
     pub members: &'a [File],
     /// Archives of the files that the program finds.
@@ -57,6 +60,14 @@ pub struct Inside<'a> {
     pub keep: Option<File>,
     /// End well instead of executing the program: the sandbox is being proven.
     pub rehearsal: bool,
+}
+
+impl Inside<'_> {
+    /// Lets go all but what is held of a pair.
+    fn into_held(self) -> Held {
+        let Self { stdin, stdout, paired, .. } = self;
+        Held::new(if paired { vec![stdin, stdout] } else { Vec::new() })
+    }
 }
 
 /// The first process of the cell; its end is the end of every process in it.
@@ -85,14 +96,16 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
     }
     let keep = inside.keep.take().map(|into| (into, inside.request.keep.clone()));
     let control = inside.control.clone();
-    let (kind, host_uid) = (inside.kind, inside.host_uid);
+    let (kind, host_uid, paired) = (inside.kind, inside.host_uid, inside.paired);
     match sys::fork(0).map_err(says("cannot fork"))? {
         sys::Fork::Child => second_process(inside, &proc_dir),
         sys::Fork::Parent { child } => {
             // Ends of pipes that stay open here would hide their end from the supervisor.
-            drop((inside, proc_dir));
-            let exit = wait_for(child).map_err(says("cannot wait"))?;
+            let mut held = inside.into_held();
+            drop(proc_dir);
+            let exit = if paired { held.wait_for(child) } else { wait_for(child) }.map_err(says("cannot wait"))?;
             let at = clock::now();
+            drop(held);
             end_all_others();
             let _ = control.send(&FromCell::Ended { exit, at });
             let Some((into, what)) = keep else { return Ok(()) };
