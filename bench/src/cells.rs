@@ -14,7 +14,7 @@ use enclos_agent::engine::{Engine as _, SandboxLimits};
 use enclos_agent::sandbox::{Host, JobRoom, Listener, Sandbox, UidRange};
 use enclos_agent::stop::{self, Stop};
 use enclos_protocol::ids::AgentName;
-use enclos_protocol::job::{Isolation, JobFile, JobInput, JobPath, Stream};
+use enclos_protocol::job::{Isolation, JobFile, JobPath, Stream};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::{Exit, StepFacts, Stop as Ended};
 use enclos_protocol::supervisor_link::{CellKind, Keep, StdinSource, StepRequest, Workspace};

@@ -9,41 +9,20 @@
 //! How a program ends counts before what it wrote: only one that ended well is
 //! asked whether it was right.
 
-use enclos_protocol::cases::{
-    CASE_BYTES_MAX, CHECKED_BYTES_MAX, Case, CasePage, CasePlan, CaseReport, Checker, Companion, Verdict,
-};
-use enclos_protocol::job::{Step, StepReport, Stream};
+use enclos_protocol::cases::{CASE_BYTES_MAX, CHECKED_BYTES_MAX, Case, CasePage, CasePlan, CaseReport, Verdict};
+use enclos_protocol::job::{Step, StepReport};
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{self, Outcome};
-use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Tree};
+use enclos_protocol::supervisor_link::{StdinSource, StepRequest};
+use serde_bytes::ByteBuf;
 
+use super::bench::Bench;
 use super::seat::Seat;
 use super::steps::Program;
 use super::teller::{Left, Sink, Teller};
 use super::{Attempt, AttemptError, Broken, Progress, Workshop};
-use crate::judge::validator::{self, Judgement, Words};
+use crate::judge::validator::Judgement;
 use crate::judge::{Judge, Judged};
-use crate::sandbox::Listener;
-
-/// What of a checker's words is taken from its sandbox at most, in bytes.
-const WORDS_BYTES_MAX: usize = 1024 * 1024;
-/// What of a checker's standard error is looked at, in bytes.
-const STDERR_BYTES_MAX: u64 = 1024;
-
-/// Who judges the output of cases.
-pub(super) enum Bench<'a> {
-    /// The agent.
-    Agent(&'a Checker),
-    /// A submitted checker, in a sandbox of its own.
-    Checker(Box<CheckerBench<'a>>),
-}
-
-/// A submitted checker, compiled.
-pub(super) struct CheckerBench<'a> {
-    pub(super) seat: Seat<'a>,
-    pub(super) program: Program<'a>,
-    pub(super) companion: &'a Companion,
-}
 
 /// The cases of one attempt.
 pub(super) struct Cases<'a, 'b> {
@@ -52,7 +31,7 @@ pub(super) struct Cases<'a, 'b> {
     pub(super) plan: &'a CasePlan,
     pub(super) program: Program<'a>,
     pub(super) seat: &'b mut Seat<'a>,
-    pub(super) bench: &'b mut Bench<'a>,
+    pub(super) bench: &'b mut Bench<'a, 'b>,
     /// What the answer still keeps of all output.
     pub(super) left_together: u64,
 }
@@ -102,7 +81,7 @@ impl Cases<'_, '_> {
         let mut request = self.program.run(args, &spec.env, limits);
         request.on_output_limit = spec.on_output_limit;
         request.merge_stderr = spec.merge_stderr;
-        if !stdin.is_empty() {
+        if !stdin.is_empty() && !matches!(self.bench, Bench::Interactor(_)) {
             request.stdin = StdinSource::Staged;
             self.seat.sandbox().await?.put_stdin(&stdin).await?;
         }
@@ -111,9 +90,11 @@ impl Cases<'_, '_> {
                 let judge = expected.and_then(|expected| Judge::new(checker, expected.into_vec()));
                 self.compared(number, request, judge).await
             }
-            Bench::Checker(_) => {
-                let answer = expected.map(serde_bytes::ByteBuf::into_vec).unwrap_or_default();
-                self.checked(number, request, &stdin, &answer).await
+            Bench::Checker(_) => self.checked(number, request, &stdin, &answer_of(expected)).await,
+            Bench::Interactor(interactor) => {
+                interactor
+                    .run(self.seat, number, request, [&stdin, &answer_of(expected)], &mut self.left_together)
+                    .await
             }
         };
         self.seat.used().await;
@@ -165,36 +146,11 @@ impl Cases<'_, '_> {
             let feedback = Some("the output is longer than its limit".to_owned());
             Judgement { verdict: Verdict::WrongAnswer, score_ppm: None, feedback }
         } else {
-            bench.judge(self.attempt, input, answer).await?
+            bench.judge(self.attempt, [input, answer]).await?
         };
         bench.seat.used().await;
         let Judgement { verdict, score_ppm, feedback } = judgement;
         Ok(CaseReport { verdict, run: run.report, score_ppm, feedback })
-    }
-}
-
-impl CheckerBench<'_> {
-    /// Asks the checker of the output that it has on its standard input.
-    async fn judge(&mut self, attempt: &Attempt, input: &[u8], answer: &[u8]) -> Result<Judgement, Broken> {
-        let mut limits = self.companion.run_limits;
-        limits.report_bytes = STDERR_BYTES_MAX;
-        let request = StepRequest {
-            // The output may be empty, and is its standard input all the same.
-            stdin: StdinSource::Staged,
-            extras: true,
-            directories: vec![validator::feedback()],
-            keep: Keep::Files(validator::words()),
-            ..self.program.run(&validator::arguments(&self.companion.args), &[], limits)
-        };
-        let sandbox = self.seat.sandbox().await?;
-        sandbox.put_extra(validator::input(), input).await?;
-        sandbox.put_extra(validator::answer(), answer).await?;
-        let mut stderr = Stderr::default();
-        let facts = attempt.unheard(sandbox, request, &mut stderr).await?;
-        let words = sandbox.take_tree(Tree::Files, WORDS_BYTES_MAX).await?.unwrap_or_default();
-        // Asked as a run, because 42 and 43 are no failures of a compiler.
-        let outcome = outcome::decide(Step::Run, &facts, &limits);
-        Ok(validator::judge(outcome, &facts, Words::read(&words), &stderr.0))
     }
 }
 
@@ -232,20 +188,14 @@ async fn step(
     Ok(Run { report: StepReport { outcome, facts, cached: false }, was_cut })
 }
 
-fn ended(outcome: Outcome, run: StepReport) -> CaseReport {
+/// How it ended counts before what it wrote.
+pub(super) fn ended(outcome: Outcome, run: StepReport) -> CaseReport {
     CaseReport { verdict: Verdict::Ended(outcome), run, score_ppm: None, feedback: None }
 }
 
-/// The first bytes of a checker's standard error.
-#[derive(Default)]
-struct Stderr(Vec<u8>);
-
-impl Listener for Stderr {
-    async fn output(&mut self, stream: Stream, bytes: Vec<u8>) {
-        if stream == Stream::Stderr {
-            self.0.extend_from_slice(&bytes);
-        }
-    }
+/// The file with the answer; empty where none was given.
+fn answer_of(expected: Option<ByteBuf>) -> Vec<u8> {
+    expected.map(ByteBuf::into_vec).unwrap_or_default()
 }
 
 /// Whether no limit is above its largest.

@@ -16,9 +16,11 @@
 //! only engine or sandbox can fail an attempt. An image that cannot be made
 //! hands the job back uncounted.
 
+mod bench;
 mod cases;
 mod files;
 pub mod input;
+mod interactive;
 mod seat;
 mod steps;
 mod teller;
@@ -28,8 +30,8 @@ use std::time::Duration;
 
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
-use enclos_protocol::cases::{CASES_REPORT_BYTES_MAX, CasePlan, CaseReport, Checker, Judging};
-use enclos_protocol::ids::{AttemptId, Binding};
+use enclos_protocol::cases::CaseReport;
+use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, StepReport, Stream};
 use enclos_protocol::outcome::{self, Outcome, StepFacts};
 use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest};
@@ -42,7 +44,6 @@ use crate::images_source::ImageSource;
 use crate::pool::{ClaimError, Pool};
 use crate::sandbox::{JobRoom, Listener, Sandbox, SandboxError, chain};
 use crate::stop::{Cause, Stop};
-use cases::{Bench, Cases, CheckerBench};
 use files::{Files, Sent};
 use input::{FetchError, InputClient};
 use seat::{Place, Seat};
@@ -107,6 +108,8 @@ enum AttemptError {
     Entry,
     #[error("image '{image}' could not be made: {reason}")]
     Image { image: String, reason: String },
+    #[error("the job asks for an interactor, and this agent's cells are not apart from each other")]
+    Interactor,
     #[error("the job's cases cannot be run: {0}")]
     Cases(&'static str),
     #[error("what a compile step left is not to be had")]
@@ -273,62 +276,6 @@ impl Attempt {
         Ok(())
     }
 
-    async fn run_cases<'a>(
-        &'a self,
-        plan: &'a CasePlan,
-        seat: &mut Seat<'a>,
-        input: &'a JobInput,
-        known: &mut Known,
-    ) -> Result<(), Broken> {
-        let workshop = seat.workshop();
-        let mut bench = match &plan.judging {
-            Judging::Output(Checker::Program(companion)) => {
-                let language = workshop.language(&companion.language)?;
-                let program = Program::of_companion(language, companion, input);
-                let seat = Seat::enter(self.companion_place(seat, program)?).await?;
-                Bench::Checker(Box::new(CheckerBench { seat, program, companion }))
-            }
-            Judging::Output(checker) => Bench::Agent(checker),
-            Judging::Interactive(_) => return Err(AttemptError::Cases("there are no interactors yet").into()),
-        };
-        let ended = self.judged(plan, seat, &mut bench, known).await;
-        if let Bench::Checker(bench) = &mut bench {
-            bench.seat.leave(&ended).await;
-        }
-        ended
-    }
-
-    async fn judged<'a>(
-        &'a self,
-        plan: &'a CasePlan,
-        seat: &mut Seat<'a>,
-        bench: &mut Bench<'a>,
-        known: &mut Known,
-    ) -> Result<(), Broken> {
-        if let Bench::Checker(bench) = bench {
-            known.companion = bench.seat.compile().await?;
-            if known.companion.as_ref().is_some_and(|report| report.outcome != Outcome::Ok) {
-                return Ok(());
-            }
-        }
-        let (workshop, program) = (seat.workshop(), seat.program());
-        let left_together = CASES_REPORT_BYTES_MAX;
-        let cases = Cases { attempt: self, workshop, plan, program, seat, bench, left_together };
-        known.cases = Some(cases.run().await?);
-        Ok(())
-    }
-
-    /// Where the companion runs: in sandboxes that no submitted program ever enters.
-    fn companion_place<'a>(&'a self, seat: &Seat<'a>, program: Program<'a>) -> Result<Place<'a>, AttemptError> {
-        if !program.has_entry() {
-            return Err(AttemptError::Entry);
-        }
-        let Binding { tenant, scope } = self.spec.binding.clone();
-        // No client's scope has a blank in it.
-        let binding = Binding { tenant, scope: format!("judge {scope}") };
-        Ok(Place { program, binding, ..seat.place() })
-    }
-
     /// Runs a step of the program's own, and says that it began.
     async fn step(
         &self,
@@ -355,12 +302,17 @@ impl Attempt {
     ) -> Result<StepFacts, Broken> {
         self.go_on()?;
         let facts = sandbox.run_step(request, &self.stop, listener).await?;
-        // A step that ended by itself before the stop reached it has its true outcome.
+        self.not_cut_short(&facts)?;
+        Ok(facts)
+    }
+
+    /// A step that ended by itself before the stop reached it has its true outcome.
+    fn not_cut_short(&self, facts: &StepFacts) -> Result<(), Broken> {
         match (facts.stop, self.stop.cause()) {
             (Some(outcome::Stop::Cancelled), Some(cause @ (Cause::Abandoned | Cause::Draining))) => {
                 Err(Broken::Stopped(cause))
             }
-            _ => Ok(facts),
+            _ => Ok(()),
         }
     }
 

@@ -176,6 +176,11 @@ impl<'a> Seat<'a> {
         self.place.clone()
     }
 
+    /// Of which attempt.
+    pub(super) fn attempt(&self) -> &'a Attempt {
+        self.place.attempt
+    }
+
     /// What all attempts share.
     pub(super) fn workshop(&self) -> &'a Workshop {
         self.place.workshop
