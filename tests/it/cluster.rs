@@ -41,6 +41,11 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("it runs")
+    }
+
     /// Ends it as an operator would; it leaves nothing.
     pub async fn end(mut self, logs: &str) {
         terminate(&mut self.process, &self.name, logs).await;

@@ -4,12 +4,14 @@
 //! alone (`refusals`), or a master, agents and a real engine (all others).
 //! `cluster`, `engine`, `programs` and `watch` are what the tests share.
 
+mod cases;
 mod cluster;
 mod commands;
 mod engine;
 mod fleet;
 mod isolation;
 mod jobs;
+mod judge;
 mod levels;
 mod ordinary;
 mod pinning;
