@@ -221,3 +221,7 @@ fn is_within(limits: &StepLimits, largest: &StepLimits) -> bool {
         && stack_bytes <= largest.stack_bytes
         && cpu_millis <= largest.cpu_millis
 }
+
+#[cfg(test)]
+#[path = "cases_tests.rs"]
+mod tests;
