@@ -69,7 +69,7 @@ pub use server::Fault;
 pub fn leave_environment() -> io::Result<()> {
     let Some(program) = env::args_os().next().filter(|_| env::vars_os().next().is_some()) else { return Ok(()) };
     let program = CString::new(program.into_vec())?;
-    Err(sys::exec(&program, &[program.clone()], &[]))
+    Err(sys::exec(&program, std::slice::from_ref(&program), &[]))
 }
 
 /// Serves the agent on standard input and output until it is gone or something fails.
