@@ -18,6 +18,7 @@ pub mod config;
 pub mod cores;
 pub mod doctor;
 pub mod engine;
+pub mod headroom;
 pub mod images;
 pub mod images_source;
 pub mod judge;

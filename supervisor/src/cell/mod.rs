@@ -35,7 +35,7 @@ use self::control::{Control, FromCell, ToCell};
 pub use self::finish::Finished;
 use self::inside::Inside;
 use self::mounts::Mask;
-use self::watch::{Reading, Verdict};
+use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
 use crate::cgroup::{CellGroup, CgroupError};
 use crate::sampled::Sampler;
@@ -43,6 +43,8 @@ use crate::{clock, sys};
 
 /// Longest that a cell may take to be ready; it copies at most a job's input.
 const PREPARE_MAX: Duration = Duration::from_secs(20);
+/// Threads of a cell that are not its program's: the first process.
+const OWN_THREADS: u64 = 1;
 /// Bytes taken from a stream at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -140,12 +142,15 @@ impl Cell {
         let paired = beginning.stdout.is_some();
         let (stdout, stdout_end) = match beginning.stdout {
             Some(end) => (None, end),
-            None => pipe().map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?,
+            None => {
+                let (ours, theirs) = pipe(beginning.uid).map_err(call("make a pipe"))?;
+                (Some(ours), theirs)
+            }
         };
         let (stderr, stderr_end) = if request.merge_stderr {
             (None, stdout_end.try_clone().map_err(call("share a pipe"))?)
         } else {
-            pipe().map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
+            pipe(beginning.uid).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
         };
         let init = match begin_process(surroundings.kind, beginning.uid)? {
             sys::Fork::Child => {
@@ -172,6 +177,10 @@ impl Cell {
             }
             sys::Fork::Parent { child } => Pid::from_raw(child),
         };
+        let mut sampler = Sampler::new(surroundings.cores, u64::from(request.limits.pids) + OWN_THREADS);
+        if paired {
+            sampler.look_only_at(beginning.uid);
+        }
         let cell = Self {
             init,
             paired,
@@ -188,7 +197,7 @@ impl Cell {
             stderr_capture: Capture::new(&request.limits, request.on_output_limit),
             limits: request.limits,
             cores: surroundings.cores,
-            meter: beginning.group.map_or_else(|| Meter::Sampled(Sampler::of(beginning.uid)), Meter::Cgroup),
+            meter: beginning.group.map_or_else(|| Meter::Sampled(sampler), Meter::Cgroup),
             spawned_at: clock::now(),
             started: None,
             stop: None,
@@ -307,7 +316,7 @@ impl Cell {
                 cpu: group.cpu_time()?.saturating_sub(used_before),
                 wall: now.saturating_sub(started_at),
                 oom_kills: group.oom_kills(),
-                sampled_memory_bytes: None,
+                sampled: None,
             },
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
@@ -315,7 +324,10 @@ impl Cell {
                     cpu: sample.cpu,
                     wall: now.saturating_sub(started_at),
                     oom_kills: 0,
-                    sampled_memory_bytes: Some(sample.memory_bytes),
+                    sampled: Some(InUse {
+                        memory_bytes: sample.memory_bytes,
+                        pids: sample.threads.saturating_sub(OWN_THREADS),
+                    }),
                 }
             }
         };
