@@ -26,7 +26,7 @@ use crate::http::{self, Api, Services};
 use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::queue::Demand;
+use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
 use crate::store::{OpenError, Opened, Store, StoredState, Unfinished};
 
@@ -194,7 +194,7 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
     }
     let demand = Arc::new(Demand::of(&record.spec, compiles));
     Survivor {
-        submitted: Submitted { job: record.id, demand, input_bytes, compile_key },
+        submitted: Submitted { job: record.id, demand, input_bytes, compile_key, cases_time: cases_time(&record.spec) },
         attempts: record.attempts,
         failures,
         token: record.token,

@@ -19,6 +19,9 @@ use crate::scoring::{Group, Scoring};
 const NAME_BYTES_MAX: usize = 128;
 /// Groups of one job.
 const GROUPS_MAX: usize = 100;
+/// Time on the clock that all cases of a job may take together, with their checker or interactor, in
+/// milliseconds: 12 hours. Its place is taken so long, and an attempt is waited for that long.
+pub const CASES_WALL_MS_MAX: u64 = 12 * 3600 * 1000;
 /// Points of one group.
 const WEIGHT_MAX: u64 = 1_000_000;
 
@@ -91,6 +94,7 @@ pub(super) fn admitted(
         let refusal = Refusal::new(422, "limit_too_high", detail).at("limits.run.output_bytes");
         return Err(refusal.with("maximum", CHECKED_BYTES_MAX));
     }
+    within_time(run, &cases, &judging)?;
     let plan = CasePlan {
         count: u32::try_from(cases.len()).unwrap_or(u32::MAX),
         judging,
@@ -99,6 +103,20 @@ pub(super) fn admitted(
     };
     let scoring = Scoring { groups: self::groups(groups.unwrap_or_default(), &cases)? };
     Ok(Cases { plan: Some(plan), cases, companion, scoring })
+}
+
+/// Refuses cases that could take longer together than a job may.
+fn within_time(run: &StepLimits, cases: &[NamedCase], judging: &Judging) -> Result<(), Refusal> {
+    let companion = judging.companion().map_or(0, |c| c.run_limits.wall_ms);
+    let wall_ms = |c: &NamedCase| c.case.limits.as_ref().unwrap_or(run).wall_ms.saturating_add(companion);
+    let all_ms = cases.iter().map(wall_ms).fold(0, u64::saturating_add);
+    if all_ms <= CASES_WALL_MS_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "the time limits of all cases and of what judges them come to {all_ms} ms; a job may take {CASES_WALL_MS_MAX}"
+    );
+    Err(Refusal::new(422, "limit_too_high", detail).at("cases").with("maximum", CASES_WALL_MS_MAX))
 }
 
 fn gather(

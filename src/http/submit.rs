@@ -17,7 +17,7 @@ use enclos_protocol::ids::JobId;
 use super::query::{Strict, Wait};
 use super::{Api, TENANT, error, jobs, wire};
 use crate::admission::{self, Admitted, NamedCase, Refusal};
-use crate::queue::{Demand, Overloaded};
+use crate::queue::{self, Demand, Overloaded};
 use crate::scheduler::{Reservation, Submitted};
 use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime};
 
@@ -137,7 +137,8 @@ async fn store(
     let Admitted { spec, input, cases, scoring, compile_key, labels, body_digest: _ } = admitted;
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
-    let submitted = Submitted { job, demand: Arc::new(Demand::of(&spec, compiles)), input_bytes, compile_key };
+    let (demand, cases_time) = (Arc::new(Demand::of(&spec, compiles)), queue::cases_time(&spec));
+    let submitted = Submitted { job, demand, input_bytes, compile_key, cases_time };
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();

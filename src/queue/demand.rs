@@ -1,6 +1,7 @@
 //! What a job needs of an agent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use enclos_protocol::cases::CASES_REPORT_BYTES_MAX;
 use enclos_protocol::job::{Isolation, JobSpec, Peak};
@@ -59,6 +60,8 @@ impl Room {
 pub struct Demand {
     /// Id of the language.
     pub language: Arc<str>,
+    /// Id of the language of its checker or interactor, where it brings one.
+    pub companion: Option<Arc<str>>,
     /// The weakest isolation.
     pub isolation: Isolation,
     /// Room for its largest step.
@@ -68,6 +71,11 @@ pub struct Demand {
 }
 
 impl Demand {
+    /// Every language that it needs an image of.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.language), self.companion.as_ref()].into_iter().flatten().map(AsRef::as_ref)
+    }
+
     /// The demand of `spec`; `compiles`: its language has a compile step.
     #[must_use]
     pub fn of(spec: &JobSpec, compiles: bool) -> Self {
@@ -75,6 +83,11 @@ impl Demand {
         let room = Room { memory_bytes, cpu_millis: u64::from(cpu_millis), pids: u64::from(pids), slots: 1 };
         Self {
             language: Arc::from(spec.language.as_str()),
+            companion: spec
+                .cases
+                .as_ref()
+                .and_then(|plan| plan.judging.companion())
+                .map(|c| c.language.as_str().into()),
             isolation: spec.isolation,
             room,
             report_bytes: report_bytes(spec),
@@ -89,4 +102,12 @@ fn report_bytes(spec: &JobSpec) -> u64 {
     let companion = plan.judging.companion().map_or(0, |c| both(&c.compile_limits));
     let cases = both(&plan.largest).saturating_mul(u64::from(plan.count)).min(CASES_REPORT_BYTES_MAX);
     compile.saturating_add(companion).saturating_add(cases)
+}
+
+/// The longest that the cases of `spec` can take one after the other, with what judges them.
+#[must_use]
+pub fn cases_time(spec: &JobSpec) -> Duration {
+    let Some(plan) = &spec.cases else { return Duration::ZERO };
+    let companion = plan.judging.companion().map_or(0, |c| c.run_limits.wall_ms);
+    Duration::from_millis(plan.largest.wall_ms.saturating_add(companion)).saturating_mul(plan.count)
 }

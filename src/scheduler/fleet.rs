@@ -75,7 +75,7 @@ impl Agent {
         self.session.is_some()
             && !self.is_draining()
             && self.offer.isolation >= demand.isolation
-            && self.language(&demand.language).is_some_and(|l| !image_failed(l))
+            && demand.languages().all(|id| self.language(id).is_some_and(|l| !image_failed(l)))
             && self.offer.capacity.holds(demand.room)
     }
 

@@ -57,11 +57,9 @@ fn cost(agent: &Agent, ask: Ask<'_>) -> u64 {
     // What was promised counts at once; what is reported is up to a heartbeat old.
     let cpu = permille(promised.cpu_millis, offer.cpu_millis).max(u64::from(agent.load.cpu_busy_permille));
     let memory = permille(promised.memory_bytes, offer.memory_bytes).max(u64::from(agent.load.memory_busy_permille));
-    let image = match agent.language(&ask.demand.language).map(|l| &l.image) {
-        Some(ImageState::Ready) => 0,
-        _ => NO_IMAGE,
-    };
-    let cold = if agent.warm(&ask.demand.language) > 0 { 0 } else { COLD };
+    let ready = |id: &str| agent.language(id).is_some_and(|l| l.image == ImageState::Ready);
+    let image: u64 = ask.demand.languages().map(|id| if ready(id) { 0 } else { NO_IMAGE }).sum();
+    let cold: u64 = ask.demand.languages().map(|id| if agent.warm(id) > 0 { 0 } else { COLD }).sum();
     let failed = if ask.avoid == Some(&agent.name) { FAILED_THERE } else { 0 };
     let compile = if ask.compile_key.is_none_or(|key| agent.has_compiled(key)) { 0 } else { COMPILE };
     CPU_WEIGHT * cpu + memory + permille(promised.slots, offer.slots) + image + cold + compile + failed

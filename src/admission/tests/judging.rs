@@ -60,6 +60,20 @@ fn cases_have_a_size_each_and_together() {
 }
 
 #[test]
+fn all_cases_together_have_a_longest_time() {
+    let judged_for = |wall_ms: u64| {
+        let program = json!({ "language": "c", "source": "", "limits": { "run": { "wall_ms": wall_ms } } });
+        let many: Vec<Value> = (0..1000).map(|_| json!({})).collect();
+        judged(json!({ "cases": many, "interactor": program }))
+    };
+    assert!(admit_json(&judged_for(20_000)).is_ok(), "the most cases, with every default");
+    check(&judged_for(30_000), 422, "limit_too_high", Some("cases"));
+    let long: Vec<Value> = (0..361).map(|_| json!({ "limits": { "wall_ms": 120_000 } })).collect();
+    check(&cases(json!(long)), 422, "limit_too_high", Some("cases"));
+    assert!(admit_json(&cases(json!(long[1..]))).is_ok());
+}
+
+#[test]
 fn what_contradicts_cases_is_refused() {
     let program = json!({ "language": "c", "source": "" });
     check_all(&[

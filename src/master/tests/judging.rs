@@ -269,3 +269,19 @@ async fn the_end_of_a_cancelled_case_is_told() {
     assert_eq!(job["cases"][1]["stdout"], "cut");
     master.end().await;
 }
+
+#[tokio::test]
+async fn an_agent_without_the_judges_language_does_not_get_the_job() {
+    let (master, _dir) = Running::new().await;
+    let mut narrow = hello("adam");
+    narrow.load.languages.retain(|language| language.id == "c");
+    let mut adam = FakeAgent::connect(&master.link.to_string(), TOKEN, narrow).await.unwrap();
+    let checker = json!({ "program": { "language": "python", "source": "" } });
+    let judged = json!({ "language": "c", "source": "", "cases": [{}], "checker": checker });
+    let id = master.submit(&judged).await;
+    let plain = master.submit(&json!({ "language": "c", "source": "" })).await;
+    assert_eq!(adam.job().await.0.job.to_string(), plain, "it gets what it can do");
+    let mut zoe = master.agent("zoe").await;
+    assert_eq!(zoe.job().await.0.job.to_string(), id);
+    master.end().await;
+}
