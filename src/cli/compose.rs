@@ -31,6 +31,9 @@ pub struct RunArgs {
     /// What makes the output of a case right (default: trim)
     #[arg(long, value_name = "exact|trim|tokens|unordered_lines", requires = "cases")]
     pub checker: Option<String>,
+    /// Files to give back after the run, such as 'out/*.png' (repeat for more); `enclos fetch` saves them
+    #[arg(long = "keep", value_name = "PATTERN", conflicts_with = "cases")]
+    pub keep: Vec<String>,
     /// An argument for the program (repeat for more)
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     pub args: Vec<String>,
@@ -102,6 +105,9 @@ pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
     body["run"] = json!({ "args": args.args, "env": pairs(&args.env) });
     body["compile"] = json!({ "args": args.compile_args });
     body["labels"] = pairs(&args.labels);
+    if !args.keep.is_empty() {
+        body["keep_files"] = json!(args.keep);
+    }
     for limit in &args.limits {
         body["limits"][&limit.step][&limit.name] = Value::Number(limit.value.clone());
     }

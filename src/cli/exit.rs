@@ -23,7 +23,7 @@ pub const CANCELLED: u8 = 122;
 pub const INTERNAL_ERROR: u8 = 123;
 /// The master refused the request.
 pub const REFUSED: u8 = 124;
-/// The master cannot be reached, or a local file cannot be read.
+/// The master cannot be reached, or a local file cannot be read or written.
 pub const UNREACHABLE: u8 = 125;
 /// `up`, `master`, `doctor` or `images` could not do their work.
 pub const FAILED: u8 = 1;
@@ -48,7 +48,7 @@ Of every command:
   1                   the service or the engine could not do it
   2                   wrong usage
   124                 the master refused the request and said why
-  125                 no master there, or a local file cannot be read";
+  125                 no master there, or a local file cannot be read or written";
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +91,15 @@ pub enum CliError {
     /// Our own output has nowhere to go.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
+    /// A file cannot be saved.
+    #[error("cannot save {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Another program of Enclos is not there.
     #[error("cannot start {}; it is installed beside `enclos`", path.display())]
     Sibling {
@@ -124,6 +133,7 @@ impl CliError {
             | Self::NotAMaster { .. }
             | Self::Url(_)
             | Self::Read { .. }
+            | Self::Write { .. }
             | Self::Input(_)
             | Self::Output(_) => UNREACHABLE,
             Self::Sibling { .. } | Self::Service(_) | Self::ServiceCause { .. } => FAILED,

@@ -8,6 +8,7 @@ mod client;
 mod compose;
 mod events;
 mod exit;
+mod fetch;
 mod judge;
 mod package;
 mod run;
@@ -98,6 +99,16 @@ enum Command {
         id: String,
         #[command(flatten)]
         output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Save the files that a job gives back
+    #[command(
+        after_help = "Examples:\n  enclos run plot.py --keep 'out/*.png'\n  enclos fetch 3f2a90c1d4e5 --into results"
+    )]
+    Fetch {
+        #[command(flatten)]
+        args: fetch::FetchArgs,
         #[command(flatten)]
         server: Server,
     },
@@ -194,6 +205,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Run { args, server } => runtime.block_on(run::run(&Client::new(&server.url)?, &args, terminal)),
         Command::Judge { args, server } => runtime.block_on(judge::judge(&Client::new(&server.url)?, &args, terminal)),
+        Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&Client::new(&server.url)?, &args)),
         Command::Erase { id, server } => runtime.block_on(show::erase(&Client::new(&server.url)?, &id)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "enclos", &mut std::io::stdout());

@@ -218,9 +218,7 @@ impl Show for View {
 
     async fn end(&mut self, _: &Client, job: &Value) -> Result<(), CliError> {
         self.spinner.clear();
-        if let Some(line) = verdict(job) {
-            tell(&line);
-        }
+        [verdict(job), files(job)].into_iter().flatten().for_each(|line| tell(&line));
         Ok(())
     }
 }
@@ -279,6 +277,14 @@ fn verdict(job: &Value) -> Option<String> {
         other => format!("{}{message}", harmless_line(other)),
     };
     Some(format!("enclos: {line}{note}"))
+}
+
+/// What standard error says of the files that the job gives back.
+fn files(job: &Value) -> Option<String> {
+    let count = job["files"].as_array()?.len();
+    let id = harmless_line(job["id"].as_str().unwrap_or_default());
+    let missing = job["files_error"].as_str().map(|e| format!("; {}", harmless_line(e))).unwrap_or_default();
+    Some(format!("enclos: {count} files are kept; `enclos fetch {id}` saves them{missing}"))
 }
 
 #[cfg(test)]

@@ -60,7 +60,9 @@ pub async fn jobs(client: &Client, args: &JobsArgs, terminal: Terminal) -> Resul
 }
 
 fn job_row(job: &Value) -> Vec<Cell> {
-    let (state, outcome) = (text(&job["state"]), text(&job["outcome"]));
+    // What its cases came to tells more than that they were run.
+    let outcome = job["verdict"].as_str().map_or_else(|| text(&job["outcome"]), str::to_owned);
+    let state = text(&job["state"]);
     let total = job["timing"]["total_ms"].as_u64().map(duration).unwrap_or_default();
     let created = text(&job["created_at"]);
     vec![
@@ -79,7 +81,7 @@ fn short_id(id: &str) -> String {
 }
 
 /// The whole id that `given` means: itself, or the one job among the newest that ends so.
-async fn whole_id(client: &Client, given: &str) -> Result<String, CliError> {
+pub(super) async fn whole_id(client: &Client, given: &str) -> Result<String, CliError> {
     let given = given.trim_start_matches('…').to_ascii_lowercase();
     let hex = given.chars().all(|c| c.is_ascii_hexdigit());
     if !hex || !(SHORT_ID_DIGITS_MIN..32).contains(&given.len()) {

@@ -17,8 +17,13 @@ fn paths(job: &Value) -> Vec<&str> {
 
 async fn bytes(cluster: &Cluster, job: &Value, path: &str) -> (u16, Vec<u8>) {
     let id = job["id"].as_str().expect("a job has an id");
-    let answer = cluster.http.get(format!("{}/v1/jobs/{id}/files/{path}", cluster.url)).send().await.unwrap();
-    (answer.status().as_u16(), answer.bytes().await.unwrap().to_vec())
+    let answer = cluster
+        .http
+        .get(format!("{}/v1/jobs/{id}/files/{path}", cluster.url))
+        .send()
+        .await
+        .expect("the master answers");
+    (answer.status().as_u16(), answer.bytes().await.expect("the answer is whole").to_vec())
 }
 
 #[tokio::test(flavor = "multi_thread")]
