@@ -1,6 +1,6 @@
 //! Every integration test of Enclos, in one binary.
 //!
-//! Modules stand in the order of what they need: nothing (`tidy`), a master
+//! Modules stand in the order of what they need: nothing (`tidy`, `promises`), a master
 //! alone (`refusals`), or a master, agents and a real engine (all others).
 //! `cluster`, `engine`, `programs` and `watch` are what the tests share.
 
@@ -15,6 +15,7 @@ mod ordinary;
 mod pinning;
 mod plain;
 mod programs;
+mod promises;
 mod refusals;
 mod tidy;
 mod watch;
