@@ -10,7 +10,7 @@ use libc::{c_long, sock_filter};
 
 use self::rules::{
     DESCRIPTION_LOCKS, DONE, FAMILIES, FIXED_LIMIT, FLAGGED, Flagged, PTRACE_TRACE_EXIT, PTRACE_WITH_OPTIONS,
-    SOCKET_PROGRAMS, UNKNOWN, UNSUPPORTED,
+    SHARED_HUGE_PAGES, SOCKET_PROGRAMS, UNKNOWN, UNSUPPORTED,
 };
 
 #[cfg(target_arch = "x86_64")]
@@ -90,6 +90,7 @@ pub fn program() -> Vec<sock_filter> {
         decide(&mut program, call, &[load(argument), branch(IF_ANY_BIT, bits, 0, 1), answer(errno), ALLOW]);
     }
     decide(&mut program, libc::SYS_ptrace, &ptrace());
+    decide(&mut program, libc::SYS_shmget, &shared_memory());
     decide(&mut program, libc::SYS_setsockopt, &socket_options());
     decide(&mut program, libc::SYS_fcntl, &refuse_values(1, &DESCRIPTION_LOCKS, libc::EINVAL));
     let [set, set_or_read] = limits();
@@ -130,6 +131,19 @@ fn limits() -> [Vec<sock_filter>; 2] {
         ALLOW,
     ];
     [set, set_or_read]
+}
+
+/// Segments of 4 GiB and more are above every limit, and end the kernel of an older gVisor (2022).
+fn shared_memory() -> [sock_filter; 7] {
+    [
+        load_high(1),
+        branch(IF_EQUAL, 0, 1, 0),
+        answer(libc::ENOMEM),
+        load(2),
+        branch(IF_ANY_BIT, SHARED_HUGE_PAGES, 0, 1),
+        answer(libc::ENOMEM),
+        ALLOW,
+    ]
 }
 
 fn socket_options() -> Vec<sock_filter> {
@@ -247,6 +261,7 @@ mod tests {
         assert_eq!(native(libc::SYS_memfd_create, [1, u64::from(libc::MFD_HUGETLB)]), refused);
         assert_eq!(native(libc::SYS_shmget, [0, 4096, bits(libc::IPC_CREAT)]), ALLOW.k);
         assert_eq!(native(libc::SYS_shmget, [0, 4096, bits(libc::IPC_CREAT | libc::SHM_HUGETLB)]), refused);
+        assert_eq!(native(libc::SYS_shmget, [0, 1 << 62, bits(libc::IPC_CREAT)]), refused, "beyond every limit");
     }
 
     #[test]

@@ -155,7 +155,6 @@ pub const FLAGGED: &[(&[Flagged], &str)] = &[
         &[
             flagged(libc::SYS_mmap, 3, libc::MAP_HUGETLB, libc::ENOMEM),
             flagged(libc::SYS_memfd_create, 1, libc::MFD_HUGETLB.cast_signed(), libc::ENOMEM),
-            flagged(libc::SYS_shmget, 2, libc::SHM_HUGETLB, libc::ENOMEM),
         ],
         "huge pages are reserved for the whole host, and no limit of memory counts them",
     ),
@@ -163,6 +162,9 @@ pub const FLAGGED: &[(&[Flagged], &str)] = &[
 
 /// Families that a socket may have, others answer `EAFNOSUPPORT`; the last two lead nowhere beyond the cell.
 pub const FAMILIES: [libc::c_int; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
+
+/// Flag of `shmget` that is refused, as those above.
+pub const SHARED_HUGE_PAGES: u32 = libc::SHM_HUGETLB.cast_unsigned();
 
 /// Options of sockets (level `SOL_SOCKET`) that answer `ENOPROTOOPT`: programs for the kernel, compiled
 /// into memory of which the whole host has one allowance (net.core.bpf_jit_limit), without which no
