@@ -1,7 +1,7 @@
 //! What the engine and the kernel still hold of an agent: asked of them, not of Enclos.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bollard::Docker;
 use bollard::query_parameters::ListContainersOptions;
@@ -34,6 +34,53 @@ pub fn sandbox_memory_limits_of(agent: &str) -> Vec<u64> {
     let files = sandboxes.flat_map(|s| ["memory.limit_in_bytes", "memory.max"].map(|name| s.join(name)));
     let limits = files.filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
     limits.filter(|limit| *limit < NONE_MIN).collect()
+}
+
+/// One container of an agent, as the engine knows it.
+#[derive(Debug)]
+pub struct Container {
+    /// `running`, `created`, `removing`, …
+    pub state: String,
+    /// What it wrote to its own layer, in bytes.
+    pub written_bytes: i64,
+}
+
+/// The agent's containers in any state.
+pub async fn states_of(agent: &str) -> Vec<Container> {
+    let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.agent={agent}")])]);
+    let options = ListContainersOptions { all: true, size: true, filters: Some(filters), ..Default::default() };
+    let listed = docker().await.list_containers(Some(options)).await.expect("containers can be listed");
+    let known = listed.iter().map(|c| Container {
+        state: c.state.map(|s| s.to_string()).unwrap_or_default(),
+        written_bytes: c.size_rw.unwrap_or(0),
+    });
+    known.collect()
+}
+
+/// Where the engine keeps images and containers.
+pub async fn data_root() -> PathBuf {
+    let info = docker().await.info().await.expect("the engine tells of itself");
+    PathBuf::from(info.docker_root_dir.expect("it keeps its data somewhere"))
+}
+
+/// Directories of the agent's sandboxes in one hierarchy, and those of cells below them.
+pub fn sandbox_and_cell_groups_of(agent: &str) -> (usize, Vec<PathBuf>) {
+    let below = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|e| e.path()).filter(|p| p.is_dir()).collect()
+    };
+    let places: Vec<Vec<PathBuf>> = cgroups_of(agent).iter().map(|place| below(Path::new(place))).collect();
+    let is_cell = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("cell-"));
+    let sandboxes = places.iter().map(Vec::len).max().unwrap_or(0);
+    let containers = places.into_iter().flatten().flat_map(|sandbox| below(&sandbox));
+    (sandboxes, containers.flat_map(|c| below(&c)).filter(is_cell).collect())
+}
+
+/// Processes and threads in all of the agent's sandboxes.
+pub fn tasks_of(agent: &str) -> usize {
+    let groups = cgroups_of(agent);
+    let counts = groups.iter().filter_map(|g| std::fs::read_to_string(Path::new(g).join("pids.current")).ok());
+    counts.filter_map(|text| text.trim().parse().ok()).max().unwrap_or(0)
 }
 
 /// Fails when a container or a cgroup of the agent is left.

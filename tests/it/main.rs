@@ -8,6 +8,7 @@ mod cluster;
 mod commands;
 mod engine;
 mod fleet;
+mod hostile;
 mod isolation;
 mod jobs;
 mod levels;
