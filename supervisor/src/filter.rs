@@ -4,7 +4,8 @@
 //! group. It is installed last, just before exec, and cannot be taken back.
 //! Denied calls answer `ENOSYS`, as an older kernel would, so that libraries
 //! fall back (`EPERM` on `clone3` breaks glibc). Socket families other than
-//! local and internet ones answer `EAFNOSUPPORT`.
+//! local and internet ones answer `EAFNOSUPPORT`. Tracing is allowed, but for
+//! the one option by which processes hold each other against every SIGKILL.
 
 use libc::{c_long, sock_filter};
 
@@ -108,6 +109,13 @@ const CLONE_NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP;
 
+/// Requests of `ptrace` whose fourth argument is a set of options.
+const PTRACE_WITH_OPTIONS: [u32; 2] = [0x4200, 0x4206]; // PTRACE_SETOPTIONS, PTRACE_SEIZE
+
+/// Stops a process on its way out until its tracer lets it go (`PTRACE_O_TRACEEXIT`). Two that trace
+/// each other wait for each other, dead to SIGKILL: no cell, sandbox or host could be rid of them.
+const PTRACE_TRACE_EXIT: u32 = 0x40;
+
 #[cfg(target_arch = "x86_64")]
 const NATIVE: u32 = 0xC000_003E; // AUDIT_ARCH_X86_64
 #[cfg(target_arch = "aarch64")]
@@ -120,6 +128,7 @@ const X32_BIT: u32 = 0x4000_0000;
 const OFFSET_NUMBER: u32 = 0;
 const OFFSET_ARCHITECTURE: u32 = 4;
 const OFFSET_FIRST_ARGUMENT: u32 = 16;
+const OFFSET_FOURTH_ARGUMENT: u32 = 40;
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
@@ -168,6 +177,18 @@ pub fn program() -> Vec<sock_filter> {
         enosys,
         statement(RETURN, ALLOW),
     ]);
+    // An unknown option, as a kernel would say that does not have it.
+    let einval = statement(RETURN, refuse_with(libc::EINVAL));
+    code.extend([
+        branch(IF_EQUAL, number(libc::SYS_ptrace), 7),
+        statement(LOAD, OFFSET_FIRST_ARGUMENT),
+        sock_filter { code: IF_EQUAL, jt: 1, jf: 0, k: PTRACE_WITH_OPTIONS[0] },
+        branch(IF_EQUAL, PTRACE_WITH_OPTIONS[1], 3),
+        statement(LOAD, OFFSET_FOURTH_ARGUMENT),
+        branch(IF_ANY_BIT, PTRACE_TRACE_EXIT, 1),
+        einval,
+        statement(RETURN, ALLOW),
+    ]);
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         let refusal = statement(RETURN, refuse_with(libc::EAFNOSUPPORT));
         code.push(branch(IF_EQUAL, number(call), u8::try_from(FAMILIES.len() * 2 + 2).expect("three families")));
@@ -186,7 +207,7 @@ mod tests {
     use super::*;
 
     /// What the kernel would answer: the subset of classic BPF that the filter uses.
-    fn answer(architecture: u32, call: u32, first_argument: u32) -> u32 {
+    fn answer(architecture: u32, call: u32, arguments: [u32; 6]) -> u32 {
         let (code, mut at, mut loaded) = (program(), 0, 0);
         loop {
             let i = &code[at];
@@ -196,8 +217,7 @@ mod tests {
                     loaded = match i.k {
                         OFFSET_NUMBER => call,
                         OFFSET_ARCHITECTURE => architecture,
-                        OFFSET_FIRST_ARGUMENT => first_argument,
-                        other => panic!("offset {other}"),
+                        offset => arguments[usize::try_from((offset - OFFSET_FIRST_ARGUMENT) / 8).unwrap()],
                     };
                     continue;
                 }
@@ -212,7 +232,7 @@ mod tests {
     }
 
     fn native(call: c_long, first_argument: libc::c_int) -> u32 {
-        answer(NATIVE, number(call), first_argument.cast_unsigned())
+        answer(NATIVE, number(call), [first_argument.cast_unsigned(), 0, 0, 0, 0, 0])
     }
 
     #[test]
@@ -236,6 +256,18 @@ mod tests {
     }
 
     #[test]
+    fn nobody_may_be_stopped_on_the_way_out() {
+        const ATTACH: u32 = 16;
+        let options = |request, options| answer(NATIVE, number(libc::SYS_ptrace), [request, 7, 0, options, 0, 0]);
+        for request in PTRACE_WITH_OPTIONS {
+            assert_eq!(options(request, PTRACE_TRACE_EXIT), refuse_with(libc::EINVAL), "{request:x}");
+            assert_eq!(options(request, 0x7f), refuse_with(libc::EINVAL), "{request:x}: among others");
+            assert_eq!(options(request, 0x3f), ALLOW, "{request:x}: the others");
+        }
+        assert_eq!(options(ATTACH, PTRACE_TRACE_EXIT), ALLOW, "there it is a signal or an address");
+    }
+
+    #[test]
     fn only_three_families_of_sockets_pass() {
         for call in [libc::SYS_socket, libc::SYS_socketpair] {
             for family in FAMILIES {
@@ -250,7 +282,7 @@ mod tests {
     #[test]
     fn foreign_architectures_are_refused_whole() {
         const I386: u32 = 0x4000_0003;
-        assert_eq!(answer(I386, 102, 0), refuse_with(libc::ENOSYS));
-        assert_eq!(answer(NATIVE, X32_BIT | 1, 0), refuse_with(libc::ENOSYS));
+        assert_eq!(answer(I386, 102, [0; 6]), refuse_with(libc::ENOSYS));
+        assert_eq!(answer(NATIVE, X32_BIT | 1, [0; 6]), refuse_with(libc::ENOSYS));
     }
 }
