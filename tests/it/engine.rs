@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::query_parameters::ListContainersOptions;
+use bollard::query_parameters::{KillContainerOptions, ListContainersOptions, RemoveContainerOptions};
 
 async fn docker() -> Docker {
     let docker = Docker::connect_with_defaults().expect("an engine is configured");
@@ -57,10 +57,42 @@ pub async fn states_of(agent: &str) -> Vec<Container> {
     known.collect()
 }
 
+/// Its release and the version of cgroups that it uses.
+pub async fn about() -> String {
+    let info = docker().await.info().await.expect("the engine tells of itself");
+    let cgroups = info.cgroup_version.map(|v| v.to_string()).unwrap_or_default();
+    format!("engine {}, cgroup version {cgroups}", info.server_version.unwrap_or_default())
+}
+
 /// Where the engine keeps images and containers.
 pub async fn data_root() -> PathBuf {
     let info = docker().await.info().await.expect("the engine tells of itself");
     PathBuf::from(info.docker_root_dir.expect("it keeps its data somewhere"))
+}
+
+/// What can be done to a container behind its agent's back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blow {
+    /// `docker kill`.
+    Kill,
+    /// `docker rm --force`.
+    Remove,
+    /// `docker pause`.
+    Pause,
+}
+
+/// Does it.
+pub async fn strike(container: &str, blow: Blow) {
+    let engine = docker().await;
+    let done = match blow {
+        Blow::Kill => engine.kill_container(container, None::<KillContainerOptions>).await,
+        Blow::Remove => {
+            let options = RemoveContainerOptions { force: true, ..Default::default() };
+            engine.remove_container(container, Some(options)).await
+        }
+        Blow::Pause => engine.pause_container(container).await,
+    };
+    done.unwrap_or_else(|e| panic!("{blow:?} of {container}: {e}"));
 }
 
 /// Directories of the agent's sandboxes in one hierarchy, and those of cells below them.

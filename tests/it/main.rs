@@ -2,12 +2,13 @@
 //!
 //! Modules stand in the order of what they need: nothing (`tidy`), a master
 //! alone (`refusals`), or a master, agents and a real engine (all others).
-//! `cluster`, `engine`, `programs` and `watch` are what the tests share.
+//! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
 mod cluster;
 mod commands;
 mod engine;
 mod fleet;
+mod host;
 mod hostile;
 mod isolation;
 mod jobs;
@@ -15,6 +16,7 @@ mod levels;
 mod ordinary;
 mod pinning;
 mod plain;
+mod poison;
 mod programs;
 mod refusals;
 mod tidy;

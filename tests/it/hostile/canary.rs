@@ -4,13 +4,14 @@
 //! cgroups, descriptors, memory and disk. How many sandboxes wait in stock is
 //! the pool's affair and changes with time, so what each of them costs is counted with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, look_until, source};
 use crate::engine;
+use crate::host::{bytes_below, children_of, descriptors, free_bytes, resident_bytes};
 use crate::programs::{Setting, shortened};
 
 /// Longest that everything may take to be back at base: containers are removed and made anew meanwhile.
@@ -188,40 +189,4 @@ impl Language {
         submission["limits"] = json!({ "compile": { "wall_ms": 60_000 } });
         submission
     }
-}
-
-/// Open descriptors of a process.
-pub fn descriptors(pid: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
-}
-
-/// Memory of a process that is in use, in bytes.
-pub fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).map_or(0, |kib| kib << 10)
-}
-
-fn children_of(pid: u32) -> usize {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    children.map(|text| text.split_whitespace().count()).sum()
-}
-
-/// Size of all files below `folder`; what goes away meanwhile counts nothing.
-pub fn bytes_below(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
-}
-
-/// Space left on the disk of `folder`.
-async fn free_bytes(folder: &Path) -> u64 {
-    let asked = tokio::process::Command::new("df").args(["--output=avail", "-B1"]).arg(folder).output().await;
-    let text = String::from_utf8_lossy(&asked.expect("df is there").stdout).into_owned();
-    text.lines().nth(1).and_then(|line| line.trim().parse().ok()).expect("df tells the space left")
 }

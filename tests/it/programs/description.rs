@@ -41,7 +41,7 @@ impl Setting {
 pub struct Description {
     about: Option<String>,
     /// What a hostile program tests.
-    promise: Option<String>,
+    pub promise: Option<String>,
     /// Among those that every `make test` runs.
     #[serde(default)]
     pub quick: bool,
@@ -87,6 +87,11 @@ impl Description {
     /// What it is for, in a few words.
     pub fn purpose(&self) -> &str {
         self.promise.as_deref().or(self.about.as_deref()).expect("it was looked at when it was read")
+    }
+
+    /// What it may come to; `refused` for a submission that is not to be admitted.
+    pub fn outcomes(&self) -> Vec<&str> {
+        self.outcome.as_ref().map_or_else(|| vec!["refused"], OneOrMore::all)
     }
 }
 

@@ -46,6 +46,13 @@ pub fn load_for(group: &str, setting: Setting, wanted: impl Fn(&str) -> bool) ->
     found
 }
 
+/// Names of the programs below `tests/programs/<group>`.
+pub fn names(group: &str) -> Vec<String> {
+    let root = root().join(group);
+    let name = |folder: &PathBuf| folder.strip_prefix(&root).expect("it is below").display().to_string();
+    folders_below(&root).iter().map(name).collect()
+}
+
 /// Where all of them are.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs")
