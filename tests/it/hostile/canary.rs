@@ -38,6 +38,8 @@ pub struct Canary<'a> {
     setting: Setting,
     disk: PathBuf,
     base: Base,
+    /// Groups of sandboxes that were found to be left behind, and told: each is told once.
+    groups_left: usize,
     runs: usize,
 }
 
@@ -60,7 +62,7 @@ impl<'a> Canary<'a> {
             data_bytes: 0,
             disk_free_bytes: 0,
         };
-        let mut canary = Self { cluster, setting, disk, base, runs: 0 };
+        let mut canary = Self { cluster, setting, disk, base, groups_left: 0, runs: 0 };
         for language in [Language::C, Language::Python] {
             let problem = canary.clean_job(language).await;
             assert_eq!(problem, None, "a clean job is right before all others\n{}", cluster.logs());
@@ -84,6 +86,9 @@ impl<'a> Canary<'a> {
         }
         if let Err(unrest) = self.rest().await {
             problems.push(format!("not at base after {REST_WAIT:?}: {unrest}"));
+            let (sandboxes, _) = engine::sandbox_and_cell_groups_of(self.agent());
+            let containers = engine::states_of(self.agent()).await.len();
+            self.groups_left = sandboxes.saturating_sub(containers);
         }
         problems.extend(self.grown().await);
         problems
@@ -131,8 +136,8 @@ impl<'a> Canary<'a> {
         };
         let running = containers.iter().all(|c| c.state == "running");
         let clean = containers.iter().all(|c| c.written_bytes <= LAYER_BYTES_MAX);
-        let rests = as_planned && calm && running && clean && cells.is_empty() && sandboxes == count;
-        let told = || format!("{tasks} tasks, {sandboxes} sandbox groups, cells {cells:?}, containers {containers:#?}");
+        let rests = as_planned && calm && running && clean && cells.is_empty() && sandboxes == count + self.groups_left;
+        let told = || format!("{tasks} tasks, {sandboxes} sandbox groups, cells {cells:?}, {containers:?}");
         (!rests).then(told)
     }
 

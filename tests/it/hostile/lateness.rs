@@ -25,8 +25,11 @@ pub fn ms_after_limit(job: &Value, submission: &Value, languages: &Value) -> Opt
     let bounds = languages["languages"].as_array()?.iter().find(|l| l["id"] == job["language"])?;
     let asked = submission["limits"][name][limit].as_u64();
     let allowed = asked.or_else(|| bounds["limits"][name][limit]["default"].as_u64())?;
-    // Of a cell that has one core at most, CPU time passes no faster than time on the clock.
-    Some(step[limit].as_u64()?.saturating_sub(allowed))
+    let beyond = |figure: &str| Some(step[figure].as_u64()?.saturating_sub(allowed));
+    let late = beyond(limit)?;
+    // Sampled CPU time may be more than there was. Of a step that has one core at most it passes no
+    // faster than time on the clock.
+    if step["accounting"] == "sampled" { Some(late.min(beyond("wall_ms")?)) } else { Some(late) }
 }
 
 /// What one job took beyond what it may.
