@@ -19,7 +19,7 @@ use crate::limits::{OnOutputLimit, StepLimits};
 use crate::outcome::StepFacts;
 
 /// Version of these messages; agent and supervisor are built together, so they must be equal.
-pub const SUPERVISOR_VERSION: u16 = 1;
+pub const SUPERVISOR_VERSION: u16 = 2;
 
 /// Directory of the job inside a cell, and its working directory.
 pub const JOB_DIR: &str = "/job";
@@ -38,6 +38,36 @@ pub const SANDBOX_HEADROOM_BYTES: u64 = 128 * 1024 * 1024;
 pub const SANDBOX_HEADROOM_PIDS: u32 = 8;
 /// User and group id that a program sees as its own.
 pub const PROGRAM_UID: u32 = 1000;
+
+/// Paths of `/proc` that no program reads or lists: they tell of the host (how it was booted, its
+/// devices and disks, where its kernel lies) and of its other users' keys and timers. A kernel has
+/// some of them.
+pub const MASKED_PATHS: [&str; 24] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/bus",
+    "/proc/cmdline",
+    "/proc/diskstats",
+    "/proc/driver",
+    "/proc/fs",
+    "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/irq",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/slabinfo",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+];
 
 /// Which cgroup interface the host has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -96,6 +126,8 @@ pub struct SandboxFacts {
     pub seccomp_mode: u8,
     /// The root file system takes no writes.
     pub root_read_only: bool,
+    /// A pseudo terminal can be had, of which there is one allowance for the whole host.
+    pub pseudo_terminals: bool,
     /// Network interfaces, by name.
     pub interfaces: Vec<String>,
     /// Memory limit read from the container's own cgroup, in bytes; `None` without cgroups.

@@ -1,7 +1,9 @@
 //! What the supervisor holds of one job: its files, its input, and what a compile step left.
 //!
 //! All of it in anonymous memory (memfd_create(2)), outside of every cell and
-//! without a name by which a program could reach it.
+//! without a name by which a program could reach it. Were one found (gVisor shows
+//! more of `/proc` than Linux), it is nobody else's to open, and sealed against
+//! every writer, us too, as soon as a step sees it.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -10,6 +12,7 @@ use std::path::Path;
 
 use enclos_protocol::job::JobPath;
 use enclos_protocol::supervisor_link::{INPUT_BYTES_MAX, StdinSource, Workspace};
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{Mode, fchmod};
 
@@ -94,10 +97,14 @@ impl Job {
         }
     }
 
-    /// All has come.
+    /// All has come, and what a step left will not change.
     pub fn seal(&mut self) -> Result<(), JobError> {
         self.receiving = Receiving::Nothing;
-        self.write(|w| w.finish())
+        self.write(|w| w.finish())?;
+        seal_for_good(&self.files)?;
+        seal_for_good(&self.stdin)?;
+        self.kept.as_ref().map_or(Ok(()), seal_for_good)?;
+        Ok(())
     }
 
     fn write(
@@ -141,5 +148,59 @@ impl Job {
 }
 
 fn memory_file(name: &str) -> io::Result<File> {
-    Ok(File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?))
+    let file = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    // The kernel makes it everyone's.
+    fchmod(&file, Mode::from_bits_truncate(0o600))?;
+    Ok(File::from(file))
+}
+
+/// Lets nobody change `file` any more; once is for ever.
+fn seal_for_good(file: &File) -> io::Result<()> {
+    if fcntl(file, FcntlArg::F_GET_SEALS)? & SealFlag::F_SEAL_SEAL.bits() == 0 {
+        fcntl(file, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn job() -> Job {
+        let mut job = Job::new(None).unwrap();
+        job.begin_file(&JobPath::try_from("main.c".to_owned()).unwrap()).unwrap();
+        job.add(b"int main;").unwrap();
+        job.begin_stdin();
+        job.add(b"input").unwrap();
+        job
+    }
+
+    #[test]
+    fn what_a_step_was_given_can_be_changed_by_nobody() {
+        let mut job = job();
+        job.keep().unwrap().write_all(b"compiled").unwrap();
+        job.seal().unwrap();
+        for file in [&job.files, &job.stdin, job.kept.as_ref().unwrap()] {
+            let mut written = file.try_clone().unwrap();
+            assert_eq!(written.write(b"x").unwrap_err().raw_os_error(), Some(libc::EPERM));
+            assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
+        }
+        job.seal().unwrap();
+    }
+
+    #[test]
+    fn only_standard_input_may_be_opened_by_another_user() {
+        let mut job = job();
+        job.keep().unwrap();
+        job.seal().unwrap();
+        let mut stdin = File::from(job.open_stdin(StdinSource::Staged).unwrap());
+        let mode = |file: &File| file.metadata().unwrap().mode() & 0o777;
+        assert_eq!((mode(&job.files), mode(&job.stdin), mode(job.kept.as_ref().unwrap())), (0o600, 0o444, 0o600));
+        let mut text = String::new();
+        stdin.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "input");
+    }
 }

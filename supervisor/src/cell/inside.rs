@@ -19,7 +19,6 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid};
 
 use super::control::{Control, FromCell, ToCell};
@@ -31,6 +30,9 @@ use crate::{clock, filter, sys};
 const DESCRIPTORS_MAX: u64 = 1024;
 /// Signals that may wait for a program, at most; each costs the kernel memory.
 const PENDING_SIGNALS_MAX: u64 = 1024;
+/// Not 0, which leaves a handler that the host reads core files with by a pipe: 1 alone keeps it from
+/// being started, and is too little for a file (core(5), fs/coredump.c).
+const CORE_BYTES: u64 = 1;
 /// Standing of a program when the kernel looks for a process to kill: before all others.
 const OOM_SCORE: &[u8] = b"1000";
 
@@ -86,14 +88,16 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
         sys::Fork::Parent { child } => {
             // Ends of pipes that stay open here would hide their end from the supervisor.
             drop((inside, proc_dir));
-            let exit = wait_for(Pid::from_raw(child)).map_err(|e| format!("cannot wait: {e}"))?;
+            let exit = wait_for(child).map_err(says("cannot wait"))?;
             let at = clock::now();
             end_all_others();
             let _ = control.send(&FromCell::Ended { exit, at });
             if let (Some(keep), Exit::Code(0)) = (keep, exit) {
-                keep_files(&keep).map_err(|e| format!("the files that it left: {e}")).or_else(|message| {
-                    control.send(&FromCell::NotKept(message)).map_err(says("the supervisor is gone"))
-                })?;
+                let kept = match keep_files(&keep) {
+                    Ok(()) => FromCell::Kept,
+                    Err(error) => FromCell::NotKept(format!("the files that it left: {error}")),
+                };
+                control.send(&kept).map_err(says("the supervisor is gone"))?;
             }
             Ok(())
         }
@@ -101,13 +105,12 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
 }
 
 /// Reaps whoever ends until `program` does.
-fn wait_for(program: Pid) -> nix::Result<Exit> {
+fn wait_for(program: i32) -> io::Result<Exit> {
     loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == program => return Ok(Exit::Code(code)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == program => return Ok(Exit::Signal(signal as i32)),
-            Ok(_) | Err(nix::Error::EINTR) => {}
-            Err(errno) => return Err(errno),
+        match sys::wait_for_child() {
+            Ok((pid, exit)) if pid == program => return Ok(exit),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
     }
 }
@@ -116,7 +119,7 @@ fn wait_for(program: Pid) -> nix::Result<Exit> {
 pub fn end_all_others() {
     loop {
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-        if waitpid(None, None) == Err(nix::Error::ECHILD) {
+        if sys::wait_for_child().is_err_and(|error| error.raw_os_error() == Some(libc::ECHILD)) {
             return;
         }
     }
@@ -171,6 +174,8 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
     .map_err(errno("cannot become the program's user"))?;
     umask(Mode::from_bits_truncate(0o022));
     lay_out_files(inside.files.as_ref())?;
+    // Only now: it bounds what the program writes, not what it was given.
+    limit(Resource::RLIMIT_FSIZE, inside.request.limits.file_bytes).map_err(errno("cannot limit the size of files"))?;
     dup2_stdin(&inside.stdin).map_err(errno("cannot set standard input"))?;
     dup2_stdout(&inside.stdout).map_err(errno("cannot set standard output"))?;
     dup2_stderr(&inside.stderr).map_err(errno("cannot set standard error"))?;
@@ -195,24 +200,27 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
 /// `processes_max` where no cgroup holds them: the kernel then counts by user, of which a sandbox has its own.
 fn limit_resources(limits: &StepLimits, processes_max: Option<u32>) -> nix::Result<()> {
     let mut wanted = vec![
-        (Resource::RLIMIT_FSIZE, limits.file_bytes),
         (Resource::RLIMIT_STACK, limits.stack_bytes),
-        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CORE, CORE_BYTES),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
         (Resource::RLIMIT_SIGPENDING, PENDING_SIGNALS_MAX),
     ];
     wanted.extend(processes_max.map(|max| (Resource::RLIMIT_NPROC, u64::from(max))));
     for (resource, value) in wanted {
-        // A limit that the container already has cannot be raised again.
-        let (_, hard) = getrlimit(resource)?;
-        let value = value.min(hard);
-        match setrlimit(resource, value, value) {
+        match limit(resource, value) {
             // gVisor lets nobody set it; there signals wait in memory of the sandbox's own kernel.
             Err(nix::Error::EPERM) if resource == Resource::RLIMIT_SIGPENDING => {}
             other => other?,
         }
     }
     Ok(())
+}
+
+/// As hard and as soft limit. One that the container already has cannot be raised again.
+fn limit(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
 }
 
 fn become_user(id: u32) -> nix::Result<()> {

@@ -8,6 +8,7 @@
 //! The cell is gone when its end of the control socket is closed: the first
 //! process has ended, and with it, by the rule of pid namespaces, all others.
 
+mod begin;
 pub mod control;
 pub mod inside;
 pub mod mounts;
@@ -22,12 +23,12 @@ use std::time::Duration;
 use enclos_protocol::job::Stream;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
-use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID, StepRequest};
-use nix::fcntl::OFlag;
+use enclos_protocol::supervisor_link::{CellKind, StepRequest};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, pipe2};
+use nix::unistd::Pid;
 
+use self::begin::{begin_process, map_user, pipe};
 use self::control::{Control, FromCell, ToCell};
 use self::inside::Inside;
 use self::mounts::Mask;
@@ -39,8 +40,6 @@ use crate::{clock, sys};
 
 /// Longest that a cell may take to be ready; it copies at most a job's input.
 const PREPARE_MAX: Duration = Duration::from_secs(20);
-/// Who the supervisor is in its container.
-const SUPERVISOR_UID: u32 = 0;
 /// Bytes taken from a stream at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -56,6 +55,9 @@ pub enum CellError {
     /// Its cgroup.
     #[error("{0}: {cause}", cause = std::error::Error::source(.0).map(ToString::to_string).unwrap_or_default())]
     Cgroup(#[from] CgroupError),
+    /// It ended before its program did, and nobody here ended it: the host killed what is ours.
+    #[error("a cell was killed from outside of its sandbox")]
+    Killed,
     /// It did not become ready in time.
     #[error("a cell was not ready after {0:?}")]
     Slow(Duration),
@@ -108,6 +110,8 @@ pub struct Cell {
     stop: Option<(Stop, Duration)>,
     ended: Option<(Exit, Duration)>,
     start_error: Option<String>,
+    /// What it leaves is to be kept, and it has not yet said what came of that.
+    keeps: bool,
     keep_error: Option<String>,
     buffer: Vec<u8>,
 }
@@ -116,6 +120,7 @@ impl Cell {
     /// Makes the cell; its program starts as soon as it is ready.
     pub fn spawn(surroundings: &Surroundings, beginning: Beginning<'_>) -> Result<Self, CellError> {
         let request = beginning.request;
+        let keeps = beginning.keep.is_some();
         let (ours, theirs) = Control::pair().map_err(call("make a control socket"))?;
         let (stdout, stdout_end) = pipe().map_err(call("make a pipe"))?;
         let (stderr, stderr_end) = if request.merge_stderr {
@@ -158,13 +163,14 @@ impl Cell {
             stop: None,
             ended: None,
             start_error: None,
+            keeps,
             keep_error: None,
             buffer: vec![0; READ_BYTES],
         };
         if surroundings.kind == CellKind::Namespaced {
             let mapped = map_user(init, surroundings.host_uid)
                 .map_err(|error| CellError::Namespaces("map the program's user", error));
-            let back = sys::act_as(SUPERVISOR_UID).map_err(call("act as itself again"));
+            let back = sys::act_as(begin::SUPERVISOR_UID).map_err(call("act as itself again"));
             mapped.and(back)?;
         }
         cell.control.tell(ToCell::Mapped).map_err(call("speak to the cell"))?;
@@ -198,7 +204,11 @@ impl Cell {
             Some(FromCell::Failed(message)) => self.start_error = Some(message),
             Some(FromCell::OutOfSpace) => self.stop = self.stop.or(Some((Stop::MemoryLimit, clock::now()))),
             Some(FromCell::Ended { exit, at }) => self.ended = Some((exit, at)),
-            Some(FromCell::NotKept(message)) => self.keep_error = Some(message),
+            Some(FromCell::Kept) => self.keeps = false,
+            Some(FromCell::NotKept(message)) => {
+                self.keeps = false;
+                self.keep_error = Some(message);
+            }
         }
         Ok(())
     }
@@ -294,6 +304,9 @@ impl Cell {
             }
             Meter::Sampled(sampler) => (Accounting::Sampled, sampler.memory_peak_bytes(), 0, 0),
         };
+        if oom_kills == 0 && self.was_killed() {
+            return Err(CellError::Killed);
+        }
         let facts = StepFacts {
             exit: self.ended.map(|(exit, _)| exit),
             stop: self.stop.map(|(stop, _)| stop),
@@ -314,6 +327,16 @@ impl Cell {
             let _ = group.remove();
         }
         Ok(Finished { facts, stdout: self.stdout_capture, stderr: self.stderr_capture })
+    }
+
+    /// Whether it ended in the middle of what our own processes in it had to do, and not by us. A
+    /// program can end none of them, so it must not be told that this is its doing.
+    fn was_killed(&self) -> bool {
+        let in_the_middle = match self.ended {
+            Some((exit, _)) => self.started.is_none() || (self.keeps && exit == Exit::Code(0)),
+            None => true,
+        };
+        in_the_middle && self.stop.is_none() && self.start_error.is_none()
     }
 
     /// Takes what the pipe still holds: every writer is dead, so then it ends.
@@ -350,36 +373,4 @@ pub struct Finished {
 /// SIGKILL for every process of the container but this one, which is its first.
 fn kill_everything() {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-}
-
-/// A pipe whose reading end does not block.
-fn pipe() -> io::Result<(File, OwnedFd)> {
-    let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
-    nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((ours.into(), theirs))
-}
-
-/// Forks the first process, for a namespaced cell into new namespaces, and then acts as their owner.
-///
-/// The kernel counts what a user namespace uses (inotify instances, pending signals, bytes of
-/// message queues, namespaces) for the user that made it, too. Made by uid 0, all cells of a host
-/// would share one allowance with each other and with the host's root.
-fn begin_process(surroundings: &Surroundings) -> Result<sys::Fork, CellError> {
-    match surroundings.kind {
-        CellKind::Plain => sys::fork(0).map_err(call("make a process")),
-        CellKind::Namespaced => {
-            sys::act_as(surroundings.host_uid).map_err(call("act as the owner of a cell"))?;
-            sys::fork(sys::CELL_NAMESPACES).map_err(|error| {
-                let _ = sys::act_as(SUPERVISOR_UID);
-                CellError::Namespaces("make a process in new namespaces", error)
-            })
-        }
-    }
-}
-
-/// Says who the program's user is outside (user_namespaces(7)); needs `CAP_SETUID` and `CAP_SETGID`.
-fn map_user(init: Pid, host_uid: u32) -> io::Result<()> {
-    let line = format!("{PROGRAM_UID} {host_uid} 1");
-    std::fs::write(format!("/proc/{init}/uid_map"), &line)?;
-    std::fs::write(format!("/proc/{init}/gid_map"), &line)
 }

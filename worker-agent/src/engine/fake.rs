@@ -151,6 +151,7 @@ pub fn good_facts() -> SandboxFacts {
         no_new_privileges: true,
         seccomp_mode: 2,
         root_read_only: true,
+        pseudo_terminals: false,
         interfaces: vec!["lo".into()],
         memory_limit_bytes: None,
         pids_limit: None,
