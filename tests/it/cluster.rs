@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
-use crate::engine;
+use crate::{engine, host};
 
 /// Longest that a process may take to be ready; agents may have to prove a sandbox first.
 const READY_WAIT: Duration = Duration::from_secs(90);
@@ -211,7 +211,13 @@ impl Cluster {
             .spawn()
             .expect("the agent starts");
         self.agents.push(Agent { name: name.to_owned(), process });
-        self.eventually("the agent is connected", || async { self.agent(name).await["state"] == "connected" }).await;
+        let agent = self.agents.len() - 1;
+        let connected = look_until(READY_WAIT, || async {
+            let listed = self.agent(name).await["state"] == "connected";
+            (listed || !host::runs(self.agents[agent].pid())).then_some(listed)
+        });
+        let connected = connected.await;
+        assert_eq!(connected, Some(true), "the agent connects within {READY_WAIT:?}\n{}", self.logs());
     }
 
     /// The agent of that name as the master lists it; null when it does not.

@@ -39,6 +39,12 @@ pub async fn free_bytes(folder: &Path) -> u64 {
     text.lines().nth(1).and_then(|line| line.trim().parse().ok()).expect("df tells the space left")
 }
 
+/// Whether a process goes on: a zombie does not.
+pub fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
+}
+
 /// The process that was started with `argument` as one of its words, in whichever namespaces it is.
 pub fn process_with(argument: &str) -> Option<u32> {
     let has = |pid: &u32| {
