@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::{KillContainerOptions, ListContainersOptions, RemoveContainerOptions};
 
 async fn docker() -> Docker {
@@ -13,10 +14,7 @@ async fn docker() -> Docker {
 
 /// Ids of the containers that carry the agent's label, in any state.
 pub async fn containers_of(agent: &str) -> BTreeSet<String> {
-    let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.agent={agent}")])]);
-    let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
-    let listed = docker().await.list_containers(Some(options)).await.expect("containers can be listed");
-    listed.into_iter().filter_map(|c| c.id).collect()
+    listed(agent, false).await.into_iter().filter_map(|c| c.id).collect()
 }
 
 /// The cgroup directories of the agent that exist, in every hierarchy of v1 and in v2.
@@ -36,25 +34,21 @@ pub fn sandbox_memory_limits_of(agent: &str) -> Vec<u64> {
     limits.filter(|limit| *limit < NONE_MIN).collect()
 }
 
-/// One container of an agent, as the engine knows it.
-#[derive(Debug)]
-pub struct Container {
-    /// `running`, `created`, `removing`, …
-    pub state: String,
-    /// What it wrote to its own layer, in bytes.
-    pub written_bytes: i64,
+/// States of the agent's containers: `running`, `created`, `removing`, …
+pub async fn states_of(agent: &str) -> Vec<String> {
+    let listed = listed(agent, false).await;
+    listed.iter().map(|c| c.state.map(|s| s.to_string()).unwrap_or_default()).collect()
 }
 
-/// The agent's containers in any state.
-pub async fn states_of(agent: &str) -> Vec<Container> {
+/// What the agent's containers wrote to their own layers, in bytes. The engine looks for it on its disk.
+pub async fn written_bytes_of(agent: &str) -> i64 {
+    listed(agent, true).await.iter().filter_map(|c| c.size_rw).sum()
+}
+
+async fn listed(agent: &str, size: bool) -> Vec<ContainerSummary> {
     let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.agent={agent}")])]);
-    let options = ListContainersOptions { all: true, size: true, filters: Some(filters), ..Default::default() };
-    let listed = docker().await.list_containers(Some(options)).await.expect("containers can be listed");
-    let known = listed.iter().map(|c| Container {
-        state: c.state.map(|s| s.to_string()).unwrap_or_default(),
-        written_bytes: c.size_rw.unwrap_or(0),
-    });
-    known.collect()
+    let options = ListContainersOptions { all: true, size, filters: Some(filters), ..Default::default() };
+    docker().await.list_containers(Some(options)).await.expect("containers can be listed")
 }
 
 /// Its release and the version of cgroups that it uses.

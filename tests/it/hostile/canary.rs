@@ -26,8 +26,8 @@ const DESCRIPTORS_SLACK: usize = 8;
 const AGENT_GROWTH_BYTES_MAX: u64 = 64 << 20;
 /// What a program and its canaries may add to the master's data and to the logs.
 const DATA_BYTES_MAX: u64 = 16 << 20;
-/// What a container may have written to its layer: its root is read-only.
-const LAYER_BYTES_MAX: i64 = 64 << 10;
+/// What all containers may have written to their layers: their roots are read-only.
+const LAYERS_BYTES_MAX: u64 = 64 << 10;
 /// Space that may be gone from the engine's disk after one program. Other programs of the machine
 /// write there too, so this only finds what fills a disk.
 const DISK_BYTES_MAX: u64 = 2 << 30;
@@ -134,9 +134,8 @@ impl<'a> Canary<'a> {
             // The supervisor alone.
             Setting::Tenant | Setting::Never | Setting::Plain => tasks == count,
         };
-        let running = containers.iter().all(|c| c.state == "running");
-        let clean = containers.iter().all(|c| c.written_bytes <= LAYER_BYTES_MAX);
-        let rests = as_planned && calm && running && clean && cells.is_empty() && sandboxes == count + self.groups_left;
+        let running = containers.iter().all(|state| state == "running");
+        let rests = as_planned && calm && running && cells.is_empty() && sandboxes == count + self.groups_left;
         let told = || format!("{tasks} tasks, {sandboxes} sandbox groups, cells {cells:?}, {containers:?}");
         (!rests).then(told)
     }
@@ -172,6 +171,8 @@ impl<'a> Canary<'a> {
         hold("data and logs", now.data_bytes, base.data_bytes + DATA_BYTES_MAX);
         hold("gone from the engine's disk", base.disk_free_bytes.saturating_sub(now.disk_free_bytes), DISK_BYTES_MAX);
         hold("children of the agent", children as u64, 0);
+        let written = engine::written_bytes_of(self.cluster.agents[0].name.as_str()).await;
+        hold("in the layers of the containers", written.unsigned_abs(), LAYERS_BYTES_MAX);
         self.base.data_bytes = now.data_bytes;
         self.base.disk_free_bytes = now.disk_free_bytes;
         problems

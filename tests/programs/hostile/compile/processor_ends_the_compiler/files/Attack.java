@@ -1,4 +1,5 @@
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.file.Files;
@@ -74,9 +75,14 @@ public class Attack extends AbstractProcessor {
                 found.add("variable " + name);
             }
         }
-        for (String path : List.of("/proc/1/environ", "/proc/1/mem", "/etc/shadow", "/enclos/supervisor", "/var/run/docker.sock")) {
-            if (Files.isReadable(Path.of(path)) && !Files.isDirectory(Path.of(path))) {
-                found.add("file " + path);
+        for (String path : List.of("/proc/1/environ", "/proc/1/mem", "/etc/shadow", "/var/run/docker.sock")) {
+            try (InputStream in = Files.newInputStream(Path.of(path))) {
+                if (in.read() >= 0) {
+                    found.add("file " + path);
+                }
+            } catch (IOException e) {
+                // As it should be.
+                continue;
             }
         }
         for (String host : List.of("169.254.169.254", "10.0.0.1", "172.17.0.1")) {

@@ -19,6 +19,7 @@ int main(void) {
     for (ssize_t given, at = 0; at < SIZE; at += given) {
         struct iovec rest = {pages + at, (size_t)(SIZE - at)};
         given = vmsplice(1, &rest, 1, 0);
+        if (given < 0) given = write(1, rest.iov_base, rest.iov_len);  // a kernel without the call
         if (given < 0) return 2;
     }
     return 0;

@@ -15,8 +15,7 @@ static void tried(const char *what, const char *path, char **argv) {
     }
     int status;
     waitpid(child, &status, 0);
-    int refused = WIFEXITED(status) && WEXITSTATUS(status) != 0;
-    printf("%s: %s\n", what, refused ? strerror(WEXITSTATUS(status)) : "done");
+    printf("%s: %s\n", what, status == 0 ? "done" : "refused");
 }
 
 int main(int argc, char **argv) {
@@ -35,8 +34,6 @@ int main(int argc, char **argv) {
     fclose(script);
     chmod("script", 0700);
     tried("a script of itself", "./script", plain);
-    mkfifo("fifo", 0700);
-    tried("a FIFO", "fifo", plain);
     tried("a directory", "/tmp", plain);
     return 0;
 }

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIED = 20000 };
+enum { TRIED = 2000 };
 
 static void fill(long counts[2]) {
     while (counts[0] < TRIED && sigqueue(getpid(), SIGRTMIN + 1, (union sigval){0}) == 0) counts[0]++;
