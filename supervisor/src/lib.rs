@@ -53,13 +53,30 @@ mod sampled;
 mod server;
 pub mod sys;
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::{env, io};
+
 pub use server::Fault;
+
+/// Starts this program anew without the container's environment, if there is any.
+///
+/// An image may bring one (a company's proxy and its password), and under gVisor every program of the
+/// sandbox may read that of the first process.
+///
+/// # Errors
+/// Where the program cannot be executed again.
+pub fn leave_environment() -> io::Result<()> {
+    let Some(program) = env::args_os().next().filter(|_| env::vars_os().next().is_some()) else { return Ok(()) };
+    let program = CString::new(program.into_vec())?;
+    Err(sys::exec(&program, &[program.clone()], &[]))
+}
 
 /// Serves the agent on standard input and output until it is gone or something fails.
 ///
 /// # Errors
 /// Where standard input and output cannot be taken over.
-pub fn serve() -> std::io::Result<Fault> {
+pub fn serve() -> io::Result<Fault> {
     sys::set_not_dumpable()?;
     Ok(server::Server::new(link::Link::open()?).run())
 }

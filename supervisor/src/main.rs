@@ -10,6 +10,10 @@ fn main() -> ExitCode {
         eprintln!("enclos-supervisor runs as the first process of a sandbox; use 'enclos up' to start Enclos");
         return ExitCode::from(2);
     }
+    if let Err(error) = enclos_supervisor::leave_environment() {
+        eprintln!("cannot start anew: {error}");
+        return ExitCode::FAILURE;
+    }
     match enclos_supervisor::serve() {
         Ok(Fault::AgentGone) => ExitCode::SUCCESS,
         Ok(fault) => {

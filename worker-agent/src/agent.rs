@@ -13,21 +13,22 @@ use std::time::Duration;
 
 use enclos_images::Catalogue;
 use enclos_protocol::job::{Isolation, Reuse};
-use enclos_protocol::supervisor_link::{CellKind, SANDBOX_HEADROOM_BYTES, SANDBOX_HEADROOM_PIDS};
+use enclos_protocol::supervisor_link::CellKind;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
-use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout, TreeLimits};
+use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
 use crate::engine::docker::DockerEngine;
-use crate::engine::{Engine, EngineError, EngineFacts, SandboxLimits, apparmor, profile};
+use crate::engine::{Engine, EngineError, EngineFacts, apparmor, profile};
+use crate::headroom;
 use crate::images::{ImageOptions, ImageStore, SourceFlags};
 use crate::images_source::{ImageSource, StoreSource};
 use crate::load::Sampler;
-use crate::machine::OwnCgroup;
+use crate::machine::{self, OwnCgroup};
 use crate::pool::{Bounds, Pool};
 use crate::probe::{ProbeError, prove};
 use crate::sandbox::{Host, UidRange, chain};
@@ -36,14 +37,6 @@ use crate::session::{Leave, Session};
 use crate::supervisor;
 use crate::sweep::{SweepError, reap, sweep};
 
-/// Largest memory that a single cell may be asked for, in bytes; the catalogue's bounds have the same.
-const CELL_MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
-/// Largest process count of a single cell.
-const CELL_PIDS_MAX: u32 = 512;
-/// Processor share that a sandbox has beyond its largest cell, so that its supervisor wakes in time.
-const HEADROOM_CPU_MILLIS: u32 = 500;
-/// Largest processor share of a single cell.
-const CELL_CPU_MILLIS_MAX: u32 = 1000;
 /// How long a sandbox lives at most.
 const SANDBOX_AGE_MAX: Duration = Duration::from_secs(3600);
 /// What the deadline label allows beyond that, for a job that began late.
@@ -279,8 +272,8 @@ fn cgroups(
     tree: Result<CgroupTree, DetectError>,
 ) -> Result<Option<CgroupTree>, AgentError> {
     let made = if facts.cgroupfs {
-        let make =
-            |tree: CgroupTree| tree.make_agent(&tree_limits(config)).map(|()| tree).map_err(CgroupsRefused::Make);
+        let limits = headroom::of_tree(&config.capacity, config.isolation, machine::process_ids());
+        let make = |tree: CgroupTree| tree.make_agent(&limits).map(|()| tree).map_err(CgroupsRefused::Make);
         tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {
             advice: "the agent cannot make cgroups: run it as root on the engine's host".to_owned(),
             source: Some(source),
@@ -320,18 +313,6 @@ fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), Ag
     }
 }
 
-/// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
-/// the kernel kill, or the scheduler stop, a supervisor.
-fn tree_limits(config: &Config) -> TreeLimits {
-    let capacity = config.capacity;
-    let headroom_bytes = SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots);
-    TreeLimits {
-        cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
-        memory_bytes: capacity.memory_bytes + headroom_bytes,
-        pids: capacity.pids.saturating_add(SANDBOX_HEADROOM_PIDS.saturating_mul(capacity.slots * 4)),
-    }
-}
-
 fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: Option<CgroupTree>) -> Host {
     let list = |cores: &BTreeSet<u32>| cores.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     Host {
@@ -346,11 +327,7 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
         },
         proof_cpus: config.pin_cores.as_ref().map(list),
         apparmor: facts.apparmor,
-        limits: SandboxLimits {
-            memory_bytes: CELL_MEMORY_BYTES_MAX.min(config.capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
-            cpu_millis: CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
-            pids: CELL_PIDS_MAX.min(config.capacity.pids) + SANDBOX_HEADROOM_PIDS,
-        },
+        limits: headroom::of_sandbox(&config.capacity, config.isolation),
         uids: UidRange::of(&config.name, config.isolation),
         lifetime: SANDBOX_AGE_MAX + DEADLINE_SLACK,
     }

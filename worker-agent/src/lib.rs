@@ -17,6 +17,7 @@ pub mod config;
 pub mod cores;
 pub mod doctor;
 pub mod engine;
+pub mod headroom;
 pub mod images;
 pub mod images_source;
 pub mod load;

@@ -165,7 +165,8 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
     for mut group in inside.members {
         group.write_all(b"0").map_err(says("cannot join the cell's cgroup"))?;
     }
-    let processes_max = inside.members.is_empty().then_some(inside.request.limits.pids);
+    // One more than it may have, so that this one can be seen.
+    let processes_max = inside.members.is_empty().then_some(inside.request.limits.pids.saturating_add(1));
     limit_resources(&inside.request.limits, processes_max).map_err(errno("cannot set a resource limit"))?;
     become_user(match inside.kind {
         CellKind::Namespaced => PROGRAM_UID,

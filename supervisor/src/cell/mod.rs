@@ -32,7 +32,7 @@ use self::begin::{begin_process, map_user, pipe};
 use self::control::{Control, FromCell, ToCell};
 use self::inside::Inside;
 use self::mounts::Mask;
-use self::watch::{Reading, Verdict};
+use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
 use crate::cgroup::{CellGroup, CgroupError};
 use crate::sampled::Sampler;
@@ -40,6 +40,8 @@ use crate::{clock, sys};
 
 /// Longest that a cell may take to be ready; it copies at most a job's input.
 const PREPARE_MAX: Duration = Duration::from_secs(20);
+/// Threads of a cell that are not its program's: the first process.
+const OWN_THREADS: u64 = 1;
 /// Bytes taken from a stream at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -122,11 +124,11 @@ impl Cell {
         let request = beginning.request;
         let keeps = beginning.keep.is_some();
         let (ours, theirs) = Control::pair().map_err(call("make a control socket"))?;
-        let (stdout, stdout_end) = pipe().map_err(call("make a pipe"))?;
+        let (stdout, stdout_end) = pipe(surroundings).map_err(call("make a pipe"))?;
         let (stderr, stderr_end) = if request.merge_stderr {
             (None, stdout_end.try_clone().map_err(call("share a pipe"))?)
         } else {
-            pipe().map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
+            pipe(surroundings).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
         };
         let init = match begin_process(surroundings)? {
             sys::Fork::Child => {
@@ -148,6 +150,7 @@ impl Cell {
             }
             sys::Fork::Parent { child } => Pid::from_raw(child),
         };
+        let sampler = Sampler::new(surroundings.cores, u64::from(request.limits.pids) + OWN_THREADS);
         let cell = Self {
             control: ours,
             control_open: true,
@@ -157,7 +160,7 @@ impl Cell {
             stderr_capture: Capture::new(&request.limits, request.on_output_limit),
             limits: request.limits,
             cores: surroundings.cores,
-            meter: beginning.group.map_or_else(|| Meter::Sampled(Sampler::default()), Meter::Cgroup),
+            meter: beginning.group.map_or_else(|| Meter::Sampled(sampler), Meter::Cgroup),
             spawned_at: clock::now(),
             started: None,
             stop: None,
@@ -251,7 +254,7 @@ impl Cell {
                 cpu: group.cpu_time()?.saturating_sub(used_before),
                 wall: now.saturating_sub(started_at),
                 oom_kills: group.oom_kills(),
-                sampled_memory_bytes: None,
+                sampled: None,
             },
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
@@ -259,7 +262,10 @@ impl Cell {
                     cpu: sample.cpu,
                     wall: now.saturating_sub(started_at),
                     oom_kills: 0,
-                    sampled_memory_bytes: Some(sample.memory_bytes),
+                    sampled: Some(InUse {
+                        memory_bytes: sample.memory_bytes,
+                        pids: sample.threads.saturating_sub(OWN_THREADS),
+                    }),
                 }
             }
         };
