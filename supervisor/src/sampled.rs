@@ -1,9 +1,9 @@
 //! Accounting without cgroups: the processes of the sandbox, looked at from time to time.
 //!
 //! Not exact: what a process did between two looks and then died unseen is lost,
-//! memory that processes share counts for each, and gVisor counts time in which a
-//! process only waits for a core. One cell runs at a time, so every process but
-//! the supervisor is the cell's.
+//! memory that processes share counts for each but under gVisor, and gVisor counts
+//! time in which a process only waits for a core. One cell runs at a time, so every
+//! process but the supervisor is the cell's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,6 +17,8 @@ pub struct Sampler {
     cores: u32,
     threads_max: u64,
     begun_at: Duration,
+    /// What gVisor used before the cell, in bytes; `None` where the kernel is another.
+    gvisor_base_bytes: Option<u64>,
     cpu_seen: Duration,
     memory_peak_bytes: u64,
 }
@@ -26,7 +28,7 @@ pub struct Sampler {
 pub struct Sample {
     /// CPU time of the processes that live and of those that they waited for.
     pub cpu: Duration,
-    /// Resident memory of the processes that live, in bytes.
+    /// Memory of the processes that live, in bytes; under gVisor, of all that is new since the cell began.
     pub memory_bytes: u64,
     /// Threads that live, of all processes: this many at one moment, where that is above what is allowed.
     pub threads: u64,
@@ -45,7 +47,14 @@ struct Process {
 impl Sampler {
     /// For a cell that begins now, on as many cores and with so many threads allowed.
     pub fn new(cores: u32, threads_max: u64) -> Self {
-        Self { cores, threads_max, begun_at: clock::now(), cpu_seen: Duration::ZERO, memory_peak_bytes: 0 }
+        Self {
+            cores,
+            threads_max,
+            begun_at: clock::now(),
+            gvisor_base_bytes: gvisor_bytes(),
+            cpu_seen: Duration::ZERO,
+            memory_peak_bytes: 0,
+        }
     }
 
     /// Looks at every process.
@@ -53,7 +62,10 @@ impl Sampler {
         let seen: BTreeMap<i32, Process> =
             other_processes().into_iter().filter_map(|pid| Some((pid, read(pid)?))).collect();
         let cpu = seen.values().map(|process| process.cpu).sum::<Duration>();
-        let memory_bytes = seen.values().map(|process| process.resident_bytes).sum();
+        let memory_bytes = match (self.gvisor_base_bytes, gvisor_bytes()) {
+            (Some(base), Some(now)) => now.saturating_sub(base),
+            _ => seen.values().map(|process| process.resident_bytes).sum(),
+        };
         let mut threads = seen.values().map(|process| process.threads).sum();
         if threads > self.threads_max {
             // One look takes a while, and who ended in it and who came after were never together. Who
@@ -77,6 +89,23 @@ impl Sampler {
 pub fn other_processes() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(|pid| *pid != 1).collect()
+}
+
+/// Memory that gVisor uses for this sandbox, in bytes; `None` where the kernel is another.
+fn gvisor_bytes() -> Option<u64> {
+    let heap = fs::read_to_string("/proc/sentry-meminfo").ok()?;
+    gvisor_used(&fs::read_to_string("/proc/meminfo").ok()?, &heap)
+}
+
+/// Its `/proc/meminfo` counts the sandbox alone: processes and files in memory, each page once. What
+/// waits in sockets is in the heap of the user-space kernel itself.
+fn gvisor_used(memory: &str, heap: &str) -> Option<u64> {
+    let kibibytes = |text: &str, name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.split_ascii_whitespace().next()?.parse().ok()
+    };
+    let pages = kibibytes(memory, "MemTotal")?.checked_sub(kibibytes(memory, "MemFree")?)?;
+    Some((pages + kibibytes(heap, "HeapAlloc")?) * 1024)
 }
 
 impl Process {
@@ -117,6 +146,16 @@ mod tests {
         assert_eq!(Process { threads: 2, ..before }.threads_since(&before), 2);
         assert_eq!(Process { threads: 4, ..before }.threads_since(&before), 3);
         assert_eq!(Process { begun: 6, ..before }.threads_since(&before), 0);
+    }
+
+    #[test]
+    fn pages_and_heap_of_gvisor_are_added_up() {
+        // As runsc 20221219 writes them.
+        let memory = "MemTotal:        2228224 kB\nMemFree:         2142200 kB\nMemAvailable:    2142200 kB\n";
+        let heap =
+            "Alloc:              2118 kB\nMallocs:           24731\nHeapAlloc:          2118 kB\nHeapSys: 7200 kB\n";
+        assert_eq!(gvisor_used(memory, heap), Some((2_228_224 - 2_142_200 + 2118) * 1024));
+        assert_eq!(gvisor_used(memory, ""), None);
     }
 
     #[test]
