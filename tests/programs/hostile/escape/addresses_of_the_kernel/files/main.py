@@ -19,9 +19,8 @@ for path in ("/proc/kallsyms", "/proc/modules", "/proc/iomem", "/proc/ioports", 
     found = [address for address in re.findall(r"\b(?:0x)?(ffff[0-9a-f]{12})\b", text)]
     if found:
         reached.append(f"{path}: {found[0]}")
-for path in ("/proc/kcore", "/dev/mem", "/dev/kmem", "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/boot/System.map",
-             "/sys/kernel/notes", "/sys/kernel/btf/vmlinux", "/proc/self/timerslack_ns"):
-    if path != "/proc/self/timerslack_ns" and len(text_of(path)) > 0:
+for path in ("/proc/kcore", "/dev/mem", "/dev/kmem", "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/boot/System.map"):
+    if len(text_of(path)) > 0:
         reached.append(path)
 pages = text_of("/proc/self/pagemap")[:8 * 1024]
 entries = [int.from_bytes(pages[at:at + 8].encode("latin1"), "little") for at in range(0, len(pages), 8)]

@@ -26,6 +26,6 @@ for number in range(64):
             found = os.stat(way)
         except OSError:
             continue
-        if (found.st_ino, found.st_dev) != (root.st_ino, root.st_dev):
+        if stat.S_ISDIR(found.st_mode) and (found.st_ino, found.st_dev) != (root.st_ino, root.st_dev):
             reached.append(way)
 print("\n".join(reached) or "contained")

@@ -28,14 +28,15 @@ static long argument(char *page) {
     }
 }
 
-// Those that soon end this program itself, or make copies of it; tracing has programs of its own.
+// Those that soon end this program itself, or make copies of it; tracing and shared memory have programs of their own.
 static int is_left_out(long number) {
     static const long all[] = {SYS_kill, SYS_tkill, SYS_tgkill, SYS_ptrace, SYS_exit, SYS_exit_group, SYS_clone, SYS_munmap, SYS_mremap,
                                SYS_mprotect, SYS_brk, SYS_rt_sigreturn, SYS_rt_sigsuspend, SYS_execve, SYS_seccomp, SYS_prctl, SYS_mmap,
 #ifdef __x86_64__
                                SYS_fork, SYS_vfork, SYS_pause, SYS_arch_prctl,
 #endif
-                               SYS_ppoll, SYS_pselect6, SYS_close_range, SYS_prlimit64, SYS_setrlimit, SYS_shmdt, SYS_shmat, SYS_madvise};
+                               SYS_ppoll, SYS_pselect6, SYS_close_range, SYS_prlimit64, SYS_setrlimit, SYS_shmdt, SYS_shmat, SYS_madvise,
+                               SYS_shmget};
     for (size_t n = 0; n < sizeof all / sizeof *all; n++) {
         if (all[n] == number) return 1;
     }

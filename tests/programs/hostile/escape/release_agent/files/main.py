@@ -26,13 +26,16 @@ if in_child(own_cgroups):
     reached.append("cgroups are mounted in namespaces of its own")
 for place in ("/sys", "/enclos", "/tmp", "/run", "/dev", "/mnt", "/var"):
     for folder, inside, names in os.walk(place):
-        reached += [os.path.join(folder, name) for name in names if name in NAMES]
-with open("/proc/self/mountinfo") as file:
-    for line in file:
-        path, kind = line.split()[4], line.split(" - ")[1].split()[0]
+        for name in NAMES.intersection(names):
+            try:
+                os.close(os.open(os.path.join(folder, name), os.O_WRONLY))
+                reached.append(os.path.join(folder, name))
+            except OSError:
+                pass
         try:
-            if kind.startswith("cgroup") and os.listdir(path):
-                reached.append(f"{kind} at {path}")
+            os.mkdir(os.path.join(folder, "own"))
+            if NAMES.intersection(os.listdir(os.path.join(folder, "own"))):
+                reached.append(f"a cgroup in {folder}")
         except OSError:
             pass
 print("\n".join(reached) or "contained")

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -12,7 +13,7 @@ static int lock_all(int process) {
         if (file < 0) return 0;
         for (long at = 200; at > 0; at--) {
             struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2 * at, .l_len = 1};
-            if (fcntl(file, F_SETLK, &lock) != 0) return 0;
+            if (fcntl(file, F_OFD_SETLK, &lock) != 0) return 0;
         }
     }
     return 1;

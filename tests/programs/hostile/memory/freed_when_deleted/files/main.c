@@ -5,9 +5,9 @@
 static char block[1 << 20];
 
 int main(void) {
-    const char *const places[] = {"here", "/tmp/there", "/dev/shm/everywhere"};
+    const char *const places[] = {"here", "/tmp/there"};
     for (int round = 0; round < 40; round++) {
-        const char *place = places[round % 3];
+        const char *place = places[round % 2];
         int file = open(place, O_WRONLY | O_CREAT | O_EXCL, 0600);
         for (int n = 0; n < 20; n++) {
             if (write(file, block, sizeof block) != sizeof block) return 1;

@@ -14,7 +14,11 @@ int main(void) {
         if (middle == 0) {
             if (fork() == 0) {
                 close(ends[0]);
-                if (stops) close(ends[1]);
+                if (stops) {
+                    // A group of its own: a stopped orphan may be the end of its whole group.
+                    setsid();
+                    close(ends[1]);
+                }
                 kill(getpid(), number);
             }
             _exit(0);

@@ -15,8 +15,8 @@ static void arm(long counts[2]) {
     timer_t timer;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 2};
     while (counts[1] < TRIED && timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) {
-        struct itimerspec often = {{0, 100000}, {0, 100000}};
-        timer_settime(timer, 0, &often, NULL);
+        struct itimerspec hourly = {{3600, 0}, {3600, 0}};
+        timer_settime(timer, 0, &hourly, NULL);
         if (++counts[1] % 100 == 0 && counts[0] == 0) return;
     }
 }

@@ -20,6 +20,7 @@ libc.shmat.restype = ctypes.c_long
 reached += [f"attached {number}" for number in range(200) if libc.shmat(number, None, 0o10000) != -1]
 for place in filter(os.path.isdir, ("/dev/shm", "/dev/mqueue")):
     reached += [f"{place}/{name}" for name in os.listdir(place)]
-with open("/proc/locks") as file:
-    reached += [f"lock: {line.strip()}" for line in file if line.split()[4] not in ("-1", "0")]
+if os.path.exists("/proc/locks"):
+    with open("/proc/locks") as file:
+        reached += [f"lock: {line.strip()}" for line in file if line.split()[4] not in ("-1", "0")]
 print("\n".join(reached[:20]) or "contained")

@@ -15,7 +15,7 @@ for name in ("cmdline", "comm", "status", "stat", "statm", "limits", "mountinfo"
         reached += [f"environ: {name}" for name in names - {"PATH", "HOME", "HOSTNAME"}]
     if name == "cmdline" and len(text.split("\0")) > 2:
         reached.append(f"cmdline: {text!r}")
-    if re.search(r"(?i)token|secret|password|ENCLOS_|docker\.sock|[0-9a-f]{64}", text) and name not in ("mountinfo", "mounts"):
+    if re.search(r"(?i)token|secret|password|ENCLOS_|docker\.sock", text) and name not in ("mountinfo", "mounts"):
         reached.append(f"{name}: {text[:200]!r}")
 for name in ("root", "cwd", "exe"):
     try:
