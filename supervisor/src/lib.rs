@@ -49,6 +49,7 @@ mod facts;
 mod filter;
 mod job;
 mod link;
+mod locks;
 mod sampled;
 mod server;
 pub mod sys;
@@ -69,7 +70,7 @@ pub use server::Fault;
 pub fn leave_environment() -> io::Result<()> {
     let Some(program) = env::args_os().next().filter(|_| env::vars_os().next().is_some()) else { return Ok(()) };
     let program = CString::new(program.into_vec())?;
-    Err(sys::exec(&program, &[program.clone()], &[]))
+    Err(sys::exec(&program, std::slice::from_ref(&program), &[]))
 }
 
 /// Serves the agent on standard input and output until it is gone or something fails.

@@ -1,6 +1,6 @@
 //! Every integration test of Enclos, in one binary.
 //!
-//! Modules stand in the order of what they need: nothing (`tidy`), a master
+//! Modules stand in the order of what they need: nothing (`tidy`, `promises`), a master
 //! alone (`refusals`), or a master, agents and a real engine (all others).
 //! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
@@ -19,6 +19,7 @@ mod pinning;
 mod plain;
 mod poison;
 mod programs;
+mod promises;
 mod refusals;
 mod secrets;
 mod tidy;

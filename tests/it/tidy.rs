@@ -30,7 +30,7 @@ const SOURCES: [&str; 7] = ["src", "protocol", "images", "supervisor", "worker-a
 /// Folders that hold nothing of the repository's own.
 const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -49,7 +49,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn rust_files() -> Vec<PathBuf> {
+pub fn rust_files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in SOURCES {
         files_below(Path::new(folder), &mut found);
@@ -59,7 +59,7 @@ fn rust_files() -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
