@@ -106,7 +106,8 @@ async fn run_all(cluster: &Cluster, jobs: &[Mixed<'_>]) -> Vec<String> {
         if let Some(wrong) = &wrong {
             println!("FAIL {n} of {}: {wrong}", jobs.len());
         } else if n.is_multiple_of(100) {
-            println!("  ok {n} of {}", jobs.len());
+            let bytes = host::resident_bytes(cluster.agents[0].pid());
+            println!("  ok {n} of {}, the agent has {bytes} bytes", jobs.len());
         }
         wrong
     });

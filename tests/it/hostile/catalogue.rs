@@ -29,7 +29,7 @@ struct Item {
 }
 
 fn read() -> Vec<Item> {
-    let place = programs::root().join("hostile/catalogue.toml");
+    let place = programs::root().join("catalogue.toml");
     let text = std::fs::read_to_string(&place).expect("the catalogue can be read");
     let catalogue: Catalogue = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", place.display()));
     catalogue.item

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 __attribute__((constructor)) static void before(void) {
-    while (clock() < 150 * CLOCKS_PER_SEC / 1000) {}
+    while (clock() < 60 * CLOCKS_PER_SEC / 1000) {}
 }
 
 __attribute__((destructor)) static void after(void) {
