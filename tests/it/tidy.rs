@@ -43,7 +43,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
         let hidden = entry.file_name().to_string_lossy().starts_with('.') && folder == Path::new("");
         if kind.is_dir() && !hidden && !SKIPPED.iter().any(|s| entry.file_name() == *s) {
             files_below(&path, found);
-        } else if kind.is_file() {
+        } else if kind.is_file() && entry.file_name() != ".git" {
             found.push(path);
         }
     }
@@ -207,7 +207,8 @@ fn no_file_names_a_place_of_one_machine() {
     files_below(Path::new(""), &mut files);
     let places = [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"]].map(|parts| parts.concat());
     let mut wrong = Vec::new();
-    for path in &files {
+    // Hostile programs look for what lies in such places.
+    for path in files.iter().filter(|path| !path.starts_with("tests/programs/hostile")) {
         let Ok(text) = std::fs::read_to_string(root().join(path)) else { continue };
         // In `/proc/1/root/` the place is only part of a longer path.
         let begins = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c));
