@@ -11,7 +11,9 @@
 . "$(dirname "$0")/lib.sh"
 
 NEXTEST_TRIES_MAX=2
+APT_TRIES_MAX=3
 ENGINE_WAIT_SECONDS=60
+ENGINE_TRIES_MAX=2
 engine_log=/var/log/enclos-dockerd.log
 engine_pid_file=/run/enclos-dockerd.pid
 # Of an engine that was installed here.
@@ -23,11 +25,17 @@ has_apt() { command -v apt-get >/dev/null; }
 apt_updated=
 apt_install() {
     export DEBIAN_FRONTEND=noninteractive
-    if [ -z "$apt_updated" ]; then
-        apt-get update -qq </dev/null
-        apt_updated=yes
-    fi
-    apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
+    local try
+    for try in $(seq "$APT_TRIES_MAX"); do
+        if [ -n "$apt_updated" ] || apt-get update -qq </dev/null; then
+            apt_updated=yes
+            apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null && return
+        fi
+        # An index that is a day old names packages that are gone.
+        apt_updated=
+        [ "$try" -eq "$APT_TRIES_MAX" ] || note "apt-get did not succeed; tries again"
+    done
+    return 1
 }
 
 check_machine() {
@@ -98,6 +106,41 @@ wait_for_engine() {
     done
 }
 
+# Whether the process lives (a zombie does not) and is named so.
+is_alive() {
+    [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ] && ! grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"
+}
+
+# Ends a process and waits until it is gone; SIGKILL after some seconds.
+stop_process() {
+    local deadline=$((SECONDS + 10))
+    kill "$1" 2>/dev/null || return 0
+    while kill -0 "$1" 2>/dev/null && ! grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; do
+        [ "$SECONDS" -lt "$deadline" ] || kill -KILL "$1" 2>/dev/null || true
+        sleep 0.2
+    done
+}
+
+# What an engine that was killed leaves, and for which dockerd refuses to start or waits in vain:
+# pid files of processes that are gone, and a containerd that belongs to nobody.
+clear_killed_engine() {
+    local file name process
+    for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+        name=dockerd
+        [ "$(basename "$file")" = docker.pid ] || name=containerd
+        process=$(cat "$file" 2>/dev/null || true)
+        [ -n "$process" ] || continue
+        if ! is_alive "$process" "$name"; then
+            note "removes $file: its $name is gone"
+            rm -f "$file"
+        elif [ "$name" = containerd ]; then
+            note "ends a containerd that its dockerd left behind ($process)"
+            stop_process "$process"
+            rm -f "$file"
+        fi
+    done
+}
+
 start_engine() {
     if [ -d /run/systemd/system ]; then
         note "starts the engine through systemd"
@@ -106,13 +149,18 @@ start_engine() {
         die "the engine does not start" "'journalctl -u docker' says why"
     fi
     note "starts dockerd (no systemd here); it writes to $engine_log"
-    setsid nohup dockerd >"$engine_log" 2>&1 </dev/null &
-    local process=$!
-    echo "$process" >"$engine_pid_file"
-    if ! wait_for_engine "$ENGINE_WAIT_SECONDS" "$process"; then
+    local try process
+    for try in $(seq "$ENGINE_TRIES_MAX"); do
+        clear_killed_engine
+        setsid nohup dockerd >"$engine_log" 2>&1 </dev/null &
+        process=$!
+        echo "$process" >"$engine_pid_file"
+        wait_for_engine "$ENGINE_WAIT_SECONDS" "$process" && break
         tail -n 15 "$engine_log" >&2
-        die "dockerd does not start; above is the end of $engine_log"
-    fi
+        [ "$try" -lt "$ENGINE_TRIES_MAX" ] || die "dockerd does not start; above is the end of $engine_log"
+        note "it did not come up; tries once more"
+        stop_process "$process"
+    done
     note "it keeps running; 'make engine-down' stops it"
 }
 

@@ -49,6 +49,7 @@ mod facts;
 mod filter;
 mod job;
 mod link;
+mod locks;
 mod sampled;
 mod server;
 pub mod sys;

@@ -31,7 +31,7 @@ const SOURCES: [&str; 7] = ["src", "protocol", "images", "supervisor", "worker-a
 /// Folders that hold nothing of the repository's own.
 const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -52,7 +52,7 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn rust_files() -> Vec<PathBuf> {
+pub fn rust_files() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in SOURCES {
         files_below(Path::new(folder), &mut found);
@@ -62,7 +62,7 @@ fn rust_files() -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
@@ -210,7 +210,8 @@ fn no_file_names_a_place_of_one_machine() {
     files_below(Path::new(""), &mut files);
     let places = [["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"]].map(|parts| parts.concat());
     let mut wrong = Vec::new();
-    for path in &files {
+    // Hostile programs look for what lies in such places.
+    for path in files.iter().filter(|path| !path.starts_with("tests/programs/hostile")) {
         let Ok(text) = std::fs::read_to_string(root().join(path)) else { continue };
         // In `/proc/1/root/` the place is only part of a longer path.
         let begins = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || "._-}".contains(c));

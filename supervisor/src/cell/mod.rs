@@ -38,6 +38,7 @@ use self::mounts::Mask;
 use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
 use crate::cgroup::{CellGroup, CgroupError};
+use crate::locks::Locks;
 use crate::sampled::Sampler;
 use crate::{clock, sys};
 
@@ -121,6 +122,7 @@ pub struct Cell {
     limits: StepLimits,
     cores: u32,
     meter: Meter,
+    locks: Locks,
     spawned_at: Duration,
     /// When the program started, and the CPU time that was used before.
     started: Option<(Duration, Duration)>,
@@ -198,6 +200,7 @@ impl Cell {
             limits: request.limits,
             cores: surroundings.cores,
             meter: beginning.group.map_or_else(|| Meter::Sampled(sampler), Meter::Cgroup),
+            locks: Locks::default(),
             spawned_at: clock::now(),
             started: None,
             stop: None,
@@ -311,11 +314,13 @@ impl Cell {
             let waited = now.saturating_sub(self.spawned_at);
             return if waited > PREPARE_MAX { Err(CellError::Slow(PREPARE_MAX)) } else { Ok(PREPARE_MAX - waited) };
         };
+        let locks = self.locks.held(now);
         let reading = match &mut self.meter {
             Meter::Cgroup(group) => Reading {
                 cpu: group.cpu_time()?.saturating_sub(used_before),
                 wall: now.saturating_sub(started_at),
                 oom_kills: group.oom_kills(),
+                locks,
                 sampled: None,
             },
             Meter::Sampled(sampler) => {
@@ -324,6 +329,7 @@ impl Cell {
                     cpu: sample.cpu,
                     wall: now.saturating_sub(started_at),
                     oom_kills: 0,
+                    locks,
                     sampled: Some(InUse {
                         memory_bytes: sample.memory_bytes,
                         pids: sample.threads.saturating_sub(OWN_THREADS),

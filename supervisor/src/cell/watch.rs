@@ -5,6 +5,8 @@ use std::time::Duration;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Stop;
 
+use crate::locks::LOCKS_MAX;
+
 /// Longest time between two looks: within it a killed child is noticed.
 const LOOK_MAX: Duration = Duration::from_millis(50);
 /// Shortest, so that the last microseconds before a limit are not spent looking.
@@ -19,6 +21,8 @@ pub struct Reading {
     pub wall: Duration,
     /// Processes that the kernel killed for want of memory.
     pub oom_kills: u64,
+    /// Locks on files that it holds; each is memory that nothing else counts.
+    pub locks: u64,
     /// What is in use where no cgroup holds the limits.
     pub sampled: Option<InUse>,
 }
@@ -49,7 +53,8 @@ pub fn judge(limits: &StepLimits, reading: &Reading, cores: u32) -> Verdict {
     if reading.sampled.is_some_and(|used| used.pids > u64::from(limits.pids)) {
         return Verdict::End(Stop::ProcessLimit);
     }
-    if reading.oom_kills > 0 || reading.sampled.is_some_and(|used| used.memory_bytes > limits.memory_bytes) {
+    let above = reading.sampled.is_some_and(|used| used.memory_bytes > limits.memory_bytes);
+    if reading.oom_kills > 0 || above || reading.locks > LOCKS_MAX {
         return Verdict::End(Stop::MemoryLimit);
     }
     if reading.cpu > cpu_max {
@@ -83,7 +88,7 @@ mod tests {
 
     fn reading(cpu_ms: u64, wall_ms: u64) -> Reading {
         let ms = Duration::from_millis;
-        Reading { cpu: ms(cpu_ms), wall: ms(wall_ms), oom_kills: 0, sampled: None }
+        Reading { cpu: ms(cpu_ms), wall: ms(wall_ms), oom_kills: 0, locks: 0, sampled: None }
     }
 
     #[test]
@@ -111,6 +116,9 @@ mod tests {
         assert_eq!(judge(&LIMITS, &both, 1), Verdict::End(Stop::MemoryLimit));
         let sampled = Reading { sampled: Some(InUse { memory_bytes: 2 << 20, pids: 1 }), ..reading(0, 0) };
         assert_eq!(judge(&LIMITS, &sampled, 1), Verdict::End(Stop::MemoryLimit));
+        let holding = |locks| judge(&LIMITS, &Reading { locks, ..reading(0, 0) }, 1);
+        assert!(matches!(holding(LOCKS_MAX), Verdict::LookIn(_)), "all that it may hold");
+        assert_eq!(holding(LOCKS_MAX + 1), Verdict::End(Stop::MemoryLimit));
     }
 
     #[test]

@@ -8,7 +8,10 @@ mod rules;
 
 use libc::{c_long, sock_filter};
 
-use self::rules::{DONE, FAMILIES, FIXED_LIMIT, FLAGGED, Flagged, PTRACE_TRACE_EXIT, PTRACE_WITH_OPTIONS, UNKNOWN};
+use self::rules::{
+    DESCRIPTION_LOCKS, DONE, FAMILIES, FIXED_LIMIT, FLAGGED, Flagged, PTRACE_TRACE_EXIT, PTRACE_WITH_OPTIONS,
+    SHARED_HUGE_PAGES, SOCKET_PROGRAMS, UNKNOWN, UNSUPPORTED,
+};
 
 #[cfg(target_arch = "x86_64")]
 const NATIVE: u32 = 0xC000_003E; // AUDIT_ARCH_X86_64
@@ -78,16 +81,18 @@ pub fn program() -> Vec<sock_filter> {
         branch(IF_AT_LEAST, X32_BIT, 0, 1),
         answer(libc::ENOSYS),
     ];
-    for call in UNKNOWN.iter().flat_map(|(calls, _)| *calls) {
-        decide(&mut program, *call, &[answer(libc::ENOSYS)]);
-    }
-    for call in DONE.iter().flat_map(|(calls, _)| *calls) {
-        decide(&mut program, *call, &[answer(0)]);
+    for (list, errno) in [(UNKNOWN, libc::ENOSYS), (UNSUPPORTED, libc::EOPNOTSUPP), (DONE, 0)] {
+        for call in list.iter().flat_map(|(calls, _)| *calls) {
+            decide(&mut program, *call, &[answer(errno)]);
+        }
     }
     for Flagged { call, argument, bits, errno } in FLAGGED.iter().flat_map(|(calls, _)| *calls).copied() {
         decide(&mut program, call, &[load(argument), branch(IF_ANY_BIT, bits, 0, 1), answer(errno), ALLOW]);
     }
     decide(&mut program, libc::SYS_ptrace, &ptrace());
+    decide(&mut program, libc::SYS_shmget, &shared_memory());
+    decide(&mut program, libc::SYS_setsockopt, &socket_options());
+    decide(&mut program, libc::SYS_fcntl, &refuse_values(1, &DESCRIPTION_LOCKS, libc::EINVAL));
     let [set, set_or_read] = limits();
     decide(&mut program, libc::SYS_setrlimit, &set);
     decide(&mut program, libc::SYS_prlimit64, &set_or_read);
@@ -126,6 +131,30 @@ fn limits() -> [Vec<sock_filter>; 2] {
         ALLOW,
     ];
     [set, set_or_read]
+}
+
+/// Segments of 4 GiB and more are above every limit, and end the kernel of an older gVisor (2022).
+fn shared_memory() -> [sock_filter; 7] {
+    [
+        load_high(1),
+        branch(IF_EQUAL, 0, 1, 0),
+        answer(libc::ENOMEM),
+        load(2),
+        branch(IF_ANY_BIT, SHARED_HUGE_PAGES, 0, 1),
+        answer(libc::ENOMEM),
+        ALLOW,
+    ]
+}
+
+fn socket_options() -> Vec<sock_filter> {
+    let level = [load(1), branch(IF_EQUAL, libc::SOL_SOCKET.cast_unsigned(), 1, 0), ALLOW];
+    level.into_iter().chain(refuse_values(2, &SOCKET_PROGRAMS, libc::ENOPROTOOPT)).collect()
+}
+
+/// Answers with an error where an argument is one of `values`.
+fn refuse_values(argument: u32, values: &[u32], errno: libc::c_int) -> Vec<sock_filter> {
+    let refused = values.iter().flat_map(|value| [branch(IF_EQUAL, *value, 0, 1), answer(errno)]);
+    [load(argument)].into_iter().chain(refused).chain([ALLOW]).collect()
 }
 
 fn families() -> Vec<sock_filter> {
@@ -201,6 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn what_no_limit_counts_is_refused_as_a_plainer_system_would() {
+        for call in UNSUPPORTED.iter().flat_map(|(calls, _)| *calls) {
+            assert_eq!(native(*call, []), answer(libc::EOPNOTSUPP).k, "{call}");
+        }
+        let option = |level: libc::c_int, name: u32| native(libc::SYS_setsockopt, [3, bits(level), name.into()]);
+        for name in SOCKET_PROGRAMS {
+            assert_eq!(option(libc::SOL_SOCKET, name), answer(libc::ENOPROTOOPT).k, "{name}");
+            assert_eq!(option(libc::IPPROTO_TCP, name), ALLOW.k, "{name}: another level's");
+        }
+        assert_eq!(option(libc::SOL_SOCKET, libc::SO_REUSEADDR.cast_unsigned()), ALLOW.k);
+        for command in DESCRIPTION_LOCKS {
+            assert_eq!(native(libc::SYS_fcntl, [3, command.into()]), answer(libc::EINVAL).k, "{command}");
+        }
+        assert_eq!(native(libc::SYS_fcntl, [3, bits(libc::F_SETLK)]), ALLOW.k);
+    }
+
+    #[test]
     fn threads_and_forks_pass_but_namespaces_do_not() {
         assert_eq!(native(libc::SYS_clone, [bits(libc::CLONE_VM | libc::CLONE_THREAD)]), ALLOW.k);
         assert_eq!(native(libc::SYS_clone, [bits(libc::CLONE_NEWUSER | libc::SIGCHLD)]), DENIED_AS_UNKNOWN);
@@ -215,6 +261,7 @@ mod tests {
         assert_eq!(native(libc::SYS_memfd_create, [1, u64::from(libc::MFD_HUGETLB)]), refused);
         assert_eq!(native(libc::SYS_shmget, [0, 4096, bits(libc::IPC_CREAT)]), ALLOW.k);
         assert_eq!(native(libc::SYS_shmget, [0, 4096, bits(libc::IPC_CREAT | libc::SHM_HUGETLB)]), refused);
+        assert_eq!(native(libc::SYS_shmget, [0, 1 << 62, bits(libc::IPC_CREAT)]), refused, "beyond every limit");
     }
 
     #[test]

@@ -113,6 +113,15 @@ pub const DONE: &[(&[c_long], &str)] = &[(
     "a program's files are memory; all that waits for a disk is the host's and its neighbours'",
 )];
 
+/// `setxattrat`, which libc does not name yet.
+const SETXATTRAT: c_long = 463;
+
+/// Calls that answer `EOPNOTSUPP`, as a file system would that lacks them: `(calls, why)`.
+pub const UNSUPPORTED: &[(&[c_long], &str)] = &[(
+    &[libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr, SETXATTRAT],
+    "access lists and other attributes are 64 KiB of kernel memory a file, and no cgroup counts them",
+)];
+
 /// A call that is refused when one of its arguments has some bit.
 #[derive(Clone, Copy)]
 pub struct Flagged {
@@ -146,7 +155,6 @@ pub const FLAGGED: &[(&[Flagged], &str)] = &[
         &[
             flagged(libc::SYS_mmap, 3, libc::MAP_HUGETLB, libc::ENOMEM),
             flagged(libc::SYS_memfd_create, 1, libc::MFD_HUGETLB.cast_signed(), libc::ENOMEM),
-            flagged(libc::SYS_shmget, 2, libc::SHM_HUGETLB, libc::ENOMEM),
         ],
         "huge pages are reserved for the whole host, and no limit of memory counts them",
     ),
@@ -154,6 +162,18 @@ pub const FLAGGED: &[(&[Flagged], &str)] = &[
 
 /// Families that a socket may have, others answer `EAFNOSUPPORT`; the last two lead nowhere beyond the cell.
 pub const FAMILIES: [libc::c_int; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
+
+/// Flag of `shmget` that is refused, as those above.
+pub const SHARED_HUGE_PAGES: u32 = libc::SHM_HUGETLB.cast_unsigned();
+
+/// Options of sockets (level `SOL_SOCKET`) that answer `ENOPROTOOPT`: programs for the kernel, compiled
+/// into memory of which the whole host has one allowance (net.core.bpf_jit_limit), without which no
+/// other program can be filtered: `SO_ATTACH_FILTER`, `_BPF`, `_REUSEPORT_CBPF`, `_REUSEPORT_EBPF`.
+pub const SOCKET_PROGRAMS: [u32; 4] = [26, 50, 51, 52];
+
+/// Commands of `fcntl` that answer `EINVAL`, as a kernel would that does not know them: locks of open
+/// file descriptions (`F_OFD_SETLK`, `F_OFD_SETLKW`), of which nothing tells whose they are (`locks`).
+pub const DESCRIPTION_LOCKS: [u32; 2] = [37, 38];
 
 /// Requests of `ptrace` whose fourth argument is a set of options.
 pub const PTRACE_WITH_OPTIONS: [u32; 2] = [0x4200, 0x4206]; // PTRACE_SETOPTIONS, PTRACE_SEIZE
