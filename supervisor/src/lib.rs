@@ -31,6 +31,11 @@
 //! (`archive`), and ends; the kernel ends whatever were left of its namespaces.
 //! Then the supervisor reads the last figures and removes the cgroup.
 //!
+//! A job has as many steps as its agent asks for: a compiler, then the program for each of
+//! its cases, each in a cell of its own laid out from what the compiler left. Two can run at
+//! once: a program and its interactor, each the other's standard input and output
+//! (`cell::held` says how it is known whose end came first).
+//!
 //! A plain cell (`cell::plain`) is the same without namespaces and mounts, for hosts that give
 //! none: the program is another user in the container's own, the first process is a child
 //! subreaper instead of an init, and the files of a compile step stay where they are.

@@ -71,12 +71,13 @@ impl Sandbox {
         if let Some(tree) = &self.whole {
             tree.limit_sandbox(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
         }
-        self.ask(&Request::BeginJob { cpus }).await?;
+        self.queue(&Request::BeginJob { cpus }).await?;
         for file in files {
-            self.ask(&Request::PutFile { path: file.path.clone() }).await?;
+            self.queue(&Request::PutFile { path: file.path.clone() }).await?;
             self.put(&file.content).await?;
         }
-        Ok(())
+        // An idle sandbox may have ended unseen: told now, before any program ran, another can be taken.
+        self.wires.flush(SEND_WAIT).await
     }
 
     /// Brings the standard input of the next steps.
@@ -93,7 +94,7 @@ impl Sandbox {
     /// # Errors
     /// Any: the sandbox must be destroyed.
     pub async fn begin_stdin(&mut self) -> Result<(), SandboxError> {
-        self.ask(&Request::PutStdin).await
+        self.queue(&Request::PutStdin).await
     }
 
     /// Brings a tree.
@@ -101,7 +102,7 @@ impl Sandbox {
     /// # Errors
     /// Any: the sandbox must be destroyed.
     pub async fn put_tree(&mut self, tree: Tree, archive: &[u8]) -> Result<(), SandboxError> {
-        self.ask(&Request::PutTree(tree)).await?;
+        self.queue(&Request::PutTree(tree)).await?;
         self.put(archive).await
     }
 
@@ -110,7 +111,7 @@ impl Sandbox {
     /// # Errors
     /// Any: the sandbox must be destroyed.
     pub async fn put_extra(&mut self, path: JobPath, bytes: &[u8]) -> Result<(), SandboxError> {
-        self.ask(&Request::PutExtra { path }).await?;
+        self.queue(&Request::PutExtra { path }).await?;
         self.put(bytes).await
     }
 
@@ -120,9 +121,14 @@ impl Sandbox {
     /// Any: the sandbox must be destroyed.
     pub async fn put(&mut self, bytes: &[u8]) -> Result<(), SandboxError> {
         for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
-            self.ask(&Request::Data(ByteBuf::from(chunk))).await?;
+            self.queue(&Request::Data(ByteBuf::from(chunk))).await?;
         }
         Ok(())
+    }
+
+    /// Asks for what needs no answer.
+    async fn queue(&mut self, request: &Request) -> Result<(), SandboxError> {
+        self.wires.queue(request, SEND_WAIT).await
     }
 
     async fn ask(&mut self, request: &Request) -> Result<(), SandboxError> {
