@@ -141,12 +141,17 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
 
 /// Fields that exclude each other, whatever their values.
 fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
-    let Submission { cases, interactor, stdin, stdin_base64, keep_files, merge_stderr, .. } = submission;
+    let Submission { cases, interactor, stdin, stdin_base64, keep_files, merge_stderr, isolation, .. } = submission;
     let (many, spoken_with) = (cases.is_some(), interactor.is_some());
     let excluded = [
         ("stdin", many && stdin.is_some(), "each of 'cases' has a stdin of its own"),
         ("stdin_base64", many && stdin_base64.is_some(), "each of 'cases' has a stdin of its own"),
         ("keep_files", many && keep_files.is_some(), "a job with 'cases' gives no files back"),
+        (
+            "interactor",
+            spoken_with && *isolation == Some(IsolationChoice::Gvisor),
+            "under gVisor an interactor could not be kept apart from the program",
+        ),
         ("merge_stderr", spoken_with && *merge_stderr == Some(true), "an 'interactor' reads standard output alone"),
     ];
     match excluded.into_iter().find(|(_, given, _)| *given) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use enclos_protocol::cases::CASES_REPORT_BYTES_MAX;
+use enclos_protocol::cases::{CASES_REPORT_BYTES_MAX, Judging};
 use enclos_protocol::job::{Isolation, JobSpec, Peak};
 use enclos_protocol::limits::StepLimits;
 
@@ -62,6 +62,8 @@ pub struct Demand {
     pub language: Arc<str>,
     /// Id of the language of its checker or interactor, where it brings one.
     pub companion: Option<Arc<str>>,
+    /// It has an interactor, which needs cells that are apart from each other in one sandbox.
+    pub interactive: bool,
     /// The weakest isolation.
     pub isolation: Isolation,
     /// Room for its largest step.
@@ -88,6 +90,7 @@ impl Demand {
                 .as_ref()
                 .and_then(|plan| plan.judging.companion())
                 .map(|c| c.language.as_str().into()),
+            interactive: spec.cases.as_ref().is_some_and(|p| matches!(p.judging, Judging::Interactive(_))),
             isolation: spec.isolation,
             room,
             report_bytes: report_bytes(spec),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use enclos_protocol::agent_link::{ImageState, LoadReport, OfferedLanguage};
 use enclos_protocol::ids::AgentName;
+use enclos_protocol::job::Isolation;
 use uuid::Uuid;
 
 use super::event::{Joining, Offer, SessionId};
@@ -75,6 +76,8 @@ impl Agent {
         self.session.is_some()
             && !self.is_draining()
             && self.offer.isolation >= demand.isolation
+            // gVisor has plain cells only.
+            && !(demand.interactive && self.offer.isolation == Isolation::Gvisor)
             && demand.languages().all(|id| self.language(id).is_some_and(|l| !image_failed(l)))
             && self.offer.capacity.holds(demand.room)
     }
@@ -229,7 +232,7 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use enclos_protocol::agent_link::ClosedSandboxes;
-    use enclos_protocol::job::{Isolation, Reuse};
+    use enclos_protocol::job::Reuse;
 
     use super::*;
 

@@ -82,6 +82,7 @@ fn what_contradicts_cases_is_refused() {
         (judged(json!({ "keep_files": ["a"] })), "invalid_value", "keep_files"),
         (judged(json!({ "checker": "exact", "interactor": program })), "invalid_value", "interactor"),
         (judged(json!({ "merge_stderr": true, "interactor": program })), "invalid_value", "merge_stderr"),
+        (judged(json!({ "isolation": "gvisor", "interactor": program })), "invalid_value", "interactor"),
         (with(json!({ "checker": "exact" })), "invalid_value", "checker"),
         (with(json!({ "interactor": program })), "invalid_value", "interactor"),
         (with(json!({ "stop_on_first_failure": false })), "invalid_value", "stop_on_first_failure"),

@@ -271,6 +271,20 @@ async fn the_end_of_a_cancelled_case_is_told() {
 }
 
 #[tokio::test]
+async fn an_interactive_job_waits_for_an_agent_that_keeps_both_apart() {
+    let (master, _dir) = Running::new().await;
+    let mut virtual_kernel = hello("adam");
+    virtual_kernel.isolation = enclos_protocol::job::Isolation::Gvisor;
+    let mut adam = FakeAgent::connect(&master.link.to_string(), TOKEN, virtual_kernel).await.unwrap();
+    let interactor = json!({ "language": "python", "source": "" });
+    let id = master.submit(&json!({ "language": "c", "source": "", "cases": [{}], "interactor": interactor })).await;
+    let plain = master.submit(&json!({ "language": "c", "source": "" })).await;
+    assert_eq!(adam.job().await.0.job.to_string(), plain);
+    assert_eq!(master.agent("zoe").await.job().await.0.job.to_string(), id);
+    master.end().await;
+}
+
+#[tokio::test]
 async fn an_agent_without_the_judges_language_does_not_get_the_job() {
     let (master, _dir) = Running::new().await;
     let mut narrow = hello("adam");

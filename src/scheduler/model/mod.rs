@@ -34,6 +34,7 @@ fn demand(n: u8) -> Arc<Demand> {
     Arc::new(Demand {
         language: Arc::from(if n.is_multiple_of(2) { "c" } else { "java" }),
         companion: None,
+        interactive: false,
         isolation: Isolation::Runc,
         room: Room { memory_bytes: 1 + u64::from(n % 4), cpu_millis: 1000, pids: 10, slots: 1 },
         report_bytes: 100,
