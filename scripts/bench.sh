@@ -33,3 +33,5 @@ until grep -q '^Ctrl-C ends' "$data/up.log"; do
     sleep 0.5
 done
 "$programs/enclos-bench" jobs --url "http://$bind"
+echo
+"$programs/enclos-bench" cases --url "http://$bind"

@@ -48,20 +48,25 @@ impl Rootfs {
 
     /// Runs each command in a directory of its own that holds `file`; answers the last one's output and the time of all.
     pub fn run(&self, file: &str, source: &str, commands: &[Vec<String>]) -> Result<(Vec<u8>, Duration), BareError> {
-        let enter = |command: &[String], stdin: &[u8]| {
-            let mut nsenter = Command::new("nsenter");
-            nsenter
-                .args(["--target", &self.pid, "--mount", "--pid", "--root", "--", "env", "-C", "/tmp"])
-                .args(command);
-            output(&mut nsenter, stdin)
-        };
-        enter(&["tee".into(), file.to_owned()], source.as_bytes())?;
+        self.enter(&["tee".into(), file.to_owned()], source.as_bytes())?;
         let begun = Instant::now();
         let mut last = Vec::new();
         for command in commands {
-            last = enter(command, b"")?;
+            last = self.enter(command, b"")?;
         }
         Ok((last, begun.elapsed()))
+    }
+
+    /// Runs one command where the last ones were run; its output and its time.
+    pub fn timed(&self, command: &[String], stdin: &[u8]) -> Result<(Vec<u8>, Duration), BareError> {
+        let begun = Instant::now();
+        Ok((self.enter(command, stdin)?, begun.elapsed()))
+    }
+
+    fn enter(&self, command: &[String], stdin: &[u8]) -> Result<Vec<u8>, BareError> {
+        let mut nsenter = Command::new("nsenter");
+        nsenter.args(["--target", &self.pid, "--mount", "--pid", "--root", "--", "env", "-C", "/tmp"]).args(command);
+        output(&mut nsenter, stdin)
     }
 
     /// Runs the commands in a container made for them and removed after.

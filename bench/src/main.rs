@@ -7,9 +7,10 @@
 //! `floor` measures what the kernel asks for a process in new namespaces,
 //! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
-//! toolchains, and against a container for each job.
+//! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
 
 mod bare;
+mod cases;
 mod cells;
 mod floor;
 mod jobs;
@@ -32,6 +33,8 @@ enum Command {
     Floor(floor::FloorArgs),
     /// Cells of a real sandbox: their rate, and how exact limits are (needs root and an engine)
     Cells(cells::CellsArgs),
+    /// A job of many cases, and two programs that speak with each other, against bare processes
+    Cases(cases::CasesArgs),
     /// Jobs through a running master, against bare processes and `docker run`
     Jobs(jobs::JobsArgs),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Floor(args) => floor::run(&args),
         Command::Cells(args) => cells::run(&args),
+        Command::Cases(args) => cases::run(&args),
         Command::Jobs(args) => jobs::run(&args),
     };
     match result {
