@@ -1,7 +1,7 @@
 //! The agent as a whole: what is started in which order, and how it ends.
 //!
 //! ```text
-//!  engine ─▶ level possible? ─▶ sweep ─▶ cgroups ─▶ proof ─▶ pool, images, session ─▶ … ─▶ drain ─▶ pool ends ─▶ sweep
+//!  engine ─▶ level possible? ─▶ leftovers ─▶ cgroups ─▶ proof ─▶ pool, images, session ─▶ … ─▶ drain ─▶ pool ends ─▶ sweep
 //! ```
 //!
 //! Everything before the session either holds or refuses the start with what
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enclos_images::Catalogue;
+use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::supervisor_link::CellKind;
 use tokio::task::JoinSet;
@@ -35,7 +36,7 @@ use crate::sandbox::{Host, UidRange, chain};
 use crate::session::link::LinkError;
 use crate::session::{Leave, Session};
 use crate::supervisor;
-use crate::sweep::{SweepError, reap, sweep};
+use crate::sweep::{self, Left, SweepError};
 
 /// How long a sandbox lives at most.
 const SANDBOX_AGE_MAX: Duration = Duration::from_secs(3600);
@@ -122,15 +123,14 @@ pub async fn run(
     let layout = Layout::of_host();
     let own = OwnCgroup::detect(layout.as_ref().ok());
     let tree = layout.map(|layout| CgroupTree::new(layout, &config.name));
-    let swept = sweep(engine.as_ref(), tree.as_ref().ok(), &config.name).await.map_err(AgentError::Sweep)?;
-    if swept > 0 {
-        tracing::info!(containers = swept, "removed what an earlier agent of this name left");
-    }
-    reap(engine.as_ref(), tree.as_ref().ok()).await;
+    let every_tree = tree.as_ref().ok().cloned();
+    let left = sweep::begin(engine.as_ref(), every_tree.as_ref(), &config.name).await.map_err(AgentError::Sweep)?;
     let cgroups = cgroups(&config, &facts, tree)?;
     let _held = cgroups.as_ref().and_then(hold);
-    let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone());
+    let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone(), left.first_number());
     let agent = config.name.clone();
+    let mut cleaning = JoinSet::new();
+    cleaning.spawn(clean(left, Arc::clone(&engine), every_tree, agent.clone()));
     let begun = async {
         check_pinning(&config, cgroups.as_ref())?;
         prove(&mut host, config.cells).await.map_err(AgentError::Probe)?;
@@ -146,10 +146,16 @@ pub async fn run(
         serve(config, catalogue, ImageStoreParts { docker, sources }, Arc::new(host), own, leave).await
     };
     let ended = begun.await;
+    cleaning.shutdown().await;
     // Whatever happened, nothing of ours stays; the first failure is the one that is told.
-    let swept = sweep(engine.as_ref(), cgroups.as_ref(), &agent).await;
+    let swept = sweep::sweep(engine.as_ref(), cgroups.as_ref(), &agent).await;
     ended?;
-    swept.map(|_| ()).map_err(AgentError::Leftovers)
+    swept.map_err(AgentError::Leftovers)
+}
+
+/// Removes what earlier agents left; no start waits for the end of it.
+async fn clean(left: Left, engine: Arc<dyn Engine>, tree: Option<CgroupTree>, agent: AgentName) {
+    tokio::join!(sweep::reap(engine.as_ref(), tree.as_ref()), left.remove(Arc::clone(&engine), tree.clone(), agent));
 }
 
 struct ImageStoreParts {
@@ -174,7 +180,7 @@ async fn serve(
         tracing::warn!(error = chain(&error), "images of this engine could not be surveyed");
     }
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
-    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue));
+    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&host, &config, &catalogue));
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
     let mut stocking = JoinSet::new();
@@ -225,9 +231,11 @@ fn stocked_images(config: &Config, catalogue: &Catalogue) -> Vec<String> {
     images
 }
 
-fn bounds(config: &Config, catalogue: &Catalogue) -> Bounds {
+fn bounds(host: &Host, config: &Config, catalogue: &Catalogue) -> Bounds {
     let warm = stocked_images(config, catalogue).len() * config.warm as usize;
     Bounds {
+        // The first was the probe's.
+        first_number: host.first_number + 1,
         // Every slot may have a busy one and one that is closing, beside the stock.
         sandboxes_max: 2 * config.capacity.slots as usize + warm,
         starting_max: STARTING_MAX.max(config.capacity.cpu_millis as usize / 1000),
@@ -313,7 +321,13 @@ fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), Ag
     }
 }
 
-fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: Option<CgroupTree>) -> Host {
+fn host(
+    config: &Config,
+    facts: &EngineFacts,
+    engine: Arc<dyn Engine>,
+    cgroups: Option<CgroupTree>,
+    first_number: u64,
+) -> Host {
     let list = |cores: &BTreeSet<u32>| cores.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     Host {
         engine,
@@ -327,6 +341,7 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
         },
         proof_cpus: config.pin_cores.as_ref().map(list),
         apparmor: facts.apparmor,
+        first_number,
         limits: headroom::of_sandbox(&config.capacity, config.isolation),
         uids: UidRange::of(&config.name, config.isolation),
         lifetime: SANDBOX_AGE_MAX + DEADLINE_SLACK,

@@ -43,9 +43,6 @@ pub enum ProbeError {
     OutsideCgroup(Vec<String>),
 }
 
-/// Number of the probe; sandboxes of the pool begin with 1.
-const PROBE_NUMBER: u64 = 0;
-
 /// Proves `host`; where it can have no namespaced cells and `cells` leaves the choice, makes it one of plain cells.
 ///
 /// # Errors
@@ -73,7 +70,7 @@ pub async fn prove(host: &mut Host, cells: Cells) -> Result<(), ProbeError> {
 /// [`ProbeError`] names what does not hold.
 pub async fn probe(host: &Host) -> Result<(), ProbeError> {
     let image = host.engine.probe_image().await.map_err(ProbeError::Image)?;
-    match host.open(PROBE_NUMBER, &image).await {
+    match host.open(host.first_number, &image).await {
         Ok(sandbox) => {
             let remains = sandbox.remains();
             let placed = placed(host, &remains).await;
@@ -93,7 +90,7 @@ async fn placed(host: &Host, remains: &crate::sandbox::Remains) -> Result<(), Pr
     let (Some(tree), Some(container)) = (&host.cgroups, &remains.container) else { return Ok(()) };
     let pid = host.engine.init_pid(container).await.map_err(ProbeError::Inspect)?;
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let outside = tree.outside_of(&PROBE_NUMBER.to_string(), &text);
+    let outside = tree.outside_of(&host.first_number.to_string(), &text);
     if outside.is_empty() {
         Ok(())
     } else if host.isolation == Isolation::Gvisor {

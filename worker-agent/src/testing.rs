@@ -27,6 +27,7 @@ use crate::sandbox::{Host, UidRange};
 
 /// Pool bounds that are out of a test's way.
 pub const BOUNDS: Bounds = Bounds {
+    first_number: 1,
     sandboxes_max: 8,
     starting_max: 2,
     bound_idle_max: Duration::from_secs(3600),
@@ -48,6 +49,7 @@ pub fn host(engine: &Arc<FakeEngine>) -> Arc<Host> {
         cells: CellKind::Namespaced,
         proof_cpus: None,
         apparmor: false,
+        first_number: 0,
         limits: SandboxLimits { memory_bytes: 1 << 30, cpu_millis: 1500, pids: 520 },
         lifetime: Duration::from_secs(3600),
     })

@@ -19,7 +19,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     Answer, ContainerId, Engine, EngineError, EngineFacts, KIND_SANDBOX, LABEL_AGENT, LABEL_DEADLINE, LABEL_KIND,
-    Labelled, Piece, SandboxSpec, Wires,
+    LABEL_NUMBER, Labelled, Piece, SandboxSpec, Wires,
 };
 
 const PIPE_BYTES: usize = 64 * 1024;
@@ -69,6 +69,7 @@ pub struct FakeEngine {
     waiting: Mutex<Vec<(ContainerId, DuplexStream)>>,
     tasks: Mutex<JoinSet<()>>,
     made: Mutex<usize>,
+    removals_held: watch::Sender<bool>,
     /// Steps that hang now; tests wait for it.
     pub hanging: watch::Sender<usize>,
     /// Step requests so far.
@@ -87,6 +88,7 @@ impl Default for FakeEngine {
             waiting: Mutex::default(),
             tasks: Mutex::new(JoinSet::new()),
             made: Mutex::new(0),
+            removals_held: watch::channel(false).0,
             hanging: watch::channel(0).0,
             asked: std::sync::Arc::default(),
         }
@@ -116,6 +118,11 @@ impl FakeEngine {
 
     pub fn end_early(&self, sandboxes: usize) {
         locked(&self.script).short_lived = sandboxes;
+    }
+
+    /// Whether removals wait, as for a process that the kernel cannot end.
+    pub fn hold_removals(&self, held: bool) {
+        self.removals_held.send_replace(held);
     }
 
     /// A container that is there already.
@@ -185,6 +192,7 @@ impl Engine for FakeEngine {
                 id: id.clone(),
                 agent: label(LABEL_AGENT).unwrap_or_default(),
                 is_sandbox: label(LABEL_KIND).is_some_and(|kind| kind == KIND_SANDBOX),
+                number: label(LABEL_NUMBER).and_then(|text| text.parse().ok()),
                 deadline_unix_s: label(LABEL_DEADLINE).and_then(|text| text.parse().ok()),
             };
             self.adopt(labelled);
@@ -235,6 +243,8 @@ impl Engine for FakeEngine {
 
     fn remove<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()> {
         Box::pin(async {
+            let mut held = self.removals_held.subscribe();
+            let _ = held.wait_for(|held| !held).await;
             locked(&self.live).remove(id);
             Ok(())
         })

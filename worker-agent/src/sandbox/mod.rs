@@ -72,6 +72,8 @@ pub struct Host {
     pub apparmor: bool,
     /// Limits of each sandbox.
     pub limits: SandboxLimits,
+    /// Number of the first; lower ones may still be taken by what an earlier agent left.
+    pub first_number: u64,
     /// User ids for programs.
     pub uids: UidRange,
     /// How long a sandbox may live before anyone may remove it.
@@ -180,7 +182,7 @@ impl Host {
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
             image: image.to_owned(),
-            labels: docker::labels(&self.agent, self.instance, unix_seconds() + self.lifetime.as_secs()),
+            labels: docker::labels(&self.agent, self.instance, number, unix_seconds() + self.lifetime.as_secs()),
             limits: self.limits,
             cells: self.cells,
             isolation: self.isolation,
