@@ -49,7 +49,6 @@ pub fn host(engine: &Arc<FakeEngine>) -> Arc<Host> {
         cells: CellKind::Namespaced,
         proof_cpus: None,
         apparmor: false,
-        first_number: 0,
         limits: SandboxLimits { memory_bytes: 1 << 30, cpu_millis: 1500, pids: 520 },
         lifetime: Duration::from_secs(3600),
     })

@@ -72,8 +72,6 @@ pub struct Host {
     pub apparmor: bool,
     /// Limits of each sandbox.
     pub limits: SandboxLimits,
-    /// Number of the first; lower ones may still be taken by what an earlier agent left.
-    pub first_number: u64,
     /// User ids for programs.
     pub uids: UidRange,
     /// How long a sandbox may live before anyone may remove it.
