@@ -4,7 +4,9 @@
 mod fake_agent;
 
 mod api;
+mod judging;
 mod link;
+mod many;
 mod watching;
 
 use std::net::SocketAddr;
@@ -44,6 +46,7 @@ fn config(dir: &Path) -> Config {
         images_dir: None,
         join_token: JoinToken::parse(TOKEN).unwrap(),
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
+        batch_jobs_max: 10,
         hosts: vec!["code.example".to_owned()],
         lease: LEASE,
         heartbeat: HEARTBEAT,

@@ -4,6 +4,7 @@
 //! alone (`refusals`), or a master, agents and a real engine (all others).
 //! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
+mod cases;
 mod cluster;
 mod commands;
 mod engine;
@@ -12,6 +13,7 @@ mod host;
 mod hostile;
 mod isolation;
 mod jobs;
+mod judge;
 mod levels;
 mod mixed;
 mod ordinary;
