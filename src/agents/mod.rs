@@ -35,9 +35,6 @@ use crate::progress::Progress;
 use crate::scheduler::Scheduler;
 use crate::store::Store;
 
-/// Connections of agents at once, those for large inputs among them.
-pub const CONNECTIONS_MAX: usize = 4096;
-
 /// What the sessions need.
 #[derive(Clone, Debug)]
 pub struct Link {

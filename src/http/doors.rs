@@ -1,4 +1,5 @@
-//! What every request passes: is it for us, is it from a page that may, is it of a kind we take.
+//! What every request passes: is it for us, is it from a page that may, is it of a kind we take, is
+//! there room for it.
 //!
 //! The service has no keys yet and stands on loopback, where every page in a
 //! browser of this machine can reach it. So: only known `Host` names (against
@@ -7,14 +8,19 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Api, error};
+use super::room::hold;
+use super::{ALIVE_PATH, Api, error};
 use crate::admission::Refusal;
+
+/// Answers up to this leave with their request, in bytes.
+const HANDED_OVER_BYTES_MAX: u64 = 16 * 1024;
 
 /// Hosts that are always served.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -24,7 +30,7 @@ pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: N
     let refused = refusal(&api.hosts, request.method(), request.uri(), request.headers());
     let mut response = match refused {
         Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+        None => with_room(&api, request, next).await,
     };
     api.metrics.requests.increment();
     if response.status().is_client_error() || response.status().is_server_error() {
@@ -32,6 +38,23 @@ pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: N
     }
     let nosniff = HeaderName::from_static("x-content-type-options");
     response.headers_mut().insert(nosniff, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn with_room(api: &Api, request: Request, next: Next) -> Response {
+    // Whoever asks whether the process is alive would end it for being busy.
+    if request.uri().path() == ALIVE_PATH {
+        return next.run(request).await;
+    }
+    let held = match api.room.request() {
+        Ok(held) => held,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let mut response = next.run(request).await;
+    // Small ones are handed over whole, and need nothing more from us.
+    if response.body().size_hint().upper().is_none_or(|bytes| bytes > HANDED_OVER_BYTES_MAX) {
+        hold(&mut response, held);
+    }
     response
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
 use enclos_images::Language;
 use enclos_images::bounds::LimitBounds;
 use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
@@ -67,9 +69,9 @@ fn bounds(bounds: &LimitBounds) -> BTreeMap<&'static str, wire::LimitBound> {
 pub(super) async fn agents(
     State(api): State<Arc<Api>>,
     Strict(Nothing {}): Strict<Nothing>,
-) -> Result<Json<wire::AgentList>, Refusal> {
+) -> Result<Response, Refusal> {
     let agents = api.scheduler.agents().await?;
-    Ok(Json(wire::AgentList { agents: agents.iter().map(agent).collect() }))
+    api.room.json(StatusCode::OK, &wire::AgentList { agents: agents.iter().map(agent).collect() })
 }
 
 /// Have an agent finish what runs, and take no more.

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use enclos_protocol::ids::JobId;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -40,12 +39,13 @@ pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     Strict(wait): Strict<Wait>,
-) -> Result<Json<wire::Job>, Refusal> {
+) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     if let Some(wait) = wait.duration()? {
+        let _place = api.room.wait()?;
         self::wait(&api, id, wait).await;
     }
-    Ok(Json(job(&api, id).await?))
+    answer(&api, id, StatusCode::OK).await
 }
 
 /// Waits for a job's end: 200, or 202 where it did not come in time or the service is ending.
@@ -56,8 +56,14 @@ pub(super) async fn wait(api: &Api, id: JobId, wait: Duration) -> StatusCode {
     if matches!(ended, Some(Ok(()))) { StatusCode::OK } else { StatusCode::ACCEPTED }
 }
 
-/// The job with its outputs.
-pub(super) async fn job(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
+/// The job with its outputs, as an answer.
+pub(super) async fn answer(api: &Api, id: JobId, status: StatusCode) -> Result<Response, Refusal> {
+    let _turn = api.room.reading().await?;
+    let job = job(api, id).await?;
+    api.room.json(status, &job)
+}
+
+async fn job(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
     // The live state first: when it is gone, the store has the end.
     let live = api.progress.find(id).map(|live| live.snapshot());
     let (record, outputs) = api.store.job_with_outputs(id).await?.ok_or_else(error::not_found)?;
@@ -134,11 +140,9 @@ impl ListQuery {
         (status = 200, body = wire::JobList),
         (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    Strict(query): Strict<ListQuery>,
-) -> Result<Json<wire::JobList>, Refusal> {
+pub(super) async fn list(State(api): State<Arc<Api>>, Strict(query): Strict<ListQuery>) -> Result<Response, Refusal> {
     let filter = query.filter(&api)?;
+    let _turn = api.room.reading().await?;
     let listed = api.store.list(filter).await?;
     let ids: Vec<JobId> = listed.jobs.iter().filter(|j| j.state != StoredState::Finished).map(|j| j.id).collect();
     let places = if ids.is_empty() { Vec::new() } else { api.scheduler.places(ids.clone()).await? };
@@ -148,7 +152,8 @@ pub(super) async fn list(
         let place = places.get(&record.id).copied().flatten();
         render::job(record, Beside { live: live.as_ref(), place, outputs: None })
     });
-    Ok(Json(wire::JobList { jobs: jobs.collect(), next_cursor: listed.next.map(|n| n.to_string()) }))
+    let page = wire::JobList { jobs: jobs.collect(), next_cursor: listed.next.map(|n| n.to_string()) };
+    api.room.json(StatusCode::OK, &page)
 }
 
 /// Cancel a job in any state; again and again if you like.
@@ -176,5 +181,5 @@ pub(super) async fn cancel(
         // Its end is still to come; that it will come is a promise, which a crash must not break.
         api.store.cancel_asked(id).await?;
     }
-    Ok((status, Json(job(&api, id).await?)).into_response())
+    answer(&api, id, status).await
 }

@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -56,15 +55,20 @@ pub(super) async fn submit(
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     let admitted = admit(&api, &body).await?;
+    // Before the job is kept: who is refused here may ask again without having left anything.
+    let place = wait.map(|_| api.room.wait()).transpose()?;
     let kept = keep(&api, admitted, key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
         None => StatusCode::CREATED,
         Some(wait) => jobs::wait(&api, kept.job, wait).await,
     };
-    let job = jobs::job(&api, kept.job).await?;
+    drop(place);
+    // The job is kept, whatever becomes of this answer: its client must be able to find it.
+    let answer = jobs::answer(&api, kept.job, status).await;
+    let answer = answer.map_err(|refusal| refusal.with("job", kept.job.to_string()));
     let location = format!("/v1/jobs/{}", kept.job);
-    Ok((status, [(header::LOCATION, location)], Json(job)).into_response())
+    Ok(([(header::LOCATION, location)], answer).into_response())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
