@@ -104,10 +104,6 @@ fn default_entry(language: &Language, files: &[JobFile]) -> JobPath {
 }
 
 fn checked(files: Vec<SubmittedFile>) -> Result<Vec<JobFile>, Refusal> {
-    if files.len() > FILES_MAX {
-        let detail = format!("{} files are more than the {FILES_MAX} that a job may have", files.len());
-        return Err(Refusal::above("files", detail, FILES_MAX));
-    }
     let mut checked = Vec::with_capacity(files.len());
     for (index, file) in files.into_iter().enumerate() {
         checked.push(JobFile {

@@ -6,20 +6,26 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
+use super::environment::VARIABLES_MAX;
+use super::files::FILES_MAX;
 use super::refusal::Refusal;
+use super::words::{ARGS_MAX, LABELS_MAX};
 
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
 const MESSAGE_CHARS_MAX: usize = 400;
 /// Characters of a field's path that an answer repeats.
 const FIELD_CHARS_MAX: usize = 200;
+/// How the message begins that refuses too many items; the number follows.
+const MORE_THAN: &str = "more than ";
 
 /// What a client asks for.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -30,7 +36,7 @@ pub struct Submission {
     #[schema(example = "c")]
     pub language: Option<String>,
     /// Sources and data files. Either this or `source`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, FILES_MAX>", skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<SubmittedFile>>,
     /// The one source file. Either this or `files`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +77,7 @@ pub struct Submission {
     #[schema(example = "user-123")]
     pub scope: Option<String>,
     /// Marks of the client's own, to find jobs again.
-    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_texts::<_, LABELS_MAX>", skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
 }
 
@@ -95,7 +101,7 @@ pub struct SubmittedFile {
 #[serde(deny_unknown_fields)]
 pub struct CompileOptions {
     /// Arguments for the compiler.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
 }
 
@@ -104,10 +110,10 @@ pub struct CompileOptions {
 #[serde(deny_unknown_fields)]
 pub struct RunOptions {
     /// Arguments for the program.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
     /// Environment of the program; names that steer loaders and runtimes are refused.
-    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_texts::<_, VARIABLES_MAX>", skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
 }
 
@@ -281,11 +287,50 @@ impl<'de> Deserialize<'de> for CpuShare {
     }
 }
 
-/// A map whose keys are each given once; JSON leaves open what a repeated key means.
-fn optional_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
-    struct Reader;
-    impl<'de> Visitor<'de> for Reader {
-        type Value = BTreeMap<String, String>;
+/// Refuses more than `max` items while they are read, so that a body of millions never takes many
+/// times its size in memory.
+fn within<E: de::Error>(count: usize, max: usize) -> Result<(), E> {
+    if count < max { Ok(()) } else { Err(E::custom(format_args!("{MORE_THAN}{max} items"))) }
+}
+
+/// A list of at most `MAX`.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    struct Few<T, const MAX: usize>(Vec<T>);
+    struct Reader<T, const MAX: usize>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Reader<T, MAX> {
+        type Value = Few<T, MAX>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                within(list.len(), MAX)?;
+                list.push(item);
+            }
+            Ok(Few(list))
+        }
+    }
+    impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Few<T, MAX> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_seq(Reader(PhantomData))
+        }
+    }
+    Option::<Few<T, MAX>>::deserialize(deserializer).map(|list| list.map(|few| few.0))
+}
+
+/// At most `MAX` texts by keys that are each given once; JSON leaves open what a repeated key means.
+fn few_texts<'de, D: Deserializer<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    struct Few<const MAX: usize>(BTreeMap<String, String>);
+    struct Reader<const MAX: usize>;
+    impl<'de, const MAX: usize> Visitor<'de> for Reader<MAX> {
+        type Value = Few<MAX>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object of texts")
@@ -293,23 +338,22 @@ fn optional_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTr
 
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
             let mut map = BTreeMap::new();
-            while let Some(key) = entries.next_key::<String>()? {
-                let value = entries.next_value::<String>()?;
+            while let Some((key, value)) = entries.next_entry::<String, String>()? {
                 if map.contains_key(&key) {
                     return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
                 }
+                within(map.len(), MAX)?;
                 map.insert(key, value);
             }
-            Ok(map)
+            Ok(Few(map))
         }
     }
-    struct Unique(BTreeMap<String, String>);
-    impl<'de> Deserialize<'de> for Unique {
+    impl<'de, const MAX: usize> Deserialize<'de> for Few<MAX> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Reader).map(Self)
+            deserializer.deserialize_map(Reader)
         }
     }
-    Option::<Unique>::deserialize(deserializer).map(|map| map.map(|unique| unique.0))
+    Option::<Few<MAX>>::deserialize(deserializer).map(|map| map.map(|few| few.0))
 }
 
 /// The submission that `body` holds.
@@ -337,6 +381,14 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
         // serde tells an unknown field by its message alone; the prefix is its own text, never a client's.
         Category::Data if detail.starts_with("unknown field `") => Refusal::new(400, "unknown_field", detail).at(field),
         Category::Data if field == "." => Refusal::new(422, "invalid_value", detail),
-        Category::Data => Refusal::invalid(field, detail),
+        Category::Data => match maximum(&detail) {
+            Some(maximum) => Refusal::above(field, detail, maximum),
+            None => Refusal::invalid(field, detail),
+        },
     }
+}
+
+/// The number of items that [`within`] allows; its message begins as no other does.
+fn maximum(detail: &str) -> Option<usize> {
+    detail.strip_prefix(MORE_THAN)?.split(' ').next()?.parse().ok()
 }
