@@ -72,13 +72,19 @@ pub(super) async fn submit(
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let Some(value) = headers.get(KEY_HEADER) else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=KEY_CHARS_MAX).contains(&text.len()));
-    let refusal = || {
-        let detail = format!("an Idempotency-Key has 1 to {KEY_CHARS_MAX} visible ASCII characters");
-        error::invalid_value("Idempotency-Key", detail)
+    let mut values = headers.get_all(KEY_HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let is_key = |text: &&str| {
+        (1..=KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
     };
-    text.map(|text| Some(text.to_owned())).ok_or_else(refusal)
+    match value.to_str().ok().filter(is_key) {
+        // Of two keys none is the right one.
+        Some(key) if values.next().is_none() => Ok(Some(key.to_owned())),
+        _ => {
+            let detail = format!("give one Idempotency-Key of 1 to {KEY_CHARS_MAX} ASCII characters without controls");
+            Err(error::invalid_value("Idempotency-Key", detail))
+        }
+    }
 }
 
 async fn admit(api: &Arc<Api>, body: &Body) -> Result<Admitted, Refusal> {

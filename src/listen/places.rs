@@ -1,10 +1,12 @@
 //! The places of one port: who has one, and who gives his up when there is none.
 //!
-//! When all are taken, or all that one address may have, the connection that
-//! has waited longest for its client makes room for the new one. So whoever
-//! opens many and says nothing shuts out nobody. Only where every connection
-//! is being served is the new one closed.
+//! When all are taken, or all that one address may have, a connection that
+//! waits for its client makes room for the new one: of the address that has
+//! most, the one that has waited longest. So whoever opens many and says
+//! nothing shuts out nobody. Only where every connection is being served is
+//! the new one closed.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -117,14 +119,17 @@ impl Places {
 }
 
 impl Table {
-    /// Ends the connection (of this address) that has waited longest for its client.
+    /// Ends a connection (of this address) that waits for its client.
     fn evict(&mut self, whose: Option<Peer>) -> bool {
         if self.leaving >= LEAVING_MAX {
             return false;
         }
         let candidates = self.open.iter().filter(|(_, entry)| whose.is_none_or(|peer| entry.peer == peer));
-        let waiting = candidates.filter_map(|(id, entry)| Some((entry.turns.waiting_since()?, *id)));
-        let Some((_, id)) = waiting.min() else { return false };
+        let waiting = candidates.filter_map(|(id, entry)| {
+            let since = entry.turns.waiting_since()?;
+            Some((Reverse(self.of_peer.get(&entry.peer).copied()), since, *id))
+        });
+        let Some((_, _, id)) = waiting.min() else { return false };
         if let Some(entry) = self.remove(id) {
             entry.evicted.cancel();
             self.leaving += 1;
@@ -188,6 +193,15 @@ mod tests {
         held.push(place(places.admit(address(9), start + Duration::from_secs(9))));
         let evicted: Vec<bool> = held.iter().map(|p| p.evicted.is_cancelled()).collect();
         assert_eq!(evicted, [false, true, false, false], "the first is being served");
+    }
+
+    #[test]
+    fn who_has_most_makes_room_though_others_wait_longer() {
+        let (places, start) = (places(3, 3), Instant::now());
+        let lone = place(places.admit(address(1), start));
+        let many = [1, 2].map(|n| place(places.admit(address(2), start + Duration::from_secs(n))));
+        let _new = place(places.admit(address(3), start + Duration::from_secs(3)));
+        assert!(!lone.evicted.is_cancelled() && many[0].evicted.is_cancelled());
     }
 
     #[test]
