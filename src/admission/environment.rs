@@ -13,9 +13,9 @@ use enclos_images::command::ENVIRONMENT;
 use super::refusal::{Refusal, SHOWN_CHARS_MAX};
 
 /// Variables of one job.
-pub(super) const VARIABLES_MAX: usize = 64;
+pub const VARIABLES_MAX: usize = 64;
 /// Bytes of a variable's name.
-pub(super) const NAME_BYTES_MAX: usize = 64;
+pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of all names and values together.
 pub(super) const VARIABLES_BYTES_MAX: usize = 8 * 1024;
 

@@ -16,7 +16,7 @@ use super::refusal::{Refusal, SHOWN_CHARS_MAX};
 use super::submission::SubmittedFile;
 
 /// Files of one job.
-pub(super) const FILES_MAX: usize = 256;
+pub const FILES_MAX: usize = 256;
 /// Bytes of all paths together: a compiler's command line carries them, in one message of the
 /// supervisor's link.
 pub(super) const PATHS_BYTES_MAX: usize = 32 * 1024;

@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
@@ -18,14 +17,13 @@ use utoipa::ToSchema;
 use super::environment::VARIABLES_MAX;
 use super::files::FILES_MAX;
 use super::refusal::Refusal;
+use super::strict::{few, few_objects, few_texts, maximum, object};
 use super::words::{ARGS_MAX, LABELS_MAX};
 
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
 const MESSAGE_CHARS_MAX: usize = 400;
 /// Characters of a field's path that an answer repeats.
 const FIELD_CHARS_MAX: usize = 200;
-/// How the message begins that refuses too many items; the number follows.
-const MORE_THAN: &str = "more than ";
 
 /// What a client asks for.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -36,7 +34,7 @@ pub struct Submission {
     #[schema(example = "c")]
     pub language: Option<String>,
     /// Sources and data files. Either this or `source`.
-    #[serde(default, deserialize_with = "few::<_, _, FILES_MAX>", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_objects::<_, _, FILES_MAX>", skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<SubmittedFile>>,
     /// The one source file. Either this or `files`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,10 +44,10 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// Of the compile step.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub compile: Option<CompileOptions>,
     /// Of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub run: Option<RunOptions>,
     /// Standard input of the run, as text. Either this or `stdin_base64`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +62,7 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merge_stderr: Option<bool>,
     /// Limits; defaults, minima and maxima are in `GET /v1/languages`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// At least this isolation; default: whatever the agent has.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,10 +120,10 @@ pub struct RunOptions {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Of the compile step; ignored by languages without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub compile: Option<StepLimitsRequest>,
     /// Of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub run: Option<StepLimitsRequest>,
 }
 
@@ -287,75 +285,6 @@ impl<'de> Deserialize<'de> for CpuShare {
     }
 }
 
-/// Refuses more than `max` items while they are read, so that a body of millions never takes many
-/// times its size in memory.
-fn within<E: de::Error>(count: usize, max: usize) -> Result<(), E> {
-    if count < max { Ok(()) } else { Err(E::custom(format_args!("{MORE_THAN}{max} items"))) }
-}
-
-/// A list of at most `MAX`.
-fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
-    deserializer: D,
-) -> Result<Option<Vec<T>>, D::Error> {
-    struct Few<T, const MAX: usize>(Vec<T>);
-    struct Reader<T, const MAX: usize>(PhantomData<T>);
-    impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Reader<T, MAX> {
-        type Value = Few<T, MAX>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut list = Vec::new();
-            while let Some(item) = items.next_element()? {
-                within(list.len(), MAX)?;
-                list.push(item);
-            }
-            Ok(Few(list))
-        }
-    }
-    impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Few<T, MAX> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_seq(Reader(PhantomData))
-        }
-    }
-    Option::<Few<T, MAX>>::deserialize(deserializer).map(|list| list.map(|few| few.0))
-}
-
-/// At most `MAX` texts by keys that are each given once; JSON leaves open what a repeated key means.
-fn few_texts<'de, D: Deserializer<'de>, const MAX: usize>(
-    deserializer: D,
-) -> Result<Option<BTreeMap<String, String>>, D::Error> {
-    struct Few<const MAX: usize>(BTreeMap<String, String>);
-    struct Reader<const MAX: usize>;
-    impl<'de, const MAX: usize> Visitor<'de> for Reader<MAX> {
-        type Value = Few<MAX>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of texts")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-            let mut map = BTreeMap::new();
-            while let Some((key, value)) = entries.next_entry::<String, String>()? {
-                if map.contains_key(&key) {
-                    return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
-                }
-                within(map.len(), MAX)?;
-                map.insert(key, value);
-            }
-            Ok(Few(map))
-        }
-    }
-    impl<'de, const MAX: usize> Deserialize<'de> for Few<MAX> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Reader)
-        }
-    }
-    Option::<Few<MAX>>::deserialize(deserializer).map(|map| map.map(|few| few.0))
-}
-
 /// The submission that `body` holds.
 pub(super) fn parse(body: &[u8]) -> Result<Submission, Refusal> {
     // serde reads a struct from an array too, by position; a submission has names.
@@ -386,9 +315,4 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
             None => Refusal::invalid(field, detail),
         },
     }
-}
-
-/// The number of items that [`within`] allows; its message begins as no other does.
-fn maximum(detail: &str) -> Option<usize> {
-    detail.strip_prefix(MORE_THAN)?.split(' ').next()?.parse().ok()
 }

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use super::refusal::Refusal;
 
 /// Arguments of one step.
-pub(super) const ARGS_MAX: usize = 256;
+pub const ARGS_MAX: usize = 256;
 /// Bytes of one step's arguments together.
 pub(super) const ARGS_BYTES_MAX: usize = 16 * 1024;
 /// Labels of one job.
-pub(super) const LABELS_MAX: usize = 16;
+pub const LABELS_MAX: usize = 16;
 /// Bytes of a label's name.
-pub(super) const LABEL_NAME_BYTES_MAX: usize = 63;
+pub const LABEL_NAME_BYTES_MAX: usize = 63;
 /// Bytes of a label's value.
-pub(super) const LABEL_VALUE_BYTES_MAX: usize = 256;
+pub const LABEL_VALUE_BYTES_MAX: usize = 256;
 /// Bytes of a scope.
-pub(super) const SCOPE_BYTES_MAX: usize = 128;
+pub const SCOPE_BYTES_MAX: usize = 128;
 
 /// The arguments of one step.
 pub(super) fn arguments(field: &str, args: Option<Vec<String>>) -> Result<Vec<String>, Refusal> {

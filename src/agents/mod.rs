@@ -15,6 +15,8 @@ mod reader;
 mod session;
 mod writer;
 
+pub use bounds::message as within_bounds;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -36,10 +36,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
         ("Last-Event-ID" = Option<String>, Header, description = "go on after this event"),
     ),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String,
-         description = "`state`: StateEvent, `output`: OutputEvent, `finished`: Job without outputs"),
+        (status = 200, content_type = "text/event-stream", body = wire::ServerEvent,
+         description = "events, each of this schema; a comment every 15 s where there is none"),
         (status = 204, description = "all was seen"),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn events(
     State(api): State<Arc<Api>>,

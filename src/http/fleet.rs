@@ -77,9 +77,9 @@ pub(super) async fn agents(
 /// Have an agent finish what runs, and take no more.
 #[utoipa::path(post, path = "/v1/agents/{name}/drain", tag = "fleet",
     params(("name" = String, Path)),
+    request_body = wire::Empty,
     responses(
         (status = 200, body = wire::Agent),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn drain(
     State(api): State<Arc<Api>>,

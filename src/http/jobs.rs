@@ -10,10 +10,10 @@ use enclos_protocol::ids::JobId;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::query::{Nothing, Strict, Wait, job_id};
+use super::query::{Nothing, Strict, Wait, job_id, whole};
 use super::render::{self, Beside};
 use super::{Api, TENANT, error, wire};
-use crate::admission::Refusal;
+use crate::admission::{self, Refusal};
 use crate::progress::{Cursor, Phase, Snapshot};
 use crate::scheduler::{Event, Place};
 use crate::store::{Filter, StoredState};
@@ -21,7 +21,7 @@ use crate::store::{Filter, StoredState};
 /// Jobs on one page.
 const PAGE_DEFAULT: u32 = 50;
 /// Most jobs on one page.
-const PAGE_MAX: u32 = 200;
+pub(super) const PAGE_MAX: u32 = 200;
 /// How long a cancellation waits for the end, so that most answers show it.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
 
@@ -33,7 +33,6 @@ const CANCEL_WAIT: Duration = Duration::from_secs(1);
     ),
     responses(
         (status = 200, body = wire::Job),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
@@ -100,23 +99,20 @@ impl ListQuery {
             Some("finished") => Some(StoredState::Finished),
             Some(_) => return Err(error::invalid_value("state", "a state is queued, running or finished")),
         };
-        let language = self.language.map(|name| match api.catalogue.find(&name) {
-            Some(language) => Ok(language.id.clone()),
-            None => Err(Refusal::unknown_language(&name, &api.catalogue.nearest(&name))),
-        });
+        let language = self.language.map(|name| admission::language(&api.catalogue, &name).map(|l| l.id.clone()));
         let label = self.label.map(|label| match label.split_once('=') {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
             None => Err(error::invalid_value("label", "a label is given as key=value")),
         });
-        let before = self.cursor.map(|cursor| cursor.parse::<i64>().ok().filter(|n| *n > 0));
+        let before = self.cursor.map(|cursor| i64::try_from(whole(&cursor)?).ok().filter(|n| *n > 0));
         let before = match before {
             Some(None) => return Err(error::invalid_value("cursor", "a cursor is the 'next_cursor' of another page")),
             Some(before) => before,
             None => None,
         };
-        let limit = match self.limit.map(|limit| limit.parse()) {
+        let limit = match self.limit.map(|limit| whole(&limit).and_then(|n| u32::try_from(n).ok())) {
             None => PAGE_DEFAULT,
-            Some(Ok(limit @ 1..=PAGE_MAX)) => limit,
+            Some(Some(limit @ 1..=PAGE_MAX)) => limit,
             Some(_) => {
                 let detail = format!("a page has 1 to {PAGE_MAX} jobs");
                 return Err(error::invalid_value("limit", detail).with("maximum", PAGE_MAX));
@@ -138,7 +134,6 @@ impl ListQuery {
     ),
     responses(
         (status = 200, body = wire::JobList),
-        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn list(State(api): State<Arc<Api>>, Strict(query): Strict<ListQuery>) -> Result<Response, Refusal> {
     let filter = query.filter(&api)?;
@@ -159,10 +154,10 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Strict(query): Strict<List
 /// Cancel a job in any state; again and again if you like.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
     params(("id" = String, Path)),
+    request_body = wire::Empty,
     responses(
         (status = 200, body = wire::Job, description = "it has ended"),
         (status = 202, body = wire::Job, description = "its agent was told to end it"),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,

@@ -66,6 +66,8 @@ pub struct Api {
     pub bodies: body::Memory,
     /// What may be going on at once.
     pub room: room::Room,
+    /// `/openapi.json`.
+    pub document: axum::body::Bytes,
 }
 
 /// The parts of an [`Api`] that others make.
@@ -93,6 +95,7 @@ impl Api {
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         let Services { catalogue, store, progress, scheduler, metrics } = services;
+        let document = openapi::text(&catalogue).into();
         Arc::new(Self {
             catalogue,
             store,
@@ -104,20 +107,22 @@ impl Api {
             admissions: TaskTracker::new(),
             bodies: body::Memory::default(),
             room: room::Room::new(connections_max),
+            document,
         })
     }
 }
 
 /// The routes of the API.
 pub fn router(api: Arc<Api>) -> Router {
+    let json_only = || middleware::from_fn(doors::json_only);
     Router::new()
-        .route("/v1/jobs", post(submit::submit).get(jobs::list))
+        .route("/v1/jobs", post(submit::submit).route_layer(json_only()).get(jobs::list))
         .route("/v1/jobs/{id}", get(jobs::show))
-        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel).route_layer(json_only()))
         .route("/v1/jobs/{id}/events", get(events::events))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
-        .route("/v1/agents/{name}/drain", post(fleet::drain))
+        .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
         .route("/v1/stats", get(operate::stats))
         .route(ALIVE_PATH, get(operate::alive))
         .route("/readyz", get(operate::ready))

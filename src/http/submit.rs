@@ -23,7 +23,7 @@ use crate::store::{Admission, Idempotency, NewJob, UnixTime};
 /// Bodies above this are parsed off the async threads, in bytes.
 const PARSE_HERE_MAX: usize = 64 * 1024;
 /// Longest idempotency key, in characters.
-const KEY_CHARS_MAX: usize = 255;
+pub(super) const KEY_CHARS_MAX: usize = 255;
 /// Header of the idempotency key.
 const KEY_HEADER: &str = "idempotency-key";
 
@@ -41,10 +41,9 @@ struct Kept {
     ),
     responses(
         (status = 200, body = wire::Job, description = "finished in time, or known by its key"),
-        (status = 201, body = wire::Job, description = "kept and waiting"),
+        (status = 201, body = wire::Job, description = "kept and waiting",
+         headers(("Location" = String, description = "where the job is"))),
         (status = 202, body = wire::Job, description = "not finished in time"),
-        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
