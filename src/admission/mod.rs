@@ -16,6 +16,7 @@ mod limits;
 #[cfg(test)]
 mod properties;
 mod refusal;
+mod strict;
 mod submission;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,13 @@ pub use submission::{
     CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, ReuseChoice, RunOptions, StepLimitsRequest,
     Submission, SubmittedFile, Whole,
 };
+
+/// How much a submission may bring, for who describes it.
+pub mod bounds {
+    pub use super::environment::{NAME_BYTES_MAX, VARIABLES_MAX};
+    pub use super::files::FILES_MAX;
+    pub use super::words::{ARGS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, SCOPE_BYTES_MAX};
+}
 
 /// Largest body of a submission, in bytes: the largest input as base64 and the JSON around it.
 pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -107,13 +115,25 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
     Ok(Admitted { spec, input, labels: words::labels(labels)?, body_digest })
 }
 
+/// The language that a client names.
+///
+/// # Errors
+/// [`Refusal`] with the names most like it.
+pub fn language<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Language, Refusal> {
+    catalogue.find(name).ok_or_else(|| {
+        // What is like a name of megabytes is not worth the search.
+        let shown: String = name.chars().take(refusal::SHOWN_CHARS_MAX).collect();
+        Refusal::unknown_language(&shown, &catalogue.nearest(&shown))
+    })
+}
+
 fn choose_language<'a>(
     catalogue: &'a Catalogue,
     named: Option<&str>,
     sources: &files::Sources,
 ) -> Result<&'a Language, Refusal> {
     if let Some(name) = named {
-        return catalogue.find(name).ok_or_else(|| Refusal::unknown_language(name, &catalogue.nearest(name)));
+        return self::language(catalogue, name);
     }
     let Some(path) = sources.leading_path() else {
         let detail = "say the 'language', or an 'entry' whose extension tells it";
