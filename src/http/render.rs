@@ -162,7 +162,8 @@ fn timing(record: &JobRecord) -> Option<Timing> {
     let finished = record.finished?;
     let given = record.started.unwrap_or(finished);
     let report = record.ending.as_ref().and_then(|e| e.report.as_ref());
-    let wall = |step: Option<&StepReport>| step.map_or(0, |s| s.facts.wall_us);
+    // What was remembered was measured when it was made, in another job.
+    let wall = |step: Option<&StepReport>| step.filter(|s| !s.cached).map_or(0, |s| s.facts.wall_us);
     let sandbox = report.map_or(0, |r| r.sandbox_us);
     let companion = wall(report.and_then(|r| r.companion.as_ref()));
     let compile = wall(report.and_then(|r| r.compile.as_ref())).saturating_add(companion);
