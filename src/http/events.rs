@@ -15,7 +15,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
-use enclos_protocol::job::{Step, Stream};
 use serde::Serialize;
 
 use super::query::{Nothing, Strict, job_id};
