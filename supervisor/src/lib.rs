@@ -44,7 +44,7 @@
 //! opened by the supervisor: files go in and out as descriptors and bytes.
 //! The supervisor only measures; what the facts come to is decided by the agent.
 
-mod archive;
+pub mod archive;
 mod base;
 mod capture;
 mod cell;
@@ -52,7 +52,7 @@ mod cgroup;
 mod clock;
 mod facts;
 mod filter;
-mod job;
+pub mod job;
 mod link;
 mod locks;
 mod sampled;
