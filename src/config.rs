@@ -27,6 +27,8 @@ const JOIN_TOKEN_RANDOM_BYTES: usize = 32;
 pub const LEASE: Duration = Duration::from_secs(5);
 /// How often an agent sends a heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Most submissions in one batch that an operator may allow.
+pub const BATCH_JOBS_MAX: usize = 1000;
 /// Most hosts that may be allowed.
 const HOSTS_MAX: usize = 64;
 /// Connections of agents at once, those for large inputs among them.
@@ -60,7 +62,7 @@ pub struct MasterArgs {
     pub queue_bytes_max: u64,
     /// Submissions in one batch
     #[arg(long, env = "ENCLOS_BATCH_JOBS_MAX", default_value_t = 100, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=1000))]
+          value_parser = clap::value_parser!(u32).range(1..=BATCH_JOBS_MAX as i64))]
     pub batch_jobs_max: u32,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",

@@ -18,8 +18,10 @@ use crate::scoring::{Group, Scoring};
 
 /// Bytes of the name of a case or group.
 const NAME_BYTES_MAX: usize = 128;
+/// Cases of one job.
+pub(super) const CASES: usize = CASES_MAX as usize;
 /// Groups of one job.
-const GROUPS_MAX: usize = 100;
+pub(super) const GROUPS_MAX: usize = 100;
 /// Time on the clock that all cases of a job may take together, with their checker or interactor, in
 /// milliseconds: 12 hours. Its place is taken so long, and an attempt is waited for that long.
 pub const CASES_WALL_MS_MAX: u64 = 12 * 3600 * 1000;
@@ -143,13 +145,8 @@ fn gather(
     submitted: Vec<SubmittedCase>,
     compares: bool,
 ) -> Result<Vec<NamedCase>, Refusal> {
-    let count_max = CASES_MAX as usize;
     if submitted.is_empty() {
         return Err(Refusal::invalid("cases", "a job with cases has at least one"));
-    }
-    if submitted.len() > count_max {
-        let detail = format!("{} cases are more than the {count_max} that a job may have", submitted.len());
-        return Err(Refusal::above("cases", detail, count_max));
     }
     let mut names = BTreeSet::new();
     let mut cases = Vec::with_capacity(submitted.len());
@@ -241,9 +238,6 @@ fn companion(catalogue: &Catalogue, asked: SubmittedCompanion) -> Result<(Compan
 }
 
 fn groups(submitted: Vec<SubmittedGroup>, cases: &[NamedCase]) -> Result<Vec<Group>, Refusal> {
-    if submitted.len() > GROUPS_MAX {
-        return Err(Refusal::above("groups", format!("a job has at most {GROUPS_MAX} groups"), GROUPS_MAX));
-    }
     let numbers: BTreeMap<&str, u32> = cases.iter().map(|c| c.name.as_str()).zip(0..).collect();
     let (mut names, mut taken) = (BTreeSet::new(), BTreeSet::new());
     let mut groups = Vec::with_capacity(submitted.len());

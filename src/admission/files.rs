@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use enclos_images::Language;
-use enclos_protocol::glob::{Glob, KEEP_GLOBS_MAX};
+use enclos_protocol::glob::Glob;
 use enclos_protocol::job::{JobFile, JobInput, JobPath};
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 
@@ -175,10 +175,6 @@ fn decoded(field: &str, text: &str) -> Result<Vec<u8>, Refusal> {
 /// The patterns of files to give back.
 pub(super) fn kept(patterns: Option<Vec<String>>) -> Result<Vec<Glob>, Refusal> {
     let patterns = patterns.unwrap_or_default();
-    if patterns.len() > KEEP_GLOBS_MAX {
-        let detail = format!("a job gives files back by at most {KEEP_GLOBS_MAX} patterns");
-        return Err(Refusal::above("keep_files", detail, KEEP_GLOBS_MAX));
-    }
     let glob = |(index, text): (usize, String)| {
         Glob::try_from(text).map_err(|e| Refusal::invalid(format!("keep_files[{index}]"), e.to_string()))
     };

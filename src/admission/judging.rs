@@ -6,7 +6,11 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::cases::CASES;
+use super::files::FILES_MAX;
+use super::strict::{Object, few, few_objects, few_there, object};
 use super::submission::{CompileOptions, Limits, StepLimitsRequest, SubmittedFile, Whole};
+use super::words::ARGS_MAX;
 
 /// One run of the compiled program.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -23,7 +27,7 @@ pub struct SubmittedCase {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin_base64: Option<String>,
     /// Arguments for the program, in place of `run.args`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
     /// What it should write, as text; a case without any is accepted when the program ends well.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +36,7 @@ pub struct SubmittedCase {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_stdout_base64: Option<String>,
     /// Limits that differ from `limits.run`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub limits: Option<StepLimitsRequest>,
 }
 
@@ -46,6 +50,7 @@ pub struct SubmittedGroup {
     #[schema(value_type = u32)]
     pub weight: Whole,
     /// Names of its cases.
+    #[serde(deserialize_with = "few_there::<_, _, CASES>")]
     pub cases: Vec<String>,
 }
 
@@ -57,7 +62,7 @@ pub struct SubmittedCompanion {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// As of the job.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_objects::<_, _, FILES_MAX>", skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<SubmittedFile>>,
     /// As of the job.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,13 +71,13 @@ pub struct SubmittedCompanion {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// Of its compile step.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub compile: Option<CompileOptions>,
     /// Arguments after the three that the format prescribes: input, answer, directory for feedback.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
     /// Of its compile step and of each of its runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
 }
 
@@ -149,9 +154,9 @@ impl<'de> Deserialize<'de> for CheckerChoice {
                     return Err(de::Error::invalid_length(0, &self));
                 };
                 let chosen = match name.as_str() {
-                    "tokens" => CheckerChoice::Tokens(members.next_value()?),
-                    "float" => CheckerChoice::Float(members.next_value()?),
-                    "program" => CheckerChoice::Program(members.next_value()?),
+                    "tokens" => CheckerChoice::Tokens(members.next_value::<Object<_>>()?.0),
+                    "float" => CheckerChoice::Float(members.next_value::<Object<_>>()?.0),
+                    "program" => CheckerChoice::Program(Box::new(members.next_value::<Object<_>>()?.0)),
                     _ => return Err(de::Error::unknown_field(&name, &["tokens", "float", "program"])),
                 };
                 match members.next_key::<String>()? {

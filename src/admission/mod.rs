@@ -40,6 +40,7 @@ pub use cases::NamedCase;
 pub use judging::{CheckerChoice, FloatOptions, SubmittedCase, SubmittedCompanion, SubmittedGroup, TokensOptions};
 pub use program::language;
 pub use refusal::Refusal;
+pub use strict::few_there;
 pub use submission::{
     CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, ReuseChoice, RunOptions, StepLimitsRequest,
     Submission, SubmittedFile, Whole, strict_json,

@@ -47,6 +47,16 @@ pub(super) fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usi
     Option::<Few<T, MAX>>::deserialize(deserializer).map(|list| list.map(|few| few.0))
 }
 
+/// A list of at most `MAX`, of a field that has to be there.
+///
+/// # Errors
+/// What serde says of a value that is no such list.
+pub fn few_there<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    few::<D, T, MAX>(deserializer)?.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Unit, &"a list"))
+}
+
 /// A list of at most `MAX` objects.
 pub(super) fn few_objects<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
     deserializer: D,
@@ -60,7 +70,8 @@ pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserialize
     Option::<Object<T>>::deserialize(deserializer).map(|object| object.map(|object| object.0))
 }
 
-struct Object<T>(T);
+/// What is read from an object only.
+pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use enclos_protocol::glob::KEEP_GLOBS_MAX;
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
 use serde::de::{self, DeserializeOwned, Visitor};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
+use super::cases::{CASES, GROUPS_MAX};
 use super::environment::VARIABLES_MAX;
 use super::files::FILES_MAX;
 use super::judging::{CheckerChoice, SubmittedCase, SubmittedCompanion, SubmittedGroup};
@@ -57,22 +59,22 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin_base64: Option<String>,
     /// Many runs of one program: it is compiled once. Excludes `stdin`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_objects::<_, _, CASES>", skip_serializing_if = "Option::is_none")]
     pub cases: Option<Vec<SubmittedCase>>,
     /// What makes the output of a case right; default `trim`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checker: Option<CheckerChoice>,
     /// A program that speaks with the program, and says whether it is right. Excludes `checker`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub interactor: Option<SubmittedCompanion>,
     /// No case is run after one that was not accepted; default `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_on_first_failure: Option<bool>,
     /// Groups of cases with points; without any, the score is the mean over all cases.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_objects::<_, _, GROUPS_MAX>", skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<SubmittedGroup>>,
     /// Files to give back after the run: patterns with `*`, `?` and `**`, below the job's directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, KEEP_GLOBS_MAX>", skip_serializing_if = "Option::is_none")]
     #[schema(example = json!(["out/*.png"]))]
     pub keep_files: Option<Vec<String>>,
     /// Compile anew even where the same was compiled before; default `false`.

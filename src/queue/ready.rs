@@ -140,7 +140,7 @@ mod tests {
         Arc::new(Demand {
             language: Arc::from(language.to_string()),
             companion: None,
-        interactive: false,
+            interactive: false,
             isolation: Isolation::Runc,
             room: Room::default(),
             report_bytes: 0,

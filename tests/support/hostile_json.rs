@@ -27,12 +27,56 @@ enum Change {
     Repeat,
 }
 
-/// A submission that uses every field but those that exclude others.
-pub fn valid() -> Value {
-    let limits = json!({
+/// Limits that every language takes.
+fn limits() -> Value {
+    json!({
         "cpu_ms": 1000, "wall_ms": 2000, "memory_bytes": 67_108_864, "pids": 16, "output_bytes": 65536,
         "report_bytes": 1024, "file_bytes": 65536, "stack_bytes": 8_388_608, "cpus": 0.5,
+    })
+}
+
+/// A submission with cases that uses every field that goes with them, judged by `name`: `judge`.
+pub fn judged(name: &str, judge: Value) -> Value {
+    let mut submission = json!({
+        "language": "c",
+        "source": "int main(void) { return 0; }",
+        "cases": [
+            { "name": "a", "stdin": "1", "args": ["x"], "expected_stdout": "2", "limits": limits() },
+            { "name": "b", "stdin_base64": "AA==", "expected_stdout_base64": "AQ==" },
+        ],
+        "groups": [{ "name": "g", "weight": 30, "cases": ["a"] }],
+        "stop_on_first_failure": true,
+        "no_cache": true,
     });
+    submission[name] = judge;
+    submission
+}
+
+/// A program that judges, with every field that it has but `source`.
+fn companion() -> Value {
+    json!({
+        "language": "cpp",
+        "files": [{ "path": "v.cpp", "content": "int main() {}" }],
+        "entry": "v.cpp",
+        "compile": { "args": ["-O2"] },
+        "args": ["--strict"],
+        "limits": { "compile": limits(), "run": limits() },
+    })
+}
+
+/// One valid submission of each kind.
+pub fn all_valid() -> Vec<Value> {
+    vec![
+        valid(),
+        judged("checker", json!("tokens")),
+        judged("checker", json!({ "float": { "abs": 1e-9, "rel": 1e-9, "ignore_case": true } })),
+        judged("checker", json!({ "program": companion() })),
+        judged("interactor", companion()),
+    ]
+}
+
+/// A submission without cases that uses every field but those that exclude others.
+pub fn valid() -> Value {
     json!({
         "language": "c",
         "files": [
@@ -45,7 +89,9 @@ pub fn valid() -> Value {
         "stdin": "in",
         "on_output_limit": "kill",
         "merge_stderr": false,
-        "limits": { "compile": limits, "run": limits },
+        "limits": { "compile": limits(), "run": limits() },
+        "keep_files": ["out/*.txt"],
+        "no_cache": false,
         "isolation": "runc",
         "reuse": "tenant",
         "scope": "user-1",
@@ -160,9 +206,12 @@ fn replacement() -> impl Strategy<Value = (bool, String)> {
     ]
 }
 
-/// One change at one place of [`valid`].
+/// One change at one place of one of [`all_valid`].
 pub fn mutated() -> impl Strategy<Value = Mutated> {
-    let root = valid();
+    prop::sample::select(all_valid()).prop_flat_map(mutated_of)
+}
+
+fn mutated_of(root: Value) -> impl Strategy<Value = Mutated> {
     let mut places = Vec::new();
     list(&root, String::new(), &mut places);
     let objects: Vec<String> = places.iter().filter(|(_, is_object)| *is_object).map(|(at, _)| at.clone()).collect();

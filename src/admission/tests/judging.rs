@@ -39,6 +39,42 @@ fn cases_are_named_sized_and_bounded() {
 }
 
 #[test]
+fn lists_are_counted_while_they_are_read() {
+    // A body of hundreds of millions of items would not fit the memory: reading ends at the first that is too many.
+    let group = r#"{"name":"g","weight":1,"cases":[]},"#;
+    for (list, item, field, maximum) in [
+        (r#""cases":["#, "{},", "cases", 1000),
+        (r#""groups":["#, group, "groups", 100),
+        (r#""keep_files":["#, r#""","#, "keep_files", 32),
+        (r#""cases":[{"args":["#, r#""","#, "cases[0].args", 256),
+        (r#""groups":[{"name":"g","weight":1,"cases":["#, r#""","#, "groups[0].cases", 1000),
+        (r#""interactor":{"files":["#, r#"{"path":""},"#, "interactor.files", 256),
+        (r#""checker":{"program":{"args":["#, r#""","#, "checker.program.args", 256),
+    ] {
+        let body = format!("{{{list}{}", item.repeat(2000));
+        let refusal = admit(catalogue(), "t", body.as_bytes()).unwrap_err();
+        assert_eq!((refusal.code, refusal.field.as_deref()), ("invalid_value", Some(field)), "{}", refusal.detail);
+        assert_eq!(refusal.extras["maximum"], maximum, "{field}");
+    }
+}
+
+#[test]
+fn objects_are_no_arrays() {
+    for (body, field) in [
+        (json!({ "cases": [["1"]] }), "cases[0]"),
+        (json!({ "cases": [{ "limits": [1] }] }), "cases[0].limits"),
+        (json!({ "groups": [["g", 1, []]] }), "groups[0]"),
+        (json!({ "interactor": ["c"] }), "interactor"),
+        (json!({ "checker": ["exact"] }), "checker"),
+        (json!({ "checker": { "tokens": [true] } }), "checker.tokens"),
+        (json!({ "checker": { "float": [1] } }), "checker.float"),
+        (json!({ "checker": { "program": ["c"] } }), "checker.program"),
+    ] {
+        check(&with(body), 422, "invalid_value", Some(field));
+    }
+}
+
+#[test]
 fn cases_have_a_size_each_and_together() {
     let language = catalogue().by_id("c").unwrap();
     let run = language.run_bounds.defaults();

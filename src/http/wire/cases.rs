@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{Job, Problem, Step};
+use crate::admission::few_there;
+use crate::config::BATCH_JOBS_MAX;
 
 /// What a case, a group or a whole job with cases came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -81,6 +83,7 @@ pub struct KeptFile {
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// Each is admitted or refused on its own.
+    #[serde(deserialize_with = "few_there::<_, _, BATCH_JOBS_MAX>")]
     #[schema(value_type = Vec<crate::admission::Submission>)]
     pub jobs: Vec<Box<RawValue>>,
 }
