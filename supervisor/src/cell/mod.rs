@@ -34,7 +34,7 @@ use self::inside::Inside;
 use self::mounts::Mask;
 use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
-use crate::cgroup::{CellGroup, CgroupError};
+use crate::cgroup::{CellGroup, CgroupError, ContainerCpu};
 use crate::locks::Locks;
 use crate::sampled::Sampler;
 use crate::{clock, sys};
@@ -78,6 +78,8 @@ pub struct Surroundings {
     pub masks: Vec<Mask>,
     /// Processors that can run at once.
     pub cores: u32,
+    /// Where cells have no cgroups: what the host counts for the container.
+    pub container_cpu: Option<ContainerCpu>,
 }
 
 /// What one cell begins with.
@@ -152,7 +154,11 @@ impl Cell {
             }
             sys::Fork::Parent { child } => Pid::from_raw(child),
         };
-        let sampler = Sampler::new(surroundings.cores, u64::from(request.limits.pids) + OWN_THREADS);
+        let sampler = Sampler::new(
+            surroundings.cores,
+            u64::from(request.limits.pids) + OWN_THREADS,
+            surroundings.container_cpu.as_ref(),
+        );
         let cell = Self {
             control: ours,
             control_open: true,
@@ -264,7 +270,7 @@ impl Cell {
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
                 Reading {
-                    cpu: sample.cpu,
+                    cpu: sample.cpu.saturating_sub(used_before),
                     wall: now.saturating_sub(started_at),
                     oom_kills: 0,
                     locks,

@@ -82,6 +82,7 @@ impl Sandbox {
             host_uid: PROGRAM_HOST_UID,
             cells: CellKind::Namespaced,
             cgroup: None,
+            container_cpu: None,
             cpus: None,
         }));
         let set_up = sandbox.report();

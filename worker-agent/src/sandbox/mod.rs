@@ -12,6 +12,7 @@
 //! be destroyed. What comes out of it is untrusted: sizes are held here too.
 //! Destroying the container and its cgroups is the pool's ([`Host::destroy`]).
 
+mod error;
 pub mod facts;
 mod uids;
 mod wires;
@@ -19,19 +20,20 @@ mod wires;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enclos_protocol::frame::{CHUNK_BYTES_MAX, FrameError};
+use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::{Isolation, JobInput, Stream};
-use enclos_protocol::outcome::StepFacts;
+use enclos_protocol::outcome::{self, Accounting, StepFacts};
 use enclos_protocol::supervisor_link::{
-    CellKind, CgroupPlace, Report, Request, SANDBOX_HEADROOM_BYTES, SUPERVISOR_VERSION, SandboxFacts, Setup,
-    StepRequest,
+    CGROUP_DIR, CellKind, CgroupPlace, Report, Request, SANDBOX_HEADROOM_BYTES, SUPERVISOR_VERSION, SandboxFacts,
+    Setup, StepRequest,
 };
 use serde_bytes::ByteBuf;
 
-use crate::cgroup::{CgroupError, CgroupTree};
-use crate::engine::{ContainerId, Engine, EngineError, SandboxLimits, SandboxSpec, docker};
+use crate::cgroup::CgroupTree;
+use crate::engine::{ContainerId, Engine, SandboxLimits, SandboxSpec, docker};
 use crate::stop::Stop;
+pub use error::SandboxError;
 pub use uids::UidRange;
 use wires::SupervisorWires;
 
@@ -47,6 +49,10 @@ const END_WAIT: Duration = Duration::from_secs(15);
 const STEP_SLACK: Duration = Duration::from_secs(15);
 /// Longest from the request to cancel until the step is over.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
+/// Places below [`CGROUP_DIR`] where CPU time is counted, of either version: all that gVisor's sandboxes see.
+const CPU_COUNTERS: [&str; 2] = ["/cpuacct", "/unified"];
+/// Processor share of a gVisor sandbox beyond its step's, in thousandths of a core: its kernel's own work.
+const GVISOR_CPU_MILLIS: u32 = 100;
 /// Most leftovers that are looked at of one report.
 const LEFTOVERS_MAX: usize = 32;
 /// Longest text that is taken from a supervisor's words, in characters.
@@ -78,58 +84,6 @@ pub struct Host {
     pub lifetime: Duration,
 }
 
-/// Which step with a sandbox failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// Its cgroups.
-    #[error("the sandbox's cgroups cannot be made")]
-    Cgroup(#[from] CgroupError),
-    /// The engine.
-    #[error("the engine failed the sandbox")]
-    Engine(#[from] EngineError),
-    /// Nothing came in time.
-    #[error("the supervisor did not answer within {seconds} s while it should {doing}")]
-    Late {
-        /// What it should have done.
-        doing: &'static str,
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// The streams ended.
-    #[error("the sandbox ended while it should {doing}")]
-    Ended {
-        /// What it should have done.
-        doing: &'static str,
-    },
-    /// It cannot be written to.
-    #[error("the supervisor takes no more requests")]
-    Write(#[source] std::io::Error),
-    /// Bytes that are no message.
-    #[error("the supervisor's words are not understood")]
-    Frame(#[from] FrameError),
-    /// A message where another belongs.
-    #[error("the supervisor spoke out of turn while it should {doing}")]
-    OutOfTurn {
-        /// What it should have done.
-        doing: &'static str,
-    },
-    /// Versions differ: the image holds another build's supervisor.
-    #[error("the supervisor speaks version {0}, this agent {SUPERVISOR_VERSION}")]
-    Version(u16),
-    /// The host lets it make no cell of the kind that was asked for.
-    #[error("the supervisor reports that {0}")]
-    NoCell(String),
-    /// The supervisor gave up.
-    #[error("the supervisor cannot go on: {0}")]
-    Fault(String),
-    /// The container is not what the profile says.
-    #[error("the sandbox is not what was asked for: {}", .0.join("; "))]
-    Violations(Vec<String>),
-    /// More output than the step's answer may hold.
-    #[error("the supervisor reported more output than was asked for")]
-    TooMuchOutput,
-}
-
 /// What the pool must know of a sandbox in order to destroy it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Remains {
@@ -145,8 +99,19 @@ pub struct Sandbox {
     container: ContainerId,
     facts: SandboxFacts,
     wires: SupervisorWires,
-    /// Where its memory as a whole is held to a job's, if it has to be.
-    whole: Option<CgroupTree>,
+    /// What of it as a whole is held to a job's limits, if anything has to be.
+    whole: Option<Whole>,
+    isolation: Isolation,
+    /// It did not answer in time, and will not be asked again.
+    silent: bool,
+}
+
+/// Limits that no cell holds.
+enum Whole {
+    /// What a plain cell leaves in the sandbox's files outlives its own limit.
+    Memory(CgroupTree),
+    /// gVisor's cells have no cgroups. Their memory is watched from inside: the kernel would end the sandbox.
+    Cpu(CgroupTree),
 }
 
 /// What a job has for itself in its sandbox.
@@ -175,7 +140,8 @@ impl Host {
         let branch = number.to_string();
         let mut cgroup = self.cgroups.as_ref().map(|tree| tree.make_sandbox(&branch)).transpose()?;
         if let Some(place) = cgroup.as_mut().filter(|_| !self.has_cell_cgroups()) {
-            place.binds.clear();
+            place.binds.retain(|(_, to)| CPU_COUNTERS.iter().any(|name| to.strip_prefix(CGROUP_DIR) == Some(*name)));
+            self.cgroups.as_ref().map_or(Ok(()), |tree| tree.close_sandbox(&branch))?;
         }
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
@@ -199,15 +165,15 @@ impl Host {
                 tree.give_to(&branch, &container.0, uid)?;
             }
         }
+        let place = self.cgroups.as_ref();
+        let place = place.map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() });
+        let (cgroup, container_cpu) = if self.has_cell_cgroups() { (place, None) } else { (None, place) };
         let setup = Setup {
             version: SUPERVISOR_VERSION,
             host_uid: self.uids.uid(number),
             cells: self.cells,
-            cgroup: self
-                .cgroups
-                .as_ref()
-                .filter(|_| self.has_cell_cgroups())
-                .map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() }),
+            cgroup,
+            container_cpu,
             cpus: self.proof_cpus.clone(),
         };
         let mut wires = SupervisorWires::new(wires);
@@ -216,8 +182,12 @@ impl Host {
         if !violations.is_empty() {
             return Err(SandboxError::Violations(violations));
         }
-        let whole = self.cgroups.clone().filter(|_| self.cells == CellKind::Plain && self.has_cell_cgroups());
-        Ok(Sandbox { number, container, facts, wires, whole })
+        let whole = match (self.cells, self.isolation) {
+            (CellKind::Namespaced, _) => None,
+            (CellKind::Plain, Isolation::Gvisor) => self.cgroups.clone().map(Whole::Cpu),
+            (CellKind::Plain, _) => self.cgroups.clone().map(Whole::Memory),
+        };
+        Ok(Sandbox { number, container, facts, wires, whole, isolation: self.isolation, silent: false })
     }
 
     /// Whether cells get cgroups of their own: gVisor shows its sandboxes none of the host's.
@@ -226,18 +196,23 @@ impl Host {
         self.cgroups.is_some() && self.isolation != Isolation::Gvisor
     }
 
-    /// Destroys what is left of a sandbox. Failures are logged: the sweep at the agent's end tries again.
-    pub async fn destroy(&self, remains: &Remains) {
+    /// Destroys what is left of a sandbox; gives whether all is gone. Failures are logged: the sweep at
+    /// the agent's end tries again.
+    pub async fn destroy(&self, remains: &Remains) -> bool {
+        let mut gone = true;
         if let Some(container) = &remains.container
             && let Err(error) = self.engine.remove(container).await
         {
+            gone = false;
             tracing::warn!(sandbox = remains.number, error = chain(&error), "container was not removed");
         }
         if let Some(tree) = &self.cgroups
             && let Err(error) = tree.remove_sandbox(&remains.number.to_string()).await
         {
+            gone = false;
             tracing::warn!(sandbox = remains.number, error = chain(&error), "cgroups were not removed");
         }
+        gone
     }
 }
 
@@ -253,6 +228,26 @@ async fn handshake(wires: &mut SupervisorWires, setup: Setup) -> Result<SandboxF
     match wires.receive(SETUP_WAIT, doing).await? {
         Report::SetUp(facts) => Ok(facts),
         other => Err(out_of_turn(other, doing)),
+    }
+}
+
+/// Facts of a step whose supervisor has said nothing long after the wall limit. Under gVisor it shares
+/// one kernel with the program, which can keep that too busy to run anything else: that is its doing.
+fn unanswered(after: Duration) -> StepFacts {
+    StepFacts {
+        exit: None,
+        stop: Some(outcome::Stop::WallLimit),
+        cpu_us: 0,
+        wall_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
+        memory_peak_bytes: 0,
+        oom_kills: 0,
+        pids_refused: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        kill_us: None,
+        accounting: Accounting::Sampled,
+        start_error: None,
+        keep_error: None,
     }
 }
 
@@ -327,10 +322,9 @@ impl Sandbox {
     /// Any: the sandbox must be destroyed.
     pub async fn begin_job(&mut self, input: &JobInput, room: JobRoom) -> Result<(), SandboxError> {
         let JobRoom { memory_bytes, cpus } = room;
-        // What a plain cell leaves in the sandbox's files outlives its own limit, and must not come
-        // on top of what the agent has promised.
-        if let Some(tree) = &self.whole {
-            tree.limit_sandbox(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
+        // What is left there must not come on top of what the agent has promised.
+        if let Some(Whole::Memory(tree)) = &self.whole {
+            tree.limit_memory(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
         }
         self.wires.send(&Request::BeginJob { cpus }, SEND_WAIT).await?;
         for file in &input.files {
@@ -364,14 +358,24 @@ impl Sandbox {
         let doing = "run a step";
         let report_bytes_max = request.limits.report_bytes;
         let wait = Duration::from_millis(request.limits.wall_ms) + STEP_SLACK;
-        let mut deadline = tokio::time::Instant::now() + wait;
+        if let Some(Whole::Cpu(tree)) = &self.whole {
+            tree.limit_cpu(&self.number.to_string(), &self.container.0, request.limits.cpu_millis + GVISOR_CPU_MILLIS)?;
+        }
+        let begun = tokio::time::Instant::now();
+        let mut deadline = begun + wait;
         self.wires.send(&Request::RunStep(Box::new(request)), SEND_WAIT).await?;
         let mut reported = [0_u64; 2];
         let mut cancelled = false;
         loop {
             let report = tokio::select! {
                 // Cancel-safe: a report is taken out of the decoder only when it is whole.
-                report = self.wires.receive_until(deadline, doing) => report?,
+                report = self.wires.receive_until(deadline, doing) => match report {
+                    Err(SandboxError::Late { .. }) if self.isolation == Isolation::Gvisor && !cancelled => {
+                        self.silent = true;
+                        return Ok(unanswered(begun.elapsed()));
+                    }
+                    other => other?,
+                },
                 // Cancel-safe: it only watches a value.
                 _ = stop.wait(), if !cancelled => {
                     cancelled = true;
@@ -401,6 +405,9 @@ impl Sandbox {
     /// Any: the sandbox must be destroyed.
     pub async fn end_job(&mut self) -> Result<Vec<String>, SandboxError> {
         let doing = "end a job";
+        if self.silent {
+            return Err(SandboxError::Late { doing, seconds: 0 });
+        }
         self.wires.send(&Request::EndJob, SEND_WAIT).await?;
         match self.wires.receive(END_WAIT, doing).await? {
             Report::JobEnded { leftovers } => Ok(leftovers.into_iter().take(LEFTOVERS_MAX).map(short).collect()),
@@ -408,3 +415,6 @@ impl Sandbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
