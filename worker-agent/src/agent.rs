@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::cache::CompileCache;
 use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
@@ -201,6 +202,7 @@ async fn serve(
         isolation: config.isolation,
         reuse: config.reuse,
         cores: config.pin_cores.clone().map(Cores::new),
+        cache: CompileCache::new(config.compile_cache_bytes),
     });
     let session = Session::new(config, workshop, host.instance, Sampler::new(own));
     let left = session.run(leave).await.map_err(AgentError::Session);

@@ -8,6 +8,8 @@ use crate::programs::Setting;
 
 /// The bound for 95 of 100, by the supervisor's own stamps, in milliseconds.
 const P95_MS_MAX: u64 = 250;
+/// The same under gVisor, where the supervisor is one more program of a kernel that is itself a program.
+const P95_MS_MAX_GVISOR: u64 = 500;
 /// The bound for each, in milliseconds.
 const MS_MAX: u64 = 2000;
 /// With fewer the 95th of a hundred is one program's accident.
@@ -79,9 +81,10 @@ impl Percentiles {
     }
 
     /// Fails where too many come late.
-    pub fn assert_soon(&self) {
-        let soon = self.count < SAMPLES_MIN || self.p95_ms <= P95_MS_MAX;
-        assert!(soon, "95 of 100 answers come within {P95_MS_MAX} ms after a limit: {self}");
+    pub fn assert_soon(&self, setting: Setting) {
+        let most = if setting == Setting::Gvisor { P95_MS_MAX_GVISOR } else { P95_MS_MAX };
+        let soon = self.count < SAMPLES_MIN || self.p95_ms <= most;
+        assert!(soon, "95 of 100 answers come within {most} ms after a limit: {self}");
     }
 }
 

@@ -77,14 +77,14 @@ fn is_quick(program: &Program) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_programs_find_nothing() {
     let programs = load(Setting::Tenant, is_quick);
-    suite::run(&programs.iter().collect::<Vec<_>>(), Setting::Tenant).await.assert_right();
+    suite::run(&programs.iter().collect::<Vec<_>>(), Setting::Tenant).await.assert_right(Setting::Tenant);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_programs_find_nothing_in_single_use_sandboxes() {
     let programs = load(Setting::Never, is_quick);
     let every = if matches!(Choice::of_environment(), Choice::Usual) { SAMPLED_EVERY } else { 1 };
-    suite::run(&programs.iter().step_by(every).collect::<Vec<_>>(), Setting::Never).await.assert_right();
+    suite::run(&programs.iter().step_by(every).collect::<Vec<_>>(), Setting::Never).await.assert_right(Setting::Never);
 }
 
 /// All programs so many times, each round in another order; what came of them is kept.
@@ -100,7 +100,7 @@ async fn every_program(setting: Setting, rounds: u32) {
         all.extend(round);
     }
     let outcome = suite::run(&all, setting).await;
-    outcome.assert_right();
+    outcome.assert_right(setting);
     if matches!(Choice::of_environment(), Choice::Usual) {
         Record::new(rounds, seed, &outcome).await.keep(setting);
     }

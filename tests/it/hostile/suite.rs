@@ -29,12 +29,12 @@ pub struct Outcome {
 
 impl Outcome {
     /// Fails with all of them, and where the answers came too late on the whole.
-    pub fn assert_right(&self) {
+    pub fn assert_right(&self, setting: Setting) {
         let percentiles = Percentiles::of(self.entries.iter().filter_map(|e| e.ms_after_limit));
         println!("{} programs; after a time limit: {percentiles}", self.entries.len());
         let failed = self.failures.len();
         assert!(failed == 0, "{failed} of {} programs:\n{}", self.entries.len(), self.failures.join("\n"));
-        percentiles.assert_soon();
+        percentiles.assert_soon(setting);
     }
 }
 

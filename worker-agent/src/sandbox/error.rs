@@ -56,4 +56,7 @@ pub enum SandboxError {
     /// More output than the step's answer may hold.
     #[error("the supervisor reported more output than was asked for")]
     TooMuchOutput,
+    /// A tree above what was asked for.
+    #[error("the supervisor gave more files than was asked for")]
+    TooLargeTree,
 }

@@ -10,30 +10,28 @@
 //! Whoever holds a [`Sandbox`] is its only user. Every wait has a deadline; any
 //! error means that the stream can no longer be trusted, and the sandbox must
 //! be destroyed. What comes out of it is untrusted: sizes are held here too.
-//! Destroying the container and its cgroups is the pool's ([`Host::destroy`]).
+//! Destroying the container and its cgroups is the pool's ([`Host::destroy`]). What a job
+//! does in it is `job`'s.
 
 mod error;
 pub mod facts;
+mod job;
 mod uids;
 mod wires;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::ids::AgentName;
-use enclos_protocol::job::{Isolation, JobInput, Stream};
-use enclos_protocol::outcome::{self, Accounting, StepFacts};
+use enclos_protocol::job::Isolation;
 use enclos_protocol::supervisor_link::{
-    CGROUP_DIR, CellKind, CgroupPlace, Report, Request, SANDBOX_HEADROOM_BYTES, SUPERVISOR_VERSION, SandboxFacts,
-    Setup, StepRequest,
+    CGROUP_DIR, CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup,
 };
-use serde_bytes::ByteBuf;
 
 use crate::cgroup::CgroupTree;
 use crate::engine::{ContainerId, Engine, SandboxLimits, SandboxSpec, docker};
-use crate::stop::Stop;
 pub use error::SandboxError;
+pub use job::{JobRoom, Listener};
 pub use uids::UidRange;
 use wires::SupervisorWires;
 
@@ -43,18 +41,8 @@ const READY_WAIT: Duration = Duration::from_secs(30);
 const SETUP_WAIT: Duration = Duration::from_secs(30);
 /// Longest for one message to be taken by the supervisor while no program runs.
 const SEND_WAIT: Duration = Duration::from_secs(15);
-/// Longest for a job's remains to be removed and the base to be looked at.
-const END_WAIT: Duration = Duration::from_secs(15);
-/// What a step may take beyond its wall limit: copying the workspace, killing, reaping.
-const STEP_SLACK: Duration = Duration::from_secs(15);
-/// Longest from the request to cancel until the step is over.
-const CANCEL_WAIT: Duration = Duration::from_secs(5);
 /// Places below [`CGROUP_DIR`] where CPU time is counted, of either version: all that gVisor's sandboxes see.
 const CPU_COUNTERS: [&str; 2] = ["/cpuacct", "/unified"];
-/// Processor share of a gVisor sandbox beyond its step's, in thousandths of a core: its kernel's own work.
-const GVISOR_CPU_MILLIS: u32 = 100;
-/// Most leftovers that are looked at of one report.
-const LEFTOVERS_MAX: usize = 32;
 /// Longest text that is taken from a supervisor's words, in characters.
 const TEXT_CHARS_MAX: usize = 300;
 
@@ -99,6 +87,7 @@ pub struct Sandbox {
     container: ContainerId,
     facts: SandboxFacts,
     wires: SupervisorWires,
+    cells: CellKind,
     /// What of it as a whole is held to a job's limits, if anything has to be.
     whole: Option<Whole>,
     isolation: Isolation,
@@ -112,15 +101,6 @@ enum Whole {
     Memory(CgroupTree),
     /// gVisor's cells have no cgroups. Their memory is watched from inside: the kernel would end the sandbox.
     Cpu(CgroupTree),
-}
-
-/// What a job has for itself in its sandbox.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct JobRoom {
-    /// Memory that no step of it uses more of, in bytes.
-    pub memory_bytes: u64,
-    /// Cores that its cells are pinned to, as a cpuset list; `None`: any.
-    pub cpus: Option<String>,
 }
 
 impl Host {
@@ -170,7 +150,8 @@ impl Host {
         let (cgroup, container_cpu) = if self.has_cell_cgroups() { (place, None) } else { (None, place) };
         let setup = Setup {
             version: SUPERVISOR_VERSION,
-            host_uid: self.uids.uid(number),
+            host_uid: self.uids.program(number),
+            judge_uid: self.uids.judge(number),
             cells: self.cells,
             cgroup,
             container_cpu,
@@ -187,7 +168,8 @@ impl Host {
             (CellKind::Plain, Isolation::Gvisor) => self.cgroups.clone().map(Whole::Cpu),
             (CellKind::Plain, _) => self.cgroups.clone().map(Whole::Memory),
         };
-        Ok(Sandbox { number, container, facts, wires, whole, isolation: self.isolation, silent: false })
+        let (cells, isolation) = (self.cells, self.isolation);
+        Ok(Sandbox { number, container, facts, wires, cells, whole, isolation, silent: false })
     }
 
     /// Whether cells get cgroups of their own: gVisor shows its sandboxes none of the host's.
@@ -231,26 +213,6 @@ async fn handshake(wires: &mut SupervisorWires, setup: Setup) -> Result<SandboxF
     }
 }
 
-/// Facts of a step whose supervisor has said nothing long after the wall limit. Under gVisor it shares
-/// one kernel with the program, which can keep that too busy to run anything else: that is its doing.
-fn unanswered(after: Duration) -> StepFacts {
-    StepFacts {
-        exit: None,
-        stop: Some(outcome::Stop::WallLimit),
-        cpu_us: 0,
-        wall_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
-        memory_peak_bytes: 0,
-        oom_kills: 0,
-        pids_refused: 0,
-        stdout_bytes: 0,
-        stderr_bytes: 0,
-        kill_us: None,
-        accounting: Accounting::Sampled,
-        start_error: None,
-        keep_error: None,
-    }
-}
-
 /// The error that `report` is where another was expected.
 fn out_of_turn(report: Report, doing: &'static str) -> SandboxError {
     match report {
@@ -286,12 +248,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What a step writes, as it comes.
-pub trait Listener: Send {
-    /// The next bytes of a stream.
-    fn output(&mut self, stream: Stream, bytes: Vec<u8>) -> impl Future<Output = ()> + Send;
-}
-
 impl Sandbox {
     /// Its number on this agent.
     #[must_use]
@@ -316,103 +272,10 @@ impl Sandbox {
         &self.facts
     }
 
-    /// Begins a job and brings its bytes.
-    ///
-    /// # Errors
-    /// Any: the sandbox must be destroyed.
-    pub async fn begin_job(&mut self, input: &JobInput, room: JobRoom) -> Result<(), SandboxError> {
-        let JobRoom { memory_bytes, cpus } = room;
-        // What is left there must not come on top of what the agent has promised.
-        if let Some(Whole::Memory(tree)) = &self.whole {
-            tree.limit_memory(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
-        }
-        self.wires.send(&Request::BeginJob { cpus }, SEND_WAIT).await?;
-        for file in &input.files {
-            self.wires.send(&Request::PutFile { path: file.path.clone() }, SEND_WAIT).await?;
-            self.send_bytes(&file.content).await?;
-        }
-        if !input.stdin.is_empty() {
-            self.wires.send(&Request::PutStdin, SEND_WAIT).await?;
-            self.send_bytes(&input.stdin).await?;
-        }
-        Ok(())
-    }
-
-    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), SandboxError> {
-        for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
-            self.wires.send(&Request::Data(ByteBuf::from(chunk)), SEND_WAIT).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs a step to its end, which `stop` may bring forward.
-    ///
-    /// # Errors
-    /// Any: the sandbox must be destroyed.
-    pub async fn run_step(
-        &mut self,
-        request: StepRequest,
-        stop: &Stop,
-        listener: &mut impl Listener,
-    ) -> Result<StepFacts, SandboxError> {
-        let doing = "run a step";
-        let report_bytes_max = request.limits.report_bytes;
-        let wait = Duration::from_millis(request.limits.wall_ms) + STEP_SLACK;
-        if let Some(Whole::Cpu(tree)) = &self.whole {
-            tree.limit_cpu(&self.number.to_string(), &self.container.0, request.limits.cpu_millis + GVISOR_CPU_MILLIS)?;
-        }
-        let begun = tokio::time::Instant::now();
-        let mut deadline = begun + wait;
-        self.wires.send(&Request::RunStep(Box::new(request)), SEND_WAIT).await?;
-        let mut reported = [0_u64; 2];
-        let mut cancelled = false;
-        loop {
-            let report = tokio::select! {
-                // Cancel-safe: a report is taken out of the decoder only when it is whole.
-                report = self.wires.receive_until(deadline, doing) => match report {
-                    Err(SandboxError::Late { .. }) if self.isolation == Isolation::Gvisor && !cancelled => {
-                        self.silent = true;
-                        return Ok(unanswered(begun.elapsed()));
-                    }
-                    other => other?,
-                },
-                // Cancel-safe: it only watches a value.
-                _ = stop.wait(), if !cancelled => {
-                    cancelled = true;
-                    deadline = deadline.min(tokio::time::Instant::now() + CANCEL_WAIT);
-                    self.wires.send(&Request::CancelStep, SEND_WAIT).await?;
-                    continue;
-                }
-            };
-            match report {
-                Report::Output { stream, bytes } => {
-                    let sum = &mut reported[usize::from(stream == Stream::Stderr)];
-                    *sum = sum.saturating_add(bytes.len() as u64);
-                    if *sum > report_bytes_max {
-                        return Err(SandboxError::TooMuchOutput);
-                    }
-                    listener.output(stream, bytes.into_vec()).await;
-                }
-                Report::StepDone(facts) => return Ok(*facts),
-                other => return Err(out_of_turn(other, doing)),
-            }
-        }
-    }
-
-    /// Ends the job; gives what was not back at base. Only without leftovers may the sandbox serve on.
-    ///
-    /// # Errors
-    /// Any: the sandbox must be destroyed.
-    pub async fn end_job(&mut self) -> Result<Vec<String>, SandboxError> {
-        let doing = "end a job";
-        if self.silent {
-            return Err(SandboxError::Late { doing, seconds: 0 });
-        }
-        self.wires.send(&Request::EndJob, SEND_WAIT).await?;
-        match self.wires.receive(END_WAIT, doing).await? {
-            Report::JobEnded { leftovers } => Ok(leftovers.into_iter().take(LEFTOVERS_MAX).map(short).collect()),
-            other => Err(out_of_turn(other, doing)),
-        }
+    /// Its cells are plain: what one leaves the next finds, and nothing hides an interactor.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.cells == CellKind::Plain
     }
 }
 

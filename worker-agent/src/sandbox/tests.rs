@@ -1,14 +1,14 @@
 //! One sandbox over the fake engine.
 
 use enclos_images::bounds;
-use enclos_protocol::limits::OnOutputLimit;
-use enclos_protocol::outcome::{Outcome, decide};
-use enclos_protocol::supervisor_link::{StdinSource, Workspace};
-use enclos_protocol::{job::Step, limits::StepLimits};
+use enclos_protocol::job::{Step, Stream};
+use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::outcome::{Outcome, StepFacts, decide};
+use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Workspace};
 
 use super::*;
 use crate::engine::fake::{FakeEngine, OnStep};
-use crate::testing;
+use crate::{stop, testing};
 
 struct Deaf;
 
@@ -29,7 +29,10 @@ fn request() -> StepRequest {
         merge_stderr: false,
         stdin: StdinSource::Empty,
         workspace: Workspace::Inputs,
-        keep_workspace: false,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Nothing,
+        whole_stdout: false,
     }
 }
 
@@ -41,8 +44,8 @@ async fn unanswered_step(isolation: Isolation) -> (Result<StepFacts, SandboxErro
     host.isolation = isolation;
     let mut sandbox = host.open(1, "image").await.map_err(|(error, _)| error).expect("it opens");
     let room = JobRoom { memory_bytes: 1 << 20, cpus: None };
-    sandbox.begin_job(&testing::job("python").1, room).await.expect("a job begins");
-    let (_stopper, stop) = crate::stop::pair();
+    sandbox.begin_job(&testing::job("python").1.files, room).await.expect("a job begins");
+    let (_stopper, stop) = stop::pair();
     let ran = sandbox.run_step(request(), &stop, &mut Deaf).await;
     (ran, sandbox.end_job().await)
 }

@@ -15,6 +15,7 @@ int main(void) {
     if (fork() == 0) {
         write(1, "inherited\n", 10);
         write_all(all, 2);
+        usleep(300000);  // both are there for as long as it takes to look
         _exit(0);
     }
     wait(NULL);
