@@ -120,6 +120,8 @@ pub struct Setup {
     pub cells: CellKind,
     /// Where cells get their cgroups; `None`: they have none, and accounting is sampled.
     pub cgroup: Option<CgroupPlace>,
+    /// Where they have none: the container's own, of which its CPU time alone can be read.
+    pub container_cpu: Option<CgroupPlace>,
     /// Cores that the cell of the proof is pinned to, as in [`Request::BeginJob`].
     pub cpus: Option<String>,
 }

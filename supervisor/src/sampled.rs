@@ -1,14 +1,19 @@
 //! Accounting without cgroups: the processes of the sandbox, looked at from time to time.
 //!
 //! Not exact: what a process did between two looks and then died unseen is lost,
-//! memory that processes share counts for each but under gVisor, and gVisor counts
-//! time in which a process only waits for a core. Every process but the supervisor is
+//! and memory that processes share counts for each. Every process but the supervisor is
 //! the cell's, where one runs at a time; of two, each knows its own by their user.
+//!
+//! Under gVisor, memory is what its own kernel counts, and CPU time what the host
+//! counts for the container, the user-space kernel's work included: inside, waiting
+//! for a core is counted like having one. Two cells share all of that: there, CPU
+//! time is what gVisor counts for the processes of each.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
+use crate::cgroup::ContainerCpu;
 use crate::clock;
 
 /// What was seen in one look, and the most that was ever seen.
@@ -19,6 +24,8 @@ pub struct Sampler {
     cores: u32,
     threads_max: u64,
     begun_at: Duration,
+    /// Where the host counts the container's CPU time, and what it was before.
+    container: Option<(ContainerCpu, Duration)>,
     /// What gVisor used before the cell, in bytes; `None` where the kernel is another.
     gvisor_base_bytes: Option<u64>,
     cpu_seen: Duration,
@@ -48,12 +55,13 @@ struct Process {
 
 impl Sampler {
     /// For a cell that begins now, on as many cores and with so many threads allowed.
-    pub fn new(cores: u32, threads_max: u64) -> Self {
+    pub fn new(cores: u32, threads_max: u64, container: Option<&ContainerCpu>) -> Self {
         Self {
             user: None,
             cores,
             threads_max,
             begun_at: clock::now(),
+            container: container.and_then(|cpu| Some((cpu.clone(), cpu.time()?))),
             gvisor_base_bytes: gvisor_bytes(),
             cpu_seen: Duration::ZERO,
             memory_peak_bytes: 0,
@@ -63,6 +71,7 @@ impl Sampler {
     /// Another cell runs beside it.
     pub fn look_only_at(&mut self, user: u32) {
         self.user = Some(user);
+        self.container = None;
     }
 
     /// Looks at every process.
@@ -70,7 +79,10 @@ impl Sampler {
         let counts = |pid: &i32| self.user.is_none_or(|user| user_of(*pid) == Some(user));
         let counted = other_processes().into_iter().filter(counts);
         let seen: BTreeMap<i32, Process> = counted.filter_map(|pid| Some((pid, read(pid)?))).collect();
-        let cpu = seen.values().map(|process| process.cpu).sum::<Duration>();
+        let cpu = match self.container.as_ref().and_then(|(cpu, before)| cpu.time()?.checked_sub(*before)) {
+            Some(used) => used,
+            None => seen.values().map(|process| process.cpu).sum(),
+        };
         let memory_bytes = match (self.gvisor_base_bytes, gvisor_bytes()) {
             (Some(base), Some(now)) => now.saturating_sub(base),
             _ => seen.values().map(|process| process.resident_bytes).sum(),
@@ -115,15 +127,15 @@ fn gvisor_bytes() -> Option<u64> {
     gvisor_used(&fs::read_to_string("/proc/meminfo").ok()?, &heap)
 }
 
-/// Its `/proc/meminfo` counts the sandbox alone: processes and files in memory, each page once. What
-/// waits in sockets is in the heap of the user-space kernel itself.
+/// Its `/proc/meminfo` counts the sandbox alone, and anonymous memory with files in memory, each page
+/// once; mapped files of the image are none. What waits in sockets is in the heap of the user-space
+/// kernel itself.
 fn gvisor_used(memory: &str, heap: &str) -> Option<u64> {
     let kibibytes = |text: &str, name: &str| -> Option<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         line.split_ascii_whitespace().next()?.parse().ok()
     };
-    let pages = kibibytes(memory, "MemTotal")?.checked_sub(kibibytes(memory, "MemFree")?)?;
-    Some((pages + kibibytes(heap, "HeapAlloc")?) * 1024)
+    Some((kibibytes(memory, "Active(anon)")? + kibibytes(heap, "HeapAlloc")?) * 1024)
 }
 
 impl Process {
@@ -175,18 +187,18 @@ mod tests {
     #[test]
     fn pages_and_heap_of_gvisor_are_added_up() {
         // As runsc 20221219 writes them.
-        let memory = "MemTotal:        2228224 kB\nMemFree:         2142200 kB\nMemAvailable:    2142200 kB\n";
+        let memory = "MemFree:         2142200 kB\nActive:            82128 kB\nActive(anon):      78248 kB\n";
         let heap =
             "Alloc:              2118 kB\nMallocs:           24731\nHeapAlloc:          2118 kB\nHeapSys: 7200 kB\n";
-        assert_eq!(gvisor_used(memory, heap), Some((2_228_224 - 2_142_200 + 2118) * 1024));
+        assert_eq!(gvisor_used(memory, heap), Some((78_248 + 2118) * 1024));
         assert_eq!(gvisor_used(memory, ""), None);
     }
 
     #[test]
     fn no_more_time_is_counted_than_there_was() {
-        let mut sampler = Sampler::new(0, 0);
+        let mut sampler = Sampler::new(0, 0, None);
         assert_eq!(sampler.look().cpu, Duration::ZERO, "all processes of this machine, on no core");
-        let mut sampler = Sampler { begun_at: Duration::ZERO, ..Sampler::new(u32::MAX, 0) };
+        let mut sampler = Sampler { begun_at: Duration::ZERO, ..Sampler::new(u32::MAX, 0, None) };
         assert!(sampler.look().cpu > Duration::ZERO);
     }
 

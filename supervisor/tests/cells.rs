@@ -8,7 +8,7 @@ mod trees;
 
 use std::path::Path;
 
-use enclos_protocol::outcome::Exit;
+use enclos_protocol::outcome::{Exit, Stop};
 use enclos_protocol::supervisor_link::{Keep, MASKED_PATHS, Report, Request, StdinSource, StepRequest, Workspace};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -63,6 +63,18 @@ fn what_the_host_killed_is_no_end_of_a_program() {
     kill(Pid::from_raw(sandbox.first_process()), Signal::SIGKILL).unwrap();
     let report = sandbox.report();
     assert!(matches!(&report, Report::Fault { message } if message.contains("killed from outside")), "{report:?}");
+}
+
+#[test]
+fn who_is_ended_for_its_processor_time_used_more_than_its_limit() {
+    let mut sandbox = Sandbox::with_job(&[], "");
+    let mut step = shell("while :; do :; done");
+    step.limits.cpu_ms = 100;
+    for _ in 0..3 {
+        let facts = sandbox.run(step.clone()).facts;
+        assert_eq!(facts.stop, Some(Stop::CpuLimit), "{facts:?}");
+        assert!(facts.cpu_us > 100_000, "{facts:?}");
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ use self::inside::Inside;
 use self::mounts::Mask;
 use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
-use crate::cgroup::{CellGroup, CgroupError};
+use crate::cgroup::{CellGroup, CgroupError, ContainerCpu};
 use crate::locks::Locks;
 use crate::sampled::Sampler;
 use crate::{clock, sys};
@@ -83,6 +83,20 @@ pub struct Surroundings {
     pub masks: Vec<Mask>,
     /// Processors that can run at once.
     pub cores: u32,
+    /// Where cells have no cgroups: what the host counts for the container.
+    pub container_cpu: Option<ContainerCpu>,
+}
+
+impl Surroundings {
+    /// For a cell that begins now; `user` is who its program is where another cell runs beside it.
+    fn sampler(&self, limits: &StepLimits, user: Option<u32>) -> Sampler {
+        let threads_max = u64::from(limits.pids) + OWN_THREADS;
+        let mut sampler = Sampler::new(self.cores, threads_max, self.container_cpu.as_ref());
+        if let Some(user) = user {
+            sampler.look_only_at(user);
+        }
+        sampler
+    }
 }
 
 /// What one cell begins with.
@@ -179,10 +193,7 @@ impl Cell {
             }
             sys::Fork::Parent { child } => Pid::from_raw(child),
         };
-        let mut sampler = Sampler::new(surroundings.cores, u64::from(request.limits.pids) + OWN_THREADS);
-        if paired {
-            sampler.look_only_at(beginning.uid);
-        }
+        let sampler = surroundings.sampler(&request.limits, paired.then_some(beginning.uid));
         let cell = Self {
             init,
             paired,
@@ -326,7 +337,7 @@ impl Cell {
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
                 Reading {
-                    cpu: sample.cpu,
+                    cpu: sample.cpu.saturating_sub(used_before),
                     wall: now.saturating_sub(started_at),
                     oom_kills: 0,
                     locks,

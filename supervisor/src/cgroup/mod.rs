@@ -152,6 +152,39 @@ impl Parent {
     }
 }
 
+/// The CPU time of the container as a whole, for who makes no cells in its cgroup.
+#[derive(Clone, Debug)]
+pub struct ContainerCpu {
+    version: CgroupVersion,
+    path: PathBuf,
+}
+
+impl ContainerCpu {
+    /// The counter of the container at `place`; `None` where it counts nothing: a runtime may have
+    /// put the container elsewhere.
+    pub fn find(place: &CgroupPlace) -> Option<Self> {
+        let (root, path) = (Path::new(CGROUP_DIR), Path::new(place.path.trim_start_matches('/')));
+        let path = match place.version {
+            CgroupVersion::V1 => v1::cpu_usage(root, path),
+            CgroupVersion::V2 => v2::cpu_usage(root, path),
+        };
+        let found = Self { version: place.version, path };
+        found.time().filter(|used| !used.is_zero()).map(|_| found)
+    }
+
+    /// So far.
+    pub fn time(&self) -> Option<Duration> {
+        cpu_time(self.version, &fs::read_to_string(&self.path).ok()?)
+    }
+}
+
+fn cpu_time(version: CgroupVersion, text: &str) -> Option<Duration> {
+    match version {
+        CgroupVersion::V1 => v1::cpu_time(text),
+        CgroupVersion::V2 => v2::cpu_time(text),
+    }
+}
+
 /// The cgroup of one cell. Dropping it removes what [`CellGroup::remove`] did not.
 pub struct CellGroup {
     directories: Vec<PathBuf>,
@@ -200,11 +233,8 @@ impl CellGroup {
     /// CPU time of every process that is or was in the group.
     pub fn cpu_time(&mut self) -> Result<Duration> {
         let text = reread(&mut self.cpu_usage).map_err(CgroupError::of("read", Path::new("cpu usage")))?;
-        let used = match self.version {
-            CgroupVersion::V1 => v1::cpu_time(&text),
-            CgroupVersion::V2 => v2::cpu_time(&text),
-        };
-        used.ok_or_else(|| CgroupError::of("understand", Path::new("cpu usage"))(io::Error::other(text)))
+        cpu_time(self.version, &text)
+            .ok_or_else(|| CgroupError::of("understand", Path::new("cpu usage"))(io::Error::other(text)))
     }
 
     /// Processes that the kernel killed for want of memory.

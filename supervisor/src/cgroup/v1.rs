@@ -63,12 +63,17 @@ pub fn layout(root: &Path, path: &Path, limits: &StepLimits, pin: Option<&Pin>) 
         // groups of the host, whose writer waits for an RCU grace period: 12 ms of each step here
         // (kernel/cgroup/cgroup.c, cgroup_procs_write_start). The process has this one thread.
         members: directories.iter().map(|d| d.join("tasks")).collect(),
-        cpu_usage: file("cpuacct", "cpuacct.usage"),
+        cpu_usage: cpu_usage(root, path),
         oom_events: file("memory", "memory.oom_control"),
         memory_peak: file("memory", "memory.max_usage_in_bytes"),
         pids_events: file("pids", "pids.events"),
         directories,
     }
+}
+
+/// Where the CPU time of the group at `path` stands.
+pub fn cpu_usage(root: &Path, path: &Path) -> PathBuf {
+    root.join("cpuacct").join(path).join("cpuacct.usage")
 }
 
 /// `cpuacct.usage`: nanoseconds.

@@ -55,12 +55,17 @@ pub fn layout(root: &Path, path: &Path, limits: &StepLimits, cpus: Option<&str>)
     Layout {
         settings,
         members: vec![directory.join("cgroup.procs")],
-        cpu_usage: directory.join("cpu.stat"),
+        cpu_usage: cpu_usage(root, path),
         oom_events: directory.join("memory.events"),
         memory_peak: directory.join("memory.peak"),
         pids_events: directory.join("pids.events"),
         directories: vec![directory],
     }
+}
+
+/// Where the CPU time of the group at `path` stands.
+pub fn cpu_usage(root: &Path, path: &Path) -> PathBuf {
+    root.join(HIERARCHY).join(path).join("cpu.stat")
 }
 
 /// `cpu.stat`: `usage_usec` in microseconds.

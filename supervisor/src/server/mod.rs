@@ -20,7 +20,7 @@ use serde_bytes::ByteBuf;
 
 use crate::base::Base;
 use crate::cell::{CellError, Surroundings, mounts, plain};
-use crate::cgroup::{CgroupError, Parent};
+use crate::cgroup::{CgroupError, ContainerCpu, Parent};
 use crate::job::{Job, JobError};
 use crate::link::{Link, LinkError};
 use crate::{clock, facts};
@@ -162,6 +162,7 @@ impl Server {
             judge_uid: setup.judge_uid,
             masks,
             cores: u32::try_from(online).unwrap_or(1),
+            container_cpu: setup.container_cpu.as_ref().and_then(ContainerCpu::find),
         };
         self.sandbox = Some(Sandbox { surroundings, cgroup, base: Base::look() });
         self.rehearse(setup.cpus.clone())?;

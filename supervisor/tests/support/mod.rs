@@ -89,6 +89,7 @@ impl Sandbox {
             judge_uid: JUDGE_HOST_UID,
             cells: CellKind::Namespaced,
             cgroup: None,
+            container_cpu: None,
             cpus: None,
         }));
         let set_up = sandbox.report();

@@ -16,6 +16,7 @@ pub mod detect;
 pub mod writes;
 
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -141,14 +142,40 @@ impl CgroupTree {
         Ok(CgroupMount { parent: format!("/{}/{name}", self.root), binds })
     }
 
+    /// Lets nobody but root look into a sandbox's cgroups, where a container shows them to its programs:
+    /// they list processes of the host.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`] names the directory.
+    pub fn close_sandbox(&self, name: &str) -> Result<(), CgroupError> {
+        self.layout.used().into_iter().try_for_each(|hierarchy| {
+            let path = hierarchy.mount.join(&self.root).join(name);
+            let closed = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
+            closed.map_err(|source| CgroupError::Write { path, value: "mode 0700".to_owned(), source })
+        })
+    }
+
     /// Limits the memory of one sandbox as a whole, for as long as it lives.
     ///
     /// # Errors
     /// [`CgroupError::Write`] names the file.
-    pub fn limit_sandbox(&self, name: &str, memory_bytes: u64) -> Result<(), CgroupError> {
-        let Some(mount) = self.layout.mount_of("memory") else { return Ok(()) };
+    pub fn limit_memory(&self, name: &str, memory_bytes: u64) -> Result<(), CgroupError> {
+        self.limit(Path::new(name), "memory", &writes::memory(&self.layout, memory_bytes))
+    }
+
+    /// Limits the processor share of the container of one sandbox, in thousandths of a core, until it is
+    /// set anew. Not of the sandbox's own group: under version 1 no group may have less than one beneath it.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`] names the file.
+    pub fn limit_cpu(&self, name: &str, container: &str, cpu_millis: u32) -> Result<(), CgroupError> {
+        self.limit(&Path::new(name).join(container), "cpu", &writes::cpu(&self.layout, cpu_millis))
+    }
+
+    fn limit(&self, name: &Path, controller: &str, writes: &[writes::Write]) -> Result<(), CgroupError> {
+        let Some(mount) = self.layout.mount_of(controller) else { return Ok(()) };
         let directory = mount.join(&self.root).join(name);
-        writes::memory(&self.layout, memory_bytes).iter().try_for_each(|write| write_value(&directory, write))
+        writes.iter().try_for_each(|write| write_value(&directory, write))
     }
 
     /// v1: a new cpuset is empty and takes no process until it is given what its parent has.
@@ -301,10 +328,13 @@ mod tests {
         for sandbox in ["1", "2"] {
             fs::create_dir_all(limit(sandbox).parent().unwrap()).unwrap();
         }
-        tree.limit_sandbox("1", 4096).unwrap();
+        tree.limit_memory("1", 4096).unwrap();
+        fs::create_dir_all(limit("1").with_file_name("c")).unwrap();
+        tree.limit_cpu("1", "c", 250).unwrap();
         assert_eq!(fs::read_to_string(limit("1")).unwrap(), "4096");
         assert!(!limit("2").exists());
-        assert!(tree.limit_sandbox("3", 4096).is_err());
+        assert_eq!(fs::read_to_string(limit("1").with_file_name("c/cpu.max")).unwrap(), "25000 100000");
+        assert!(tree.limit_memory("3", 4096).is_err());
     }
 
     #[tokio::test]

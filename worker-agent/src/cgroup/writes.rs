@@ -52,6 +52,16 @@ pub fn memory(layout: &Layout, memory_bytes: u64) -> Vec<Write> {
     }
 }
 
+/// What limits the processor share of a group in a hierarchy with the cpu controller.
+#[must_use]
+pub fn cpu(layout: &Layout, cpu_millis: u32) -> Vec<Write> {
+    let quota_us = u64::from(cpu_millis) * CPU_PERIOD_US / 1000;
+    match layout {
+        Layout::V1 { .. } => vec![needed("cpu.cfs_period_us", CPU_PERIOD_US), needed("cpu.cfs_quota_us", quota_us)],
+        Layout::V2 { .. } => vec![needed("cpu.max", format!("{quota_us} {CPU_PERIOD_US}"))],
+    }
+}
+
 /// v2: lets the children of a group have these controllers; one write each, so that a failure names its controller.
 #[must_use]
 pub fn subtree(controllers: &[String]) -> Vec<Write> {
@@ -61,13 +71,9 @@ pub fn subtree(controllers: &[String]) -> Vec<Write> {
 /// What is written to the agent's directory in a hierarchy with these controllers, in order.
 #[must_use]
 pub fn agent(layout: &Layout, controllers: &[String], limits: &TreeLimits) -> Vec<Write> {
-    let quota_us = u64::from(limits.cpu_millis) * CPU_PERIOD_US / 1000;
     let of_controller = |controller: &str| match (layout, controller) {
         (_, "memory") => memory(layout, limits.memory_bytes),
-        (Layout::V1 { .. }, "cpu") => {
-            vec![needed("cpu.cfs_period_us", CPU_PERIOD_US), needed("cpu.cfs_quota_us", quota_us)]
-        }
-        (Layout::V2 { .. }, "cpu") => vec![needed("cpu.max", format!("{quota_us} {CPU_PERIOD_US}"))],
+        (_, "cpu") => cpu(layout, limits.cpu_millis),
         (_, "pids") => vec![needed("pids.max", limits.pids)],
         _ => Vec::new(),
     };

@@ -33,6 +33,7 @@ pub enum Failing {
     Create,
     Attach,
     Start,
+    Remove,
 }
 
 /// What a step does.
@@ -251,6 +252,9 @@ impl Engine for FakeEngine {
 
     fn remove<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()> {
         Box::pin(async {
+            if self.fails(Failing::Remove) {
+                return Err(EngineError::Remove("scripted".into()));
+            }
             let mut held = self.removals_held.subscribe();
             let _ = held.wait_for(|held| !held).await;
             locked(&self.live).remove(id);

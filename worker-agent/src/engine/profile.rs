@@ -143,7 +143,9 @@ const RULES: &[Rule] = &[
     rule("its cgroup below the agent's, so that all sandboxes together stay within the offer", |spec, _, host| {
         if let Some(cgroup) = &spec.cgroup {
             host.cgroup_parent = Some(cgroup.parent.clone());
-            let bind = |(from, to): &(std::path::PathBuf, String)| format!("{}:{to}:rw", from.display());
+            // gVisor's supervisor only reads there what the host counts.
+            let mode = if spec.isolation == Isolation::Gvisor { "ro" } else { "rw" };
+            let bind = |(from, to): &(std::path::PathBuf, String)| format!("{}:{to}:{mode}", from.display());
             host.binds = (!cgroup.binds.is_empty()).then(|| cgroup.binds.iter().map(bind).collect());
         }
     }),

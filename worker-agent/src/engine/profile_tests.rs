@@ -34,7 +34,8 @@ fn the_profile_is_this() {
 
 #[test]
 fn gvisor_differs_in_this() {
-    let cgroup = spec().cgroup.map(|cgroup| CgroupMount { binds: Vec::new(), ..cgroup });
+    let binds = vec![("/sys/fs/cgroup/cpuacct/enclos-a/1".into(), "/enclos/cgroup/cpuacct".into())];
+    let cgroup = spec().cgroup.map(|cgroup| CgroupMount { binds, ..cgroup });
     let spec = SandboxSpec { cells: CellKind::Plain, isolation: Isolation::Gvisor, cgroup, ..spec() };
     insta::assert_snapshot!(json(&spec));
 }

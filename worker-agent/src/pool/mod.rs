@@ -22,7 +22,7 @@ use enclos_protocol::ids::Binding;
 use enclos_protocol::job::Reuse;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use plan::Plan;
 use words::{Action, After, Input, Ticket};
@@ -35,6 +35,11 @@ use crate::sandbox::{Host, Remains, Sandbox, SandboxError, chain};
 const EVENTS_MAX: usize = 1024;
 /// Longest that the pool sleeps without looking at its plan.
 const TICK_MAX: Duration = Duration::from_secs(60);
+
+/// Times that a sandbox is tried to be destroyed.
+const DESTROY_TRIES_MAX: u32 = 12;
+/// Pause between two tries.
+const DESTROY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -375,7 +380,12 @@ impl Driver {
     fn destroy(&mut self, remains: Remains) {
         let host = Arc::clone(&self.host);
         self.tasks.spawn(async move {
-            host.destroy(&remains).await;
+            // A container with thousands of dying processes takes its time (gVisor), and keeps its place here meanwhile.
+            let mut tries = 1;
+            while !host.destroy(&remains).await && tries < DESTROY_TRIES_MAX {
+                tries += 1;
+                sleep(DESTROY_PAUSE).await;
+            }
             Done::Closed(remains.number)
         });
     }

@@ -56,6 +56,17 @@ async fn single_use_and_unclean_sandboxes_are_replaced_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_destroyed_at_once_is_destroyed_later() {
+    let engine = Arc::new(FakeEngine::default());
+    engine.fail(Failing::Remove);
+    engine.fail(Failing::Remove);
+    with_pool(&engine, |pool| async move {
+        pool.claim(key(), binding("a"), Reuse::Never).await.unwrap().give_back(Condition::Clean);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_failed_start_is_told_and_cleaned_up() {
     for failing in [Failing::Create, Failing::Attach, Failing::Start] {
         let engine = Arc::new(FakeEngine::default());

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
-use enclos_protocol::job::{JobFile, JobPath, Stream};
-use enclos_protocol::outcome::StepFacts;
+use enclos_protocol::job::{Isolation, JobFile, JobPath, Stream};
+use enclos_protocol::outcome::{self, Accounting, StepFacts};
 use enclos_protocol::supervisor_link::{
     PairFacts, PairRequest, Report, Request, SANDBOX_HEADROOM_BYTES, StepRequest, Tree,
 };
 use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
-use super::{SEND_WAIT, Sandbox, SandboxError, out_of_turn, short};
+use super::{SEND_WAIT, Sandbox, SandboxError, Whole, out_of_turn, short};
 use crate::stop::Stop;
 
 /// Longest for a job's remains to be removed and the base to be looked at.
@@ -22,6 +22,8 @@ const STEP_SLACK: Duration = Duration::from_secs(15);
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
 /// Longest for a tree to come.
 const TREE_WAIT: Duration = Duration::from_secs(30);
+/// Processor share of a gVisor sandbox beyond its step's, in thousandths of a core: its kernel's own work.
+const GVISOR_CPU_MILLIS: u32 = 100;
 /// Most leftovers that are looked at of one report.
 const LEFTOVERS_MAX: usize = 32;
 /// What the supervisor is to do, as errors tell it.
@@ -66,10 +68,9 @@ impl Sandbox {
     /// Any: the sandbox must be destroyed.
     pub async fn begin_job(&mut self, files: &[JobFile], room: JobRoom) -> Result<(), SandboxError> {
         let JobRoom { memory_bytes, cpus } = room;
-        // What a plain cell leaves in the sandbox's files outlives its own limit, and must not come
-        // on top of what the agent has promised.
-        if let Some(tree) = &self.whole {
-            tree.limit_sandbox(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
+        // What is left there must not come on top of what the agent has promised.
+        if let Some(Whole::Memory(tree)) = &self.whole {
+            tree.limit_memory(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
         }
         self.queue(&Request::BeginJob { cpus }).await?;
         for file in files {
@@ -167,12 +168,26 @@ impl Sandbox {
         let limits = request.limits;
         let stdout = if request.whole_stdout { limits.output_bytes } else { limits.report_bytes };
         let allowed = Allowed { stdout, stderr: limits.report_bytes };
+        self.limit_cpu(limits.cpu_millis)?;
+        let begun = Instant::now();
         self.ask(&Request::RunStep(Box::new(request))).await?;
         let wait = Duration::from_millis(limits.wall_ms) + STEP_SLACK;
-        match self.until_done(wait, allowed, stop, listener).await? {
-            Report::StepDone(facts) => Ok(*facts),
-            other => Err(out_of_turn(other, DOING_STEP)),
+        match self.until_done(wait, allowed, stop, listener).await {
+            Ok(Report::StepDone(facts)) => Ok(*facts),
+            Ok(other) => Err(out_of_turn(other, DOING_STEP)),
+            Err(SandboxError::Late { .. }) if self.isolation == Isolation::Gvisor && stop.cause().is_none() => {
+                self.silent = true;
+                Ok(unanswered(begun.elapsed()))
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    fn limit_cpu(&self, cpu_millis: u32) -> Result<(), SandboxError> {
+        if let Some(Whole::Cpu(tree)) = &self.whole {
+            tree.limit_cpu(&self.number.to_string(), &self.container.0, cpu_millis + GVISOR_CPU_MILLIS)?;
+        }
+        Ok(())
     }
 
     /// Runs a program and an interactor to both their ends, which `stop` may bring forward.
@@ -187,6 +202,7 @@ impl Sandbox {
     ) -> Result<PairFacts, SandboxError> {
         let (program, judge) = (request.program.limits, request.judge.limits);
         let allowed = Allowed { stdout: 0, stderr: program.report_bytes };
+        self.limit_cpu(program.cpu_millis + judge.cpu_millis)?;
         self.ask(&Request::RunPair(Box::new(request))).await?;
         let wait = Duration::from_millis(program.wall_ms.max(judge.wall_ms)) + STEP_SLACK;
         match self.until_done(wait, allowed, stop, listener).await? {
@@ -233,10 +249,33 @@ impl Sandbox {
     /// Any: the sandbox must be destroyed.
     pub async fn end_job(&mut self) -> Result<Vec<String>, SandboxError> {
         let doing = "end a job";
+        if self.silent {
+            return Err(SandboxError::Late { doing, seconds: 0 });
+        }
         self.ask(&Request::EndJob).await?;
         match self.wires.receive(END_WAIT, doing).await? {
             Report::JobEnded { leftovers } => Ok(leftovers.into_iter().take(LEFTOVERS_MAX).map(short).collect()),
             other => Err(out_of_turn(other, doing)),
         }
+    }
+}
+
+/// Facts of a step whose supervisor has said nothing long after the wall limit. Under gVisor it shares
+/// one kernel with the program, which can keep that too busy to run anything else: that is its doing.
+fn unanswered(after: Duration) -> StepFacts {
+    StepFacts {
+        exit: None,
+        stop: Some(outcome::Stop::WallLimit),
+        cpu_us: 0,
+        wall_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX),
+        memory_peak_bytes: 0,
+        oom_kills: 0,
+        pids_refused: 0,
+        stdout_bytes: 0,
+        stderr_bytes: 0,
+        kill_us: None,
+        accounting: Accounting::Sampled,
+        start_error: None,
+        keep_error: None,
     }
 }

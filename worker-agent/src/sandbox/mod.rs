@@ -13,6 +13,7 @@
 //! Destroying the container and its cgroups is the pool's ([`Host::destroy`]). What a job
 //! does in it is `job`'s.
 
+mod error;
 pub mod facts;
 mod job;
 mod uids;
@@ -21,15 +22,15 @@ mod wires;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enclos_protocol::frame::FrameError;
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::Isolation;
 use enclos_protocol::supervisor_link::{
-    CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup,
+    CGROUP_DIR, CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup,
 };
 
-use crate::cgroup::{CgroupError, CgroupTree};
-use crate::engine::{ContainerId, Engine, EngineError, SandboxLimits, SandboxSpec, docker};
+use crate::cgroup::CgroupTree;
+use crate::engine::{ContainerId, Engine, SandboxLimits, SandboxSpec, docker};
+pub use error::SandboxError;
 pub use job::{JobRoom, Listener};
 pub use uids::UidRange;
 use wires::SupervisorWires;
@@ -40,6 +41,8 @@ const READY_WAIT: Duration = Duration::from_secs(30);
 const SETUP_WAIT: Duration = Duration::from_secs(30);
 /// Longest for one message to be taken by the supervisor while no program runs.
 const SEND_WAIT: Duration = Duration::from_secs(15);
+/// Places below [`CGROUP_DIR`] where CPU time is counted, of either version: all that gVisor's sandboxes see.
+const CPU_COUNTERS: [&str; 2] = ["/cpuacct", "/unified"];
 /// Longest text that is taken from a supervisor's words, in characters.
 const TEXT_CHARS_MAX: usize = 300;
 
@@ -69,61 +72,6 @@ pub struct Host {
     pub lifetime: Duration,
 }
 
-/// Which step with a sandbox failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// Its cgroups.
-    #[error("the sandbox's cgroups cannot be made")]
-    Cgroup(#[from] CgroupError),
-    /// The engine.
-    #[error("the engine failed the sandbox")]
-    Engine(#[from] EngineError),
-    /// Nothing came in time.
-    #[error("the supervisor did not answer within {seconds} s while it should {doing}")]
-    Late {
-        /// What it should have done.
-        doing: &'static str,
-        /// How long was waited.
-        seconds: u64,
-    },
-    /// The streams ended.
-    #[error("the sandbox ended while it should {doing}")]
-    Ended {
-        /// What it should have done.
-        doing: &'static str,
-    },
-    /// It cannot be written to.
-    #[error("the supervisor takes no more requests")]
-    Write(#[source] std::io::Error),
-    /// Bytes that are no message.
-    #[error("the supervisor's words are not understood")]
-    Frame(#[from] FrameError),
-    /// A message where another belongs.
-    #[error("the supervisor spoke out of turn while it should {doing}")]
-    OutOfTurn {
-        /// What it should have done.
-        doing: &'static str,
-    },
-    /// Versions differ: the image holds another build's supervisor.
-    #[error("the supervisor speaks version {0}, this agent {SUPERVISOR_VERSION}")]
-    Version(u16),
-    /// The host lets it make no cell of the kind that was asked for.
-    #[error("the supervisor reports that {0}")]
-    NoCell(String),
-    /// The supervisor gave up.
-    #[error("the supervisor cannot go on: {0}")]
-    Fault(String),
-    /// The container is not what the profile says.
-    #[error("the sandbox is not what was asked for: {}", .0.join("; "))]
-    Violations(Vec<String>),
-    /// More output than the step's answer may hold.
-    #[error("the supervisor reported more output than was asked for")]
-    TooMuchOutput,
-    /// A tree above what was asked for.
-    #[error("the supervisor gave more files than was asked for")]
-    TooLargeTree,
-}
-
 /// What the pool must know of a sandbox in order to destroy it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Remains {
@@ -140,8 +88,19 @@ pub struct Sandbox {
     facts: SandboxFacts,
     wires: SupervisorWires,
     cells: CellKind,
-    /// Where its memory as a whole is held to a job's, if it has to be.
-    whole: Option<CgroupTree>,
+    /// What of it as a whole is held to a job's limits, if anything has to be.
+    whole: Option<Whole>,
+    isolation: Isolation,
+    /// It did not answer in time, and will not be asked again.
+    silent: bool,
+}
+
+/// Limits that no cell holds.
+enum Whole {
+    /// What a plain cell leaves in the sandbox's files outlives its own limit.
+    Memory(CgroupTree),
+    /// gVisor's cells have no cgroups. Their memory is watched from inside: the kernel would end the sandbox.
+    Cpu(CgroupTree),
 }
 
 impl Host {
@@ -161,7 +120,8 @@ impl Host {
         let branch = number.to_string();
         let mut cgroup = self.cgroups.as_ref().map(|tree| tree.make_sandbox(&branch)).transpose()?;
         if let Some(place) = cgroup.as_mut().filter(|_| !self.has_cell_cgroups()) {
-            place.binds.clear();
+            place.binds.retain(|(_, to)| CPU_COUNTERS.iter().any(|name| to.strip_prefix(CGROUP_DIR) == Some(*name)));
+            self.cgroups.as_ref().map_or(Ok(()), |tree| tree.close_sandbox(&branch))?;
         }
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
@@ -185,16 +145,16 @@ impl Host {
                 tree.give_to(&branch, &container.0, uid)?;
             }
         }
+        let place = self.cgroups.as_ref();
+        let place = place.map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() });
+        let (cgroup, container_cpu) = if self.has_cell_cgroups() { (place, None) } else { (None, place) };
         let setup = Setup {
             version: SUPERVISOR_VERSION,
             host_uid: self.uids.program(number),
             judge_uid: self.uids.judge(number),
             cells: self.cells,
-            cgroup: self
-                .cgroups
-                .as_ref()
-                .filter(|_| self.has_cell_cgroups())
-                .map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() }),
+            cgroup,
+            container_cpu,
             cpus: self.proof_cpus.clone(),
         };
         let mut wires = SupervisorWires::new(wires);
@@ -203,8 +163,13 @@ impl Host {
         if !violations.is_empty() {
             return Err(SandboxError::Violations(violations));
         }
-        let whole = self.cgroups.clone().filter(|_| self.cells == CellKind::Plain && self.has_cell_cgroups());
-        Ok(Sandbox { number, container, facts, wires, cells: self.cells, whole })
+        let whole = match (self.cells, self.isolation) {
+            (CellKind::Namespaced, _) => None,
+            (CellKind::Plain, Isolation::Gvisor) => self.cgroups.clone().map(Whole::Cpu),
+            (CellKind::Plain, _) => self.cgroups.clone().map(Whole::Memory),
+        };
+        let (cells, isolation) = (self.cells, self.isolation);
+        Ok(Sandbox { number, container, facts, wires, cells, whole, isolation, silent: false })
     }
 
     /// Whether cells get cgroups of their own: gVisor shows its sandboxes none of the host's.
@@ -213,18 +178,23 @@ impl Host {
         self.cgroups.is_some() && self.isolation != Isolation::Gvisor
     }
 
-    /// Destroys what is left of a sandbox. Failures are logged: the sweep at the agent's end tries again.
-    pub async fn destroy(&self, remains: &Remains) {
+    /// Destroys what is left of a sandbox; gives whether all is gone. Failures are logged: the sweep at
+    /// the agent's end tries again.
+    pub async fn destroy(&self, remains: &Remains) -> bool {
+        let mut gone = true;
         if let Some(container) = &remains.container
             && let Err(error) = self.engine.remove(container).await
         {
+            gone = false;
             tracing::warn!(sandbox = remains.number, error = chain(&error), "container was not removed");
         }
         if let Some(tree) = &self.cgroups
             && let Err(error) = tree.remove_sandbox(&remains.number.to_string()).await
         {
+            gone = false;
             tracing::warn!(sandbox = remains.number, error = chain(&error), "cgroups were not removed");
         }
+        gone
     }
 }
 
@@ -308,3 +278,6 @@ impl Sandbox {
         self.cells == CellKind::Plain
     }
 }
+
+#[cfg(test)]
+mod tests;
