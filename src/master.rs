@@ -21,12 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::agents::{self, Link};
-use crate::config::Config;
+use crate::config::{Config, Connections};
 use crate::http::{self, Api, Services};
+use crate::listen::descriptors::{self, DescriptorError};
 use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::queue::Demand;
+use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
 use crate::store::{OpenError, Opened, Store, StoredState, Unfinished};
 
@@ -45,6 +46,9 @@ pub enum MasterError {
     /// A port is not to be had.
     #[error("a port cannot be bound")]
     Bind(#[from] BindError),
+    /// There are too few file descriptors.
+    #[error("connections cannot be served")]
+    Descriptors(#[from] DescriptorError),
     /// A part of it ended on its own.
     #[error("a part of the master ended on its own")]
     Ended,
@@ -77,8 +81,9 @@ impl Master {
     pub async fn bind(config: Config) -> Result<Self, MasterError> {
         let metrics = Arc::new(Metrics::default());
         let catalogue = Arc::new(Catalogue::open(config.images_dir.as_deref())?);
-        let http = Port::bind(config.bind, http::CONNECTIONS_MAX, Arc::clone(&metrics)).await?;
-        let link = Port::bind(config.link_bind, agents::CONNECTIONS_MAX, Arc::clone(&metrics)).await?;
+        let (clients, agents) = within_descriptors(config.clients, config.agents)?;
+        let http = Port::bind(config.bind, clients, Arc::clone(&metrics)).await?;
+        let link = Port::bind(config.link_bind, agents, Arc::clone(&metrics)).await?;
         let opening = {
             let (dir, metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
             tokio::task::spawn_blocking(move || Store::open(&dir, metrics))
@@ -130,8 +135,15 @@ impl Master {
         });
         // The API ends by the caller's word, or when a part that it needs has ended.
         let api_stop = shutdown.child_token();
-        let services = Services { catalogue, store: Arc::clone(&store), progress, scheduler, metrics };
-        let api = Api::new(services, config.hosts, api_stop.clone());
+        let services = Services {
+            catalogue,
+            store: Arc::clone(&store),
+            progress,
+            scheduler,
+            metrics,
+            batch_jobs_max: config.batch_jobs_max,
+        };
+        let api = Api::new(services, config.hosts, http.bounds().max, api_stop.clone());
 
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
@@ -167,6 +179,25 @@ impl Master {
     }
 }
 
+/// As many connections as were asked for, or as this process may have.
+fn within_descriptors(
+    clients: Connections,
+    agents: Connections,
+) -> Result<(Connections, Connections), DescriptorError> {
+    let wanted = clients.max + agents.max;
+    let room = descriptors::provide(wanted)?;
+    if room >= wanted {
+        return Ok((clients, agents));
+    }
+    let (clients, agents) = (clients.scaled(room, wanted), agents.scaled(room, wanted));
+    tracing::warn!(
+        clients = clients.max,
+        agents = agents.max,
+        "this process may have few file descriptors, so fewer connections are served; raise its hard limit"
+    );
+    Ok((clients, agents))
+}
+
 /// Binds and runs a master.
 ///
 /// # Errors
@@ -177,9 +208,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Mast
 
 /// A job of before, its live state made.
 fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Survivor {
-    let Unfinished { record, input_bytes, failures, cancelled } = job;
+    let Unfinished { record, input_bytes, failures, cancelled, scoring, compile_key } = job;
     let compiles = catalogue.by_id(&record.spec.language).is_none_or(|l| l.compile.is_some());
-    progress.register(record.id, &record.spec);
+    progress.register(record.id, &record.spec, scoring);
     let agent = record.agent.as_deref().and_then(|name| name.parse().ok());
     let holder = agent.zip(record.started).filter(|_| record.state == StoredState::Running);
     if let (Some((agent, _)), Some(token)) = (&holder, record.token) {
@@ -187,7 +218,7 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
     }
     let demand = Arc::new(Demand::of(&record.spec, compiles));
     Survivor {
-        submitted: Submitted { job: record.id, demand, input_bytes },
+        submitted: Submitted { job: record.id, demand, input_bytes, compile_key, cases_time: cases_time(&record.spec) },
         attempts: record.attempts,
         failures,
         token: record.token,

@@ -6,7 +6,10 @@
 //! from which its outcome is decided.
 
 pub mod agent_link;
+pub mod archive;
+pub mod cases;
 pub mod frame;
+pub mod glob;
 pub mod ids;
 pub mod job;
 pub mod limits;

@@ -174,7 +174,7 @@ pub fn decide(step: Step, facts: &StepFacts, limits: &StepLimits) -> Outcome {
     let applies = |outcome: Outcome| match outcome {
         Outcome::InternalError => facts.start_error.is_some(),
         Outcome::Cancelled => facts.stop == Some(Stop::Cancelled),
-        Outcome::CompileError => step == Step::Compile && (refused || facts.keep_error.is_some()),
+        Outcome::CompileError => step.compiles() && (refused || facts.keep_error.is_some()),
         Outcome::OutputLimit => facts.stop == Some(Stop::OutputLimit),
         Outcome::MemoryLimit => facts.oom_kills > 0 || facts.stop == Some(Stop::MemoryLimit),
         Outcome::TimeLimit => facts.time_limit(limits).is_some(),

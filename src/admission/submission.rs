@@ -9,12 +9,17 @@ use std::fmt;
 
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
+use super::environment::VARIABLES_MAX;
+use super::files::FILES_MAX;
+use super::judging::{CheckerChoice, SubmittedCase, SubmittedCompanion, SubmittedGroup};
 use super::refusal::Refusal;
+use super::strict::{few, few_objects, few_texts, maximum, object};
+use super::words::{ARGS_MAX, LABELS_MAX};
 
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
 const MESSAGE_CHARS_MAX: usize = 400;
@@ -30,7 +35,7 @@ pub struct Submission {
     #[schema(example = "c")]
     pub language: Option<String>,
     /// Sources and data files. Either this or `source`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_objects::<_, _, FILES_MAX>", skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<SubmittedFile>>,
     /// The one source file. Either this or `files`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,10 +45,10 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// Of the compile step.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub compile: Option<CompileOptions>,
     /// Of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub run: Option<RunOptions>,
     /// Standard input of the run, as text. Either this or `stdin_base64`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +56,28 @@ pub struct Submission {
     /// Standard input of the run, as base64 of its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin_base64: Option<String>,
+    /// Many runs of one program: it is compiled once. Excludes `stdin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cases: Option<Vec<SubmittedCase>>,
+    /// What makes the output of a case right; default `trim`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checker: Option<CheckerChoice>,
+    /// A program that speaks with the program, and says whether it is right. Excludes `checker`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interactor: Option<SubmittedCompanion>,
+    /// No case is run after one that was not accepted; default `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_on_first_failure: Option<bool>,
+    /// Groups of cases with points; without any, the score is the mean over all cases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<SubmittedGroup>>,
+    /// Files to give back after the run: patterns with `*`, `?` and `**`, below the job's directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["out/*.png"]))]
+    pub keep_files: Option<Vec<String>>,
+    /// Compile anew even where the same was compiled before; default `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_cache: Option<bool>,
     /// What happens to a program that writes more than `output_bytes`; default `kill`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_output_limit: Option<OutputLimitChoice>,
@@ -58,7 +85,7 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merge_stderr: Option<bool>,
     /// Limits; defaults, minima and maxima are in `GET /v1/languages`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// At least this isolation; default: whatever the agent has.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +98,7 @@ pub struct Submission {
     #[schema(example = "user-123")]
     pub scope: Option<String>,
     /// Marks of the client's own, to find jobs again.
-    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_texts::<_, LABELS_MAX>", skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
 }
 
@@ -95,7 +122,7 @@ pub struct SubmittedFile {
 #[serde(deny_unknown_fields)]
 pub struct CompileOptions {
     /// Arguments for the compiler.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
 }
 
@@ -104,10 +131,10 @@ pub struct CompileOptions {
 #[serde(deny_unknown_fields)]
 pub struct RunOptions {
     /// Arguments for the program.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
     /// Environment of the program; names that steer loaders and runtimes are refused.
-    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_texts::<_, VARIABLES_MAX>", skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
 }
 
@@ -116,10 +143,10 @@ pub struct RunOptions {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Of the compile step; ignored by languages without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub compile: Option<StepLimitsRequest>,
     /// Of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub run: Option<StepLimitsRequest>,
 }
 
@@ -281,47 +308,19 @@ impl<'de> Deserialize<'de> for CpuShare {
     }
 }
 
-/// A map whose keys are each given once; JSON leaves open what a repeated key means.
-fn optional_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
-    struct Reader;
-    impl<'de> Visitor<'de> for Reader {
-        type Value = BTreeMap<String, String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of texts")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-            let mut map = BTreeMap::new();
-            while let Some(key) = entries.next_key::<String>()? {
-                let value = entries.next_value::<String>()?;
-                if map.contains_key(&key) {
-                    return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
-                }
-                map.insert(key, value);
-            }
-            Ok(map)
-        }
-    }
-    struct Unique(BTreeMap<String, String>);
-    impl<'de> Deserialize<'de> for Unique {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Reader).map(Self)
-        }
-    }
-    Option::<Unique>::deserialize(deserializer).map(|map| map.map(|unique| unique.0))
-}
-
-/// The submission that `body` holds.
-pub(super) fn parse(body: &[u8]) -> Result<Submission, Refusal> {
+/// What `body` holds, in one JSON object whose every field is known.
+///
+/// # Errors
+/// [`Refusal`] with the field that is wrong.
+pub fn strict_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     // serde reads a struct from an array too, by position; a submission has names.
     if body.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|&b| b != b'{') {
         return Err(Refusal::new(400, "malformed_json", "the body is one JSON object"));
     }
     let mut json = serde_json::Deserializer::from_slice(body);
-    let submission: Submission = serde_path_to_error::deserialize(&mut json).map_err(|e| refused(&e))?;
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| refused(&e))?;
     json.end().map_err(|e| Refusal::new(400, "malformed_json", format!("after the object: {e}")))?;
-    Ok(submission)
+    Ok(value)
 }
 
 fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
@@ -337,6 +336,9 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
         // serde tells an unknown field by its message alone; the prefix is its own text, never a client's.
         Category::Data if detail.starts_with("unknown field `") => Refusal::new(400, "unknown_field", detail).at(field),
         Category::Data if field == "." => Refusal::new(422, "invalid_value", detail),
-        Category::Data => Refusal::invalid(field, detail),
+        Category::Data => match maximum(&detail) {
+            Some(maximum) => Refusal::above(field, detail, maximum),
+            None => Refusal::invalid(field, detail),
+        },
     }
 }

@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 use super::files::{FILES_MAX, PATHS_BYTES_MAX};
 use super::*;
 
+mod judging;
+
 pub(super) fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());
     &CATALOGUE
@@ -69,7 +71,9 @@ fn unknown_fields_are_named_at_every_level() {
     let run = |v: Value| with(json!({ "run": v }));
     check_all(&[
         (with(json!({ "langauge": "c" })), "unknown_field", "langauge"),
-        (with(json!({ "cases": [] })), "unknown_field", "cases"),
+        (with(json!({ "callback_url": "http://x" })), "unknown_field", "callback_url"),
+        (with(json!({ "cases": [{ "input": "" }] })), "unknown_field", "cases[0].input"),
+        (with(json!({ "cases": [{}], "interactor": { "stdin": "" } })), "unknown_field", "interactor.stdin"),
         (files(json!([{ "path": "a.c", "content": "", "mode": 7 }])), "unknown_field", "files[0].mode"),
         (run(json!({ "cwd": "/" })), "unknown_field", "run.cwd"),
         (with(json!({ "compile": { "env": {} } })), "unknown_field", "compile.env"),
@@ -93,6 +97,11 @@ fn values_of_a_wrong_shape_name_their_field() {
         (with(json!({ "run": { "args": "x" } })), "invalid_value", "run.args"),
         (with(json!({ "run": { "args": ["x", 1] } })), "invalid_value", "run.args[1]"),
         (files(json!([{ "content": "" }])), "invalid_value", "files[0]"),
+        (files(json!([["main.c", ""]])), "invalid_value", "files[0]"),
+        (with(json!({ "compile": [["-O2"]] })), "invalid_value", "compile"),
+        (with(json!({ "run": [["x"], {}] })), "invalid_value", "run"),
+        (with(json!({ "limits": [null, null] })), "invalid_value", "limits"),
+        (with(json!({ "limits": { "run": [1000] } })), "invalid_value", "limits.run"),
         (with(json!({ "reuse": "always" })), "invalid_value", "reuse"),
         (with(json!({ "isolation": "chroot" })), "invalid_value", "isolation"),
         (with(json!({ "on_output_limit": "ignore" })), "invalid_value", "on_output_limit"),

@@ -35,7 +35,7 @@ pub(super) enum SessionError {
     Message(#[from] frame::FrameError),
     #[error("the agent said hello twice")]
     HelloAgain,
-    #[error("the agent sent impossible output")]
+    #[error("the agent sent an impossible output or case")]
     Output(#[from] crate::progress::OutputError),
     #[error("the agent does not take its messages")]
     Stuck,
@@ -83,7 +83,7 @@ async fn hello(socket: &mut WebSocket) -> Result<Box<Hello>, SessionError> {
     while let Some(message) = socket.recv().await {
         match message.map_err(SessionError::Lost)? {
             Message::Binary(body) => {
-                let FromAgent::Hello(hello) = frame::decode_body(&body)? else { break };
+                let FromAgent::Hello(hello) = bounds::message(frame::decode_body(&body)?) else { break };
                 return Ok(hello);
             }
             Message::Ping(_) | Message::Pong(_) => {}

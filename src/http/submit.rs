@@ -7,30 +7,29 @@
 
 use std::sync::Arc;
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 
-use super::body::Body;
 use super::query::{Strict, Wait};
 use super::{Api, TENANT, error, jobs, wire};
-use crate::admission::{self, Admitted, Refusal};
-use crate::queue::{Demand, Overloaded};
+use crate::admission::{self, Admitted, NamedCase, Refusal};
+use crate::queue::{self, Demand, Overloaded};
 use crate::scheduler::{Reservation, Submitted};
-use crate::store::{Admission, Idempotency, NewJob, UnixTime};
+use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime};
 
 /// Bodies above this are parsed off the async threads, in bytes.
 const PARSE_HERE_MAX: usize = 64 * 1024;
 /// Longest idempotency key, in characters.
-const KEY_CHARS_MAX: usize = 255;
+pub(super) const KEY_CHARS_MAX: usize = 255;
 /// Header of the idempotency key.
 const KEY_HEADER: &str = "idempotency-key";
 
 /// A job that is durable, and whether it was before.
-struct Kept {
-    job: JobId,
+pub(super) struct Kept {
+    pub(super) job: JobId,
     existed: bool,
 }
 
@@ -42,10 +41,9 @@ struct Kept {
     ),
     responses(
         (status = 200, body = wire::Job, description = "finished in time, or known by its key"),
-        (status = 201, body = wire::Job, description = "kept and waiting"),
+        (status = 201, body = wire::Job, description = "kept and waiting",
+         headers(("Location" = String, description = "where the job is"))),
         (status = 202, body = wire::Job, description = "not finished in time"),
-        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
@@ -55,42 +53,59 @@ pub(super) async fn submit(
     let wait = wait.duration()?;
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
-    let admitted = admit(&api, &body).await?;
+    let admitted = admit(&api, body.bytes.clone()).await?;
+    // Before the job is kept: who is refused here may ask again without having left anything.
+    let place = wait.map(|_| api.room.wait()).transpose()?;
     let kept = keep(&api, admitted, key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
         None => StatusCode::CREATED,
         Some(wait) => jobs::wait(&api, kept.job, wait).await,
     };
-    let job = jobs::job(&api, kept.job).await?;
+    drop(place);
+    // The job is kept, whatever becomes of this answer: its client must be able to find it.
+    let answer = jobs::answer(&api, kept.job, status).await;
+    let answer = answer.map_err(|refusal| refusal.with("job", kept.job.to_string()));
     let location = format!("/v1/jobs/{}", kept.job);
-    Ok((status, [(header::LOCATION, location)], Json(job)).into_response())
+    Ok(([(header::LOCATION, location)], answer).into_response())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let Some(value) = headers.get(KEY_HEADER) else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=KEY_CHARS_MAX).contains(&text.len()));
-    let refusal = || {
-        let detail = format!("an Idempotency-Key has 1 to {KEY_CHARS_MAX} visible ASCII characters");
-        error::invalid_value("Idempotency-Key", detail)
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut values = headers.get_all(KEY_HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let is_key = |text: &&str| {
+        (1..=KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
     };
-    text.map(|text| Some(text.to_owned())).ok_or_else(refusal)
+    match value.to_str().ok().filter(is_key) {
+        // Of two keys none is the right one.
+        Some(key) if values.next().is_none() => Ok(Some(key.to_owned())),
+        _ => {
+            let detail = format!("give one Idempotency-Key of 1 to {KEY_CHARS_MAX} ASCII characters without controls");
+            Err(error::invalid_value("Idempotency-Key", detail))
+        }
+    }
 }
 
-async fn admit(api: &Arc<Api>, body: &Body) -> Result<Admitted, Refusal> {
-    if body.bytes.len() <= PARSE_HERE_MAX {
-        return admission::admit(&api.catalogue, TENANT, &body.bytes);
+pub(super) async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<Admitted, Refusal> {
+    if bytes.len() <= PARSE_HERE_MAX {
+        return admission::admit(&api.catalogue, TENANT, &bytes);
     }
-    let (catalogue, bytes) = (Arc::clone(&api.catalogue), body.bytes.clone());
+    let catalogue = Arc::clone(&api.catalogue);
     let parsing = tokio::task::spawn_blocking(move || admission::admit(&catalogue, TENANT, &bytes));
     parsing.await.unwrap_or_else(|_| Err(error::internal()))
 }
 
 /// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
-/// between must not leave a job that the store has and the scheduler does not know.
-async fn keep(api: &Arc<Api>, admitted: Admitted, key: Option<String>, body: Body) -> Result<Kept, Refusal> {
+/// between must not leave a job that the store has and the scheduler does not know. `body` is its
+/// share of the memory, which is needed until the input is written.
+pub(super) async fn keep(
+    api: &Arc<Api>,
+    admitted: Admitted,
+    key: Option<String>,
+    body: impl Send + 'static,
+) -> Result<Kept, Refusal> {
     let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
-    let reservation = match api.scheduler.reserve(admitted.input.size_bytes() as u64) {
+    let reservation = match api.scheduler.reserve(admitted.size_bytes()) {
         Ok(reservation) => reservation,
         Err(overloaded) => return known(api, idempotency, overloaded).await,
     };
@@ -98,7 +113,6 @@ async fn keep(api: &Arc<Api>, admitted: Admitted, key: Option<String>, body: Bod
         let api = Arc::clone(api);
         api.admissions.clone().spawn(async move {
             let kept = store(&api, admitted, idempotency, reservation).await;
-            // Its share of the memory is needed until the input is written.
             drop(body);
             kept
         })
@@ -128,14 +142,17 @@ async fn store(
     idempotency: Option<Idempotency>,
     reservation: Reservation,
 ) -> Result<Kept, Refusal> {
-    let Admitted { spec, input, labels, body_digest: _ } = admitted;
+    let input_bytes = admitted.size_bytes();
+    let Admitted { spec, input, cases, scoring, compile_key, labels, body_digest: _ } = admitted;
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
-    let submitted =
-        Submitted { job, demand: Arc::new(Demand::of(&spec, compiles)), input_bytes: input.size_bytes() as u64 };
+    let (demand, cases_time) = (Arc::new(Demand::of(&spec, compiles)), queue::cases_time(&spec));
+    let submitted = Submitted { job, demand, input_bytes, compile_key, cases_time };
     // Before the job can be found in the store: an unfinished job always has a live state.
-    api.progress.register(job, &spec);
-    let new = NewJob { id: job, spec, input, labels, created: UnixTime::now(), idempotency };
+    api.progress.register(job, &spec, scoring.clone());
+    let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
+    let created = UnixTime::now();
+    let new = NewJob { id: job, spec, input, cases, scoring, compile_key, labels, created, idempotency };
     let admission = api.store.admit(new).await;
     if !matches!(admission, Ok(Admission::New)) {
         api.progress.forget(job);

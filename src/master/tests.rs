@@ -4,7 +4,9 @@
 mod fake_agent;
 
 mod api;
+mod judging;
 mod link;
+mod many;
 mod watching;
 
 use std::net::SocketAddr;
@@ -20,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
-use crate::config::{Config, HEARTBEAT, JoinToken, LEASE, QueueBounds};
+use crate::config::{Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds};
 
 const TOKEN: &str = "a-join-token-for-tests";
 /// Longest that anything may take here; only a failure ever waits so long.
@@ -44,6 +46,9 @@ fn config(dir: &Path) -> Config {
         images_dir: None,
         join_token: JoinToken::parse(TOKEN).unwrap(),
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
+        batch_jobs_max: 10,
+        clients: Connections::new(256, LONG),
+        agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],
         lease: LEASE,
         heartbeat: HEARTBEAT,

@@ -39,7 +39,7 @@
 //! opened by the supervisor: files go in and out as descriptors and bytes.
 //! The supervisor only measures; what the facts come to is decided by the agent.
 
-mod archive;
+pub mod archive;
 mod base;
 mod capture;
 mod cell;
@@ -47,7 +47,7 @@ mod cgroup;
 mod clock;
 mod facts;
 mod filter;
-mod job;
+pub mod job;
 mod link;
 mod locks;
 mod sampled;

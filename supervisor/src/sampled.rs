@@ -2,8 +2,8 @@
 //!
 //! Not exact: what a process did between two looks and then died unseen is lost,
 //! memory that processes share counts for each but under gVisor, and gVisor counts
-//! time in which a process only waits for a core. One cell runs at a time, so every
-//! process but the supervisor is the cell's.
+//! time in which a process only waits for a core. Every process but the supervisor is
+//! the cell's, where one runs at a time; of two, each knows its own by their user.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +14,8 @@ use crate::clock;
 /// What was seen in one look, and the most that was ever seen.
 #[derive(Debug)]
 pub struct Sampler {
+    /// Whose processes count; `None`: all.
+    user: Option<u32>,
     cores: u32,
     threads_max: u64,
     begun_at: Duration,
@@ -48,6 +50,7 @@ impl Sampler {
     /// For a cell that begins now, on as many cores and with so many threads allowed.
     pub fn new(cores: u32, threads_max: u64) -> Self {
         Self {
+            user: None,
             cores,
             threads_max,
             begun_at: clock::now(),
@@ -57,10 +60,16 @@ impl Sampler {
         }
     }
 
+    /// Another cell runs beside it.
+    pub fn look_only_at(&mut self, user: u32) {
+        self.user = Some(user);
+    }
+
     /// Looks at every process.
     pub fn look(&mut self) -> Sample {
-        let seen: BTreeMap<i32, Process> =
-            other_processes().into_iter().filter_map(|pid| Some((pid, read(pid)?))).collect();
+        let counts = |pid: &i32| self.user.is_none_or(|user| user_of(*pid) == Some(user));
+        let counted = other_processes().into_iter().filter(counts);
+        let seen: BTreeMap<i32, Process> = counted.filter_map(|pid| Some((pid, read(pid)?))).collect();
         let cpu = seen.values().map(|process| process.cpu).sum::<Duration>();
         let memory_bytes = match (self.gvisor_base_bytes, gvisor_bytes()) {
             (Some(base), Some(now)) => now.saturating_sub(base),
@@ -89,6 +98,15 @@ impl Sampler {
 pub fn other_processes() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(|pid| *pid != 1).collect()
+}
+
+fn user_of(pid: i32) -> Option<u32> {
+    real_uid(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// Whose the process is, by its `/proc/<pid>/status` (proc(5)).
+fn real_uid(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// Memory that gVisor uses for this sandbox, in bytes; `None` where the kernel is another.
@@ -139,6 +157,12 @@ fn parse_stat(text: &str) -> Option<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_of_a_process_is_found() {
+        assert_eq!(real_uid("Name:\ta\nUid:\t1000\t0\t0\t0\nGid:\t7\t7\t7\t7\n"), Some(1000));
+        assert_eq!(real_uid("Name:\ta\n"), None);
+    }
 
     #[test]
     fn a_process_that_took_the_number_of_another_was_not_there_with_it() {

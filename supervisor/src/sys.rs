@@ -61,22 +61,39 @@ pub fn act_as(uid: u32) -> io::Result<()> {
 }
 
 /// Waits until some child ends: which, and how.
-///
-/// Decoded here, because a real-time signal is none of those that `nix` can name.
 pub fn wait_for_child() -> io::Result<(i32, Exit)> {
+    wait(0)?.ok_or_else(|| io::ErrorKind::Interrupted.into())
+}
+
+/// A child that ended and was not waited for yet.
+pub fn ended_child() -> io::Result<Option<(i32, Exit)>> {
+    wait(libc::WNOHANG)
+}
+
+/// Decoded here, because a real-time signal is none of those that `nix` can name.
+fn wait(options: libc::c_int) -> io::Result<Option<(i32, Exit)>> {
     let mut status = 0;
     // SAFETY: the kernel writes one integer to `status`, which outlives the call.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, 0) };
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, options) };
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
-    // Without options no other change of a child is told.
+    // Without further options no other change of a child is told.
     let exit = if libc::WIFSIGNALED(status) {
         Exit::Signal(libc::WTERMSIG(status))
     } else {
         Exit::Code(libc::WEXITSTATUS(status))
     };
-    Ok((pid, exit))
+    Ok((pid > 0).then_some((pid, exit)))
+}
+
+/// A descriptor that is ready to be read when the process has ended (`pidfd_open(2)`).
+pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes integers only.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0 as libc::c_uint) };
+    let fd = i32::try_from(result).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the descriptor was just opened and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// `struct __user_cap_header_struct` of linux/capability.h.

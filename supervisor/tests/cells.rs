@@ -1,11 +1,15 @@
 //! What a program meets in a cell, and what its end is told as: no engine, no agent.
 
+#[path = "cells/pairs.rs"]
+mod pairs;
 mod support;
+#[path = "cells/trees.rs"]
+mod trees;
 
 use std::path::Path;
 
 use enclos_protocol::outcome::Exit;
-use enclos_protocol::supervisor_link::{MASKED_PATHS, Report, Request, StdinSource, StepRequest, Workspace};
+use enclos_protocol::supervisor_link::{Keep, MASKED_PATHS, Report, Request, StdinSource, StepRequest, Workspace};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{Sandbox, shell};
@@ -17,7 +21,7 @@ fn a_file_limit_bounds_what_a_program_writes_and_not_what_it_was_given() {
     let content = "x".repeat(100_000);
     let mut sandbox = Sandbox::with_job(&[("large", &content)], "");
     let limited = |code: &str| {
-        let mut step = StepRequest { keep_workspace: true, ..shell(code) };
+        let mut step = StepRequest { keep: Keep::Workspace, ..shell(code) };
         step.limits.file_bytes = 1000;
         step
     };

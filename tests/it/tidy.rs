@@ -8,9 +8,10 @@ const FILE_LINES_MAX: usize = 450;
 
 /// Modules of the master from left to right: each names only what stands to its left.
 /// Those of one row do not name each other.
-const ORDER: [&[&str]; 14] = [
-    &["config", "metrics"],
+const ORDER: [&[&str]; 15] = [
+    &["config", "metrics", "testing"],
     &["listen"],
+    &["scoring"],
     &["store"],
     &["progress"],
     &["queue"],
@@ -41,9 +42,11 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = folder.join(entry.file_name());
         let kind = entry.file_type().expect("the kind of a file is known");
         let hidden = entry.file_name().to_string_lossy().starts_with('.') && folder == Path::new("");
-        if kind.is_dir() && !hidden && !SKIPPED.iter().any(|s| entry.file_name() == *s) {
+        // In a linked worktree `.git` is a file, which names its repository.
+        let skipped = SKIPPED.iter().any(|s| entry.file_name() == *s);
+        if kind.is_dir() && !hidden && !skipped {
             files_below(&path, found);
-        } else if kind.is_file() && entry.file_name() != ".git" {
+        } else if kind.is_file() && !skipped {
             found.push(path);
         }
     }

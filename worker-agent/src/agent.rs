@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::cache::CompileCache;
 use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
@@ -127,13 +128,14 @@ pub async fn run(
     let left = sweep::begin(engine.as_ref(), every_tree.as_ref(), &config.name).await.map_err(AgentError::Sweep)?;
     let cgroups = cgroups(&config, &facts, tree)?;
     let _held = cgroups.as_ref().and_then(hold);
-    let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone(), left.first_number());
+    let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone());
+    let probe_number = left.first_number();
     let agent = config.name.clone();
     let mut cleaning = JoinSet::new();
     cleaning.spawn(clean(left, Arc::clone(&engine), every_tree, agent.clone()));
     let begun = async {
         check_pinning(&config, cgroups.as_ref())?;
-        prove(&mut host, config.cells).await.map_err(AgentError::Probe)?;
+        prove(&mut host, config.cells, probe_number).await.map_err(AgentError::Probe)?;
         if host.cells == CellKind::Plain {
             config.reuse = Reuse::Never;
         }
@@ -143,7 +145,8 @@ pub async fn run(
             cells = ?host.cells,
             "the host keeps the sandbox profile's promises"
         );
-        serve(config, catalogue, ImageStoreParts { docker, sources }, Arc::new(host), own, leave).await
+        let begun = Begun { docker, sources, own, first_number: probe_number + 1 };
+        serve(config, catalogue, begun, Arc::new(host), leave).await
     };
     let ended = begun.await;
     cleaning.shutdown().await;
@@ -158,29 +161,33 @@ async fn clean(left: Left, engine: Arc<dyn Engine>, tree: Option<CgroupTree>, ag
     tokio::join!(sweep::reap(engine.as_ref(), tree.as_ref()), left.remove(Arc::clone(&engine), tree.clone(), agent));
 }
 
-struct ImageStoreParts {
+/// What the start found and made, beside the host.
+struct Begun {
     docker: DockerEngine,
     sources: SourceFlags,
+    own: OwnCgroup,
+    /// Number of the pool's first sandbox.
+    first_number: u64,
 }
 
 /// Pool, images and session, until the session has left.
 async fn serve(
     config: Config,
     catalogue: Catalogue,
-    parts: ImageStoreParts,
+    begun: Begun,
     host: Arc<Host>,
-    own: OwnCgroup,
     leave: Leave,
 ) -> Result<(), AgentError> {
+    let Begun { docker, sources, own, first_number } = begun;
     let config = Arc::new(config);
     let catalogue = Arc::new(catalogue);
-    let options = ImageOptions::new(supervisor::SUPERVISOR, parts.sources);
-    let store = ImageStore::new(parts.docker.client(), Arc::clone(&catalogue), options);
+    let options = ImageOptions::new(supervisor::SUPERVISOR, sources);
+    let store = ImageStore::new(docker.client(), Arc::clone(&catalogue), options);
     if let Err(error) = store.survey().await {
         tracing::warn!(error = chain(&error), "images of this engine could not be surveyed");
     }
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
-    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&host, &config, &catalogue));
+    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue, first_number));
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
     let mut stocking = JoinSet::new();
@@ -195,6 +202,7 @@ async fn serve(
         isolation: config.isolation,
         reuse: config.reuse,
         cores: config.pin_cores.clone().map(Cores::new),
+        cache: CompileCache::new(config.compile_cache_bytes),
     });
     let session = Session::new(config, workshop, host.instance, Sampler::new(own));
     let left = session.run(leave).await.map_err(AgentError::Session);
@@ -231,11 +239,10 @@ fn stocked_images(config: &Config, catalogue: &Catalogue) -> Vec<String> {
     images
 }
 
-fn bounds(host: &Host, config: &Config, catalogue: &Catalogue) -> Bounds {
+fn bounds(config: &Config, catalogue: &Catalogue, first_number: u64) -> Bounds {
     let warm = stocked_images(config, catalogue).len() * config.warm as usize;
     Bounds {
-        // The first was the probe's.
-        first_number: host.first_number + 1,
+        first_number,
         // Every slot may have a busy one and one that is closing, beside the stock.
         sandboxes_max: 2 * config.capacity.slots as usize + warm,
         starting_max: STARTING_MAX.max(config.capacity.cpu_millis as usize / 1000),
@@ -321,13 +328,7 @@ fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), Ag
     }
 }
 
-fn host(
-    config: &Config,
-    facts: &EngineFacts,
-    engine: Arc<dyn Engine>,
-    cgroups: Option<CgroupTree>,
-    first_number: u64,
-) -> Host {
+fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: Option<CgroupTree>) -> Host {
     let list = |cores: &BTreeSet<u32>| cores.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     Host {
         engine,
@@ -341,7 +342,6 @@ fn host(
         },
         proof_cpus: config.pin_cores.as_ref().map(list),
         apparmor: facts.apparmor,
-        first_number,
         limits: headroom::of_sandbox(&config.capacity, config.isolation),
         uids: UidRange::of(&config.name, config.isolation),
         lifetime: SANDBOX_AGE_MAX + DEADLINE_SLACK,

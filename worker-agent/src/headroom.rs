@@ -13,7 +13,11 @@ const CELL_MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 const CELL_PIDS_MAX: u32 = 512;
 /// Largest processor share of a single cell.
 const CELL_CPU_MILLIS_MAX: u32 = 1000;
-/// Processor share that a sandbox has beyond its largest cell, so that its supervisor wakes in time.
+/// Cells that a sandbox may run at once: an interactor's beside the program's.
+const CELLS_AT_ONCE: u32 = 2;
+/// Sandboxes that hold a job's files at once: the program's, and its checker's.
+const SANDBOXES_PER_JOB: u64 = 2;
+/// Processor share that a sandbox has beyond its largest cells, so that its supervisor wakes in time.
 const HEADROOM_CPU_MILLIS: u32 = 500;
 /// Sandboxes that a slot may have at once: one that works and others that begin or end.
 const SANDBOXES_PER_SLOT: u32 = 4;
@@ -29,7 +33,7 @@ const GVISOR_HOST_DIVISOR: u32 = 2;
 pub fn of_sandbox(capacity: &Capacity, isolation: Isolation) -> SandboxLimits {
     SandboxLimits {
         memory_bytes: CELL_MEMORY_BYTES_MAX.min(capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
-        cpu_millis: CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
+        cpu_millis: CELLS_AT_ONCE * CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
         pids: tasks(isolation, CELL_PIDS_MAX.min(capacity.pids) + SANDBOX_HEADROOM_PIDS),
     }
 }
@@ -41,7 +45,7 @@ pub fn of_tree(capacity: &Capacity, isolation: Isolation, host_pids: u32) -> Tre
     let pids = tasks(isolation, capacity.pids.saturating_add(supervisors));
     TreeLimits {
         cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
-        memory_bytes: capacity.memory_bytes + SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots),
+        memory_bytes: capacity.memory_bytes + SANDBOXES_PER_JOB * SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots),
         pids: if isolation == Isolation::Gvisor { pids.min(host_pids / GVISOR_HOST_DIVISOR) } else { pids },
     }
 }

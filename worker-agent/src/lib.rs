@@ -12,6 +12,7 @@
 
 pub mod agent;
 pub mod attempt;
+pub mod cache;
 pub mod cgroup;
 pub mod config;
 pub mod cores;
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod headroom;
 pub mod images;
 pub mod images_source;
+pub mod judge;
 pub mod load;
 pub mod machine;
 pub mod pool;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::cache::CompileCache;
 use crate::config::JoinToken;
 use crate::engine::SandboxLimits;
 use crate::engine::fake::FakeEngine;
@@ -49,7 +50,6 @@ pub fn host(engine: &Arc<FakeEngine>) -> Arc<Host> {
         cells: CellKind::Namespaced,
         proof_cpus: None,
         apparmor: false,
-        first_number: 0,
         limits: SandboxLimits { memory_bytes: 1 << 30, cpu_millis: 1500, pids: 520 },
         lifetime: Duration::from_secs(3600),
     })
@@ -111,6 +111,7 @@ pub fn workshop(pool: Pool, images: Arc<FakeImages>) -> Workshop {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         cores: None,
+        cache: CompileCache::new(1 << 20),
     }
 }
 
@@ -139,7 +140,10 @@ pub fn job(language: &str) -> (JobSpec, JobInput) {
         merge_stderr: false,
         reuse: Reuse::Tenant,
         isolation: Isolation::Runc,
+        cases: None,
+        keep_files: Vec::new(),
+        no_cache: false,
     };
     let file = JobFile { path: entry, content: ByteBuf::from(b"source".to_vec()) };
-    (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()) })
+    (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()), companion: Vec::new() })
 }

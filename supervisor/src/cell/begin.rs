@@ -9,21 +9,21 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Pid, pipe2};
 
-use super::{CellError, Surroundings, call};
+use super::{CellError, call};
 use crate::sys;
 
 /// Who the supervisor is in its container.
 pub const SUPERVISOR_UID: u32 = 0;
 
 /// A pipe whose reading end does not block. A program that opens /dev/stdout opens it anew, as
-/// another user: to write, and no more.
-pub fn pipe(surroundings: &Surroundings) -> io::Result<(File, OwnedFd)> {
+/// `user`: to write, and no more.
+pub fn pipe(user: u32) -> io::Result<(File, OwnedFd)> {
     let (mut ours, mut theirs) = pipe2(OFlag::O_CLOEXEC)?;
     match fchmod(&theirs, Mode::from_bits_truncate(0o222)) {
         Ok(()) => {}
         // gVisor lets nobody change a pipe. Its own user may then read what it wrote, too.
         Err(nix::Error::EPERM) => {
-            sys::act_as(surroundings.host_uid)?;
+            sys::act_as(user)?;
             let made = pipe2(OFlag::O_CLOEXEC);
             sys::act_as(SUPERVISOR_UID)?;
             (ours, theirs) = made?;
@@ -34,16 +34,23 @@ pub fn pipe(surroundings: &Surroundings) -> io::Result<(File, OwnedFd)> {
     Ok((ours.into(), theirs))
 }
 
+/// A pipe between two programs, whose ends both may open anew.
+pub fn pipe_between() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    fchmod(&writer, Mode::from_bits_truncate(0o666))?;
+    Ok((reader, writer))
+}
+
 /// Forks the first process, for a namespaced cell into new namespaces, and then acts as their owner.
 ///
 /// The kernel counts what a user namespace uses (inotify instances, pending signals, bytes of
 /// message queues, namespaces) for the user that made it, too. Made by uid 0, all cells of a host
 /// would share one allowance with each other and with the host's root.
-pub fn begin_process(surroundings: &Surroundings) -> Result<sys::Fork, CellError> {
-    match surroundings.kind {
+pub fn begin_process(kind: CellKind, owner: u32) -> Result<sys::Fork, CellError> {
+    match kind {
         CellKind::Plain => sys::fork(0).map_err(call("make a process")),
         CellKind::Namespaced => {
-            sys::act_as(surroundings.host_uid).map_err(call("act as the owner of a cell"))?;
+            sys::act_as(owner).map_err(call("act as the owner of a cell"))?;
             sys::fork(sys::CELL_NAMESPACES).map_err(|error| {
                 let _ = sys::act_as(SUPERVISOR_UID);
                 CellError::Namespaces("make a process in new namespaces", error)

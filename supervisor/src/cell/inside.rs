@@ -12,9 +12,11 @@ use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
+use enclos_protocol::glob::{KEEP_FILES_BYTES_MAX, KEEP_FILES_MAX};
+use enclos_protocol::job::JobPath;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Exit;
-use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, PROGRAM_UID, StepRequest};
+use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, Keep, PROGRAM_UID, StepRequest};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigprocmask};
@@ -22,6 +24,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid};
 
 use super::control::{Control, FromCell, ToCell};
+use super::held::Held;
 use super::mounts::{self, Mask};
 use crate::archive::{self, ArchiveError};
 use crate::{clock, filter, sys};
@@ -47,14 +50,24 @@ pub struct Inside<'a> {
     pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+    /// Standard input and output are another program's.
+    pub paired: bool,
     /// Of the cell's cgroup; writing `0` joins it.
     pub members: &'a [File],
-    /// Archive of the files that the program finds.
-    pub files: Option<File>,
+    /// Archives of the files that the program finds.
+    pub files: Vec<File>,
     /// Where an archive of what it leaves goes.
     pub keep: Option<File>,
     /// End well instead of executing the program: the sandbox is being proven.
     pub rehearsal: bool,
+}
+
+impl Inside<'_> {
+    /// Lets go all but what is held of a pair.
+    fn into_held(self) -> Held {
+        let Self { stdin, stdout, paired, .. } = self;
+        Held::new(if paired { vec![stdin, stdout] } else { Vec::new() })
+    }
 }
 
 /// The first process of the cell; its end is the end of every process in it.
@@ -81,25 +94,28 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
         sys::raise_loopback().map_err(says("cannot raise the loopback interface"))?;
         sys::drop_bounding_set().map_err(says("cannot drop the bounding set"))?;
     }
-    let keep = inside.keep.take();
+    let keep = inside.keep.take().map(|into| (into, inside.request.keep.clone()));
     let control = inside.control.clone();
+    let (kind, host_uid, paired) = (inside.kind, inside.host_uid, inside.paired);
     match sys::fork(0).map_err(says("cannot fork"))? {
         sys::Fork::Child => second_process(inside, &proc_dir),
         sys::Fork::Parent { child } => {
             // Ends of pipes that stay open here would hide their end from the supervisor.
-            drop((inside, proc_dir));
-            let exit = wait_for(child).map_err(says("cannot wait"))?;
+            let mut held = inside.into_held();
+            drop(proc_dir);
+            let exit = if paired { held.wait_for(child) } else { wait_for(child) }.map_err(says("cannot wait"))?;
             let at = clock::now();
+            drop(held);
             end_all_others();
             let _ = control.send(&FromCell::Ended { exit, at });
-            if let (Some(keep), Exit::Code(0)) = (keep, exit) {
-                let kept = match keep_files(&keep) {
-                    Ok(()) => FromCell::Kept,
-                    Err(error) => FromCell::NotKept(format!("the files that it left: {error}")),
-                };
-                control.send(&kept).map_err(says("the supervisor is gone"))?;
-            }
-            Ok(())
+            let Some((into, what)) = keep else { return Ok(()) };
+            let kept = match kind {
+                CellKind::Plain => keep_as(host_uid, &into, &what, exit),
+                CellKind::Namespaced => keep_files(&into, &what, exit),
+            };
+            control
+                .send(&kept.map_or_else(FromCell::NotKept, |()| FromCell::Kept))
+                .map_err(says("the supervisor is gone"))
         }
     }
 }
@@ -125,10 +141,47 @@ pub fn end_all_others() {
     }
 }
 
-fn keep_files(keep: &File) -> Result<(), ArchiveError> {
+/// Keeps files as the user who made them: in a plain cell this process is another user, who may not
+/// read them. No process of that user is left that could meet the one which does it.
+fn keep_as(uid: u32, into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
+    let (mut words, answer) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
+    match sys::fork(0).map_err(|e| format!("cannot fork: {e}"))? {
+        sys::Fork::Child => {
+            let kept = become_user(uid).map_err(|e| format!("cannot become the program's user: {e}"));
+            if let Err(message) = kept.and_then(|()| keep_files(into, what, exit)) {
+                let _ = (&answer).write_all(message.as_bytes());
+            }
+            sys::exit_now(0)
+        }
+        sys::Fork::Parent { child } => {
+            drop(answer);
+            let mut message = String::new();
+            let read = words.read_to_string(&mut message);
+            wait_for(child).map_err(|e| format!("cannot wait: {e}"))?;
+            read.map_err(|e| format!("cannot hear what was kept: {e}"))?;
+            if message.is_empty() { Ok(()) } else { Err(message) }
+        }
+    }
+}
+
+fn keep_files(into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(io::Error::from)?;
-    archive::Writer::new(keep, KEPT_BYTES_MAX).add_tree(directory)
+    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
+    let failed = |error: ArchiveError| format!("the files that it left: {error}");
+    match what {
+        Keep::Workspace if exit == Exit::Code(0) => {
+            archive::Writer::new(into, KEPT_BYTES_MAX).add_tree(directory).map_err(failed)
+        }
+        Keep::Files(globs) => {
+            let mut writer = archive::Writer::new(into, KEEP_FILES_BYTES_MAX);
+            if writer.add_matching(directory, globs, KEEP_FILES_MAX).map_err(failed)? {
+                Ok(())
+            } else {
+                Err(format!("more than {KEEP_FILES_MAX} files, or {KEEP_FILES_BYTES_MAX} bytes, were to be kept"))
+            }
+        }
+        Keep::Workspace | Keep::Nothing => Ok(()),
+    }
 }
 
 fn second_process(inside: Inside<'_>, proc_dir: &OwnedFd) -> ! {
@@ -174,7 +227,7 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
     })
     .map_err(errno("cannot become the program's user"))?;
     umask(Mode::from_bits_truncate(0o022));
-    lay_out_files(inside.files.as_ref())?;
+    lay_out_files(&inside.files, &inside.request.directories)?;
     // Only now: it bounds what the program writes, not what it was given.
     limit(Resource::RLIMIT_FSIZE, inside.request.limits.file_bytes).map_err(errno("cannot limit the size of files"))?;
     dup2_stdin(&inside.stdin).map_err(errno("cannot set standard input"))?;
@@ -231,16 +284,19 @@ fn become_user(id: u32) -> nix::Result<()> {
     setresuid(user, user, user)
 }
 
-fn lay_out_files(files: Option<&File>) -> Result<(), StartError> {
+fn lay_out_files(archives: &[File], directories: &[JobPath]) -> Result<(), StartError> {
     nix::unistd::chdir(JOB_DIR).map_err(|e| format!("cannot enter {JOB_DIR}: {e}"))?;
-    let Some(files) = files else { return Ok(()) };
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
-    let mut reader = io::BufReader::with_capacity(64 * 1024, FromStart { file: files, at: 0 });
-    archive::extract(&mut reader, directory.as_fd()).map_err(|e| match e {
+    let root = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
+    let failed = |error: ArchiveError| match error {
         e if e.is_out_of_space() => StartError::OutOfSpace,
         e => StartError::Other(format!("cannot lay out the files: {e}")),
-    })
+    };
+    for file in archives {
+        let mut reader = io::BufReader::with_capacity(64 * 1024, FromStart { file, at: 0 });
+        archive::extract(&mut reader, root.as_fd()).map_err(failed)?;
+    }
+    directories.iter().try_for_each(|path| archive::make_directory(root.as_fd(), path)).map_err(failed)
 }
 
 /// Reads a file from its start, whatever the shared offset of its descriptor is.

@@ -10,6 +10,8 @@
 
 mod begin;
 pub mod control;
+mod finish;
+mod held;
 pub mod inside;
 pub mod mounts;
 pub mod plain;
@@ -17,19 +19,20 @@ mod watch;
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use enclos_protocol::job::Stream;
 use enclos_protocol::limits::StepLimits;
-use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
+use enclos_protocol::outcome::{Exit, Stop};
 use enclos_protocol::supervisor_link::{CellKind, StepRequest};
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, close};
 
+pub use self::begin::pipe_between;
 use self::begin::{begin_process, map_user, pipe};
 use self::control::{Control, FromCell, ToCell};
+pub use self::finish::Finished;
 use self::inside::Inside;
 use self::mounts::Mask;
 use self::watch::{InUse, Reading, Verdict};
@@ -73,8 +76,10 @@ fn call(what: &'static str) -> impl FnOnce(io::Error) -> CellError {
 /// What is the same for every cell of a sandbox.
 pub struct Surroundings {
     pub kind: CellKind,
-    /// Who the program is outside of the cell, and who owns the cell's namespaces.
+    /// Who programs are outside of their cells.
     pub host_uid: u32,
+    /// Who interactors are.
+    pub judge_uid: u32,
     pub masks: Vec<Mask>,
     /// Processors that can run at once.
     pub cores: u32,
@@ -83,8 +88,14 @@ pub struct Surroundings {
 /// What one cell begins with.
 pub struct Beginning<'a> {
     pub request: &'a StepRequest,
+    /// Who the program is outside of the cell, and who owns the cell's namespaces.
+    pub uid: u32,
     pub stdin: OwnedFd,
-    pub files: Option<File>,
+    /// Where standard output goes, of one of a pair; of others it is captured.
+    pub stdout: Option<OwnedFd>,
+    /// Descriptors of the other of the pair, which this cell must not hold.
+    pub foreign: &'a [OwnedFd],
+    pub files: Vec<File>,
     pub keep: Option<File>,
     pub group: Option<CellGroup>,
     pub rehearsal: bool,
@@ -98,12 +109,16 @@ enum Meter {
 
 /// A step that runs.
 pub struct Cell {
+    init: Pid,
+    /// Another cell runs beside it; its program starts when both are ready.
+    paired: bool,
+    is_ready: bool,
     control: Control,
     control_open: bool,
     stdout: Option<File>,
     stderr: Option<File>,
-    pub stdout_capture: Capture,
-    pub stderr_capture: Capture,
+    stdout_capture: Capture,
+    stderr_capture: Capture,
     limits: StepLimits,
     cores: u32,
     meter: Meter,
@@ -126,24 +141,36 @@ impl Cell {
         let request = beginning.request;
         let keeps = beginning.keep.is_some();
         let (ours, theirs) = Control::pair().map_err(call("make a control socket"))?;
-        let (stdout, stdout_end) = pipe(surroundings).map_err(call("make a pipe"))?;
+        let paired = beginning.stdout.is_some();
+        let (stdout, stdout_end) = match beginning.stdout {
+            Some(end) => (None, end),
+            None => {
+                let (ours, theirs) = pipe(beginning.uid).map_err(call("make a pipe"))?;
+                (Some(ours), theirs)
+            }
+        };
         let (stderr, stderr_end) = if request.merge_stderr {
             (None, stdout_end.try_clone().map_err(call("share a pipe"))?)
         } else {
-            pipe(surroundings).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
+            pipe(beginning.uid).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
         };
-        let init = match begin_process(surroundings)? {
+        let init = match begin_process(surroundings.kind, beginning.uid)? {
             sys::Fork::Child => {
                 drop(ours);
+                for fd in beginning.foreign {
+                    // Open since before the fork, so this cannot fail.
+                    let _ = close(fd.as_raw_fd());
+                }
                 inside::first_process(Inside {
                     kind: surroundings.kind,
-                    host_uid: surroundings.host_uid,
+                    host_uid: beginning.uid,
                     request,
                     masks: &surroundings.masks,
                     control: theirs,
                     stdin: beginning.stdin,
                     stdout: stdout_end,
                     stderr: stderr_end,
+                    paired,
                     members: beginning.group.as_ref().map_or(&[], |g| &g.members),
                     files: beginning.files,
                     keep: beginning.keep,
@@ -152,13 +179,23 @@ impl Cell {
             }
             sys::Fork::Parent { child } => Pid::from_raw(child),
         };
-        let sampler = Sampler::new(surroundings.cores, u64::from(request.limits.pids) + OWN_THREADS);
+        let mut sampler = Sampler::new(surroundings.cores, u64::from(request.limits.pids) + OWN_THREADS);
+        if paired {
+            sampler.look_only_at(beginning.uid);
+        }
         let cell = Self {
+            init,
+            paired,
+            is_ready: false,
             control: ours,
             control_open: true,
-            stdout: Some(stdout),
+            stdout,
             stderr,
-            stdout_capture: Capture::new(&request.limits, request.on_output_limit),
+            stdout_capture: if request.whole_stdout {
+                Capture::whole(&request.limits, request.on_output_limit)
+            } else {
+                Capture::new(&request.limits, request.on_output_limit)
+            },
             stderr_capture: Capture::new(&request.limits, request.on_output_limit),
             limits: request.limits,
             cores: surroundings.cores,
@@ -174,8 +211,8 @@ impl Cell {
             buffer: vec![0; READ_BYTES],
         };
         if surroundings.kind == CellKind::Namespaced {
-            let mapped = map_user(init, surroundings.host_uid)
-                .map_err(|error| CellError::Namespaces("map the program's user", error));
+            let mapped =
+                map_user(init, beginning.uid).map_err(|error| CellError::Namespaces("map the program's user", error));
             let back = sys::act_as(begin::SUPERVISOR_UID).map_err(call("act as itself again"));
             mapped.and(back)?;
         }
@@ -183,13 +220,18 @@ impl Cell {
         Ok(cell)
     }
 
-    /// What to wait on: control and both streams, those that are still open.
+    /// What to wait on: control and both streams, those that are still open and have room.
     pub fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 3] {
         [
             self.control_open.then(|| self.control.fd()),
-            self.stdout.as_ref().map(File::as_fd),
+            self.stdout.as_ref().filter(|_| self.stdout_capture.has_room()).map(File::as_fd),
             self.stderr.as_ref().map(File::as_fd),
         ]
+    }
+
+    /// Both streams.
+    pub fn captures(&mut self) -> [(Stream, &mut Capture); 2] {
+        [(Stream::Stdout, &mut self.stdout_capture), (Stream::Stderr, &mut self.stderr_capture)]
     }
 
     /// Whether every process is gone, or about to be without our help.
@@ -201,12 +243,12 @@ impl Cell {
     pub fn take_message(&mut self) -> Result<(), CellError> {
         match self.control.next().map_err(call("hear the cell"))? {
             None => self.control_open = false,
-            Some(FromCell::Ready) if self.stop.is_none() => {
-                let used = self.cpu_time()?;
-                self.started = Some((clock::now(), used));
-                self.control.tell(ToCell::Go).map_err(call("speak to the cell"))?;
+            Some(FromCell::Ready) => {
+                self.is_ready = true;
+                if !self.paired {
+                    self.go()?;
+                }
             }
-            Some(FromCell::Ready) => {}
             Some(FromCell::Failed(message)) => self.start_error = Some(message),
             Some(FromCell::OutOfSpace) => self.stop = self.stop.or(Some((Stop::MemoryLimit, clock::now()))),
             Some(FromCell::Ended { exit, at }) => self.ended = Some((exit, at)),
@@ -215,6 +257,26 @@ impl Cell {
                 self.keeps = false;
                 self.keep_error = Some(message);
             }
+        }
+        Ok(())
+    }
+
+    /// Whether its program could start, and has not.
+    pub fn is_waiting(&self) -> bool {
+        self.is_ready && self.started.is_none() && self.stop.is_none()
+    }
+
+    /// Whether its program will never start.
+    pub fn has_failed(&self) -> bool {
+        self.started.is_none() && (self.stop.is_some() || self.start_error.is_some())
+    }
+
+    /// Starts the program of a cell that is ready, and its clock.
+    pub fn go(&mut self) -> Result<(), CellError> {
+        if self.is_waiting() {
+            let used = self.cpu_time()?;
+            self.started = Some((clock::now(), used));
+            self.control.tell(ToCell::Go).map_err(call("speak to the cell"))?;
         }
         Ok(())
     }
@@ -289,7 +351,11 @@ impl Cell {
         if self.ended.is_none() && self.stop.is_none() {
             self.stop = Some((stop, clock::now()));
         }
-        kill_everything();
+        if self.paired {
+            let _ = kill(self.init, Signal::SIGKILL);
+        } else {
+            kill_everything();
+        }
     }
 
     fn cpu_time(&mut self) -> Result<Duration, CellError> {
@@ -298,88 +364,6 @@ impl Cell {
             Meter::Sampled(sampler) => sampler.look().cpu,
         })
     }
-
-    /// Reaps what is left, takes the rest of the output, and measures.
-    pub fn finish(mut self) -> Result<Finished, CellError> {
-        inside::end_all_others();
-        let gone_at = clock::now();
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            self.take_rest(stream)?;
-        }
-        let cpu = self.cpu_time()?;
-        let (started_at, used_before) = self.started.unwrap_or((gone_at, cpu));
-        let ended_at = self.ended.map_or(gone_at, |(_, at)| at);
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let (accounting, memory_peak_bytes, oom_kills, pids_refused) = match &mut self.meter {
-            Meter::Cgroup(group) => {
-                (Accounting::Cgroup, group.memory_peak_bytes(), group.oom_kills(), group.pids_refused())
-            }
-            Meter::Sampled(sampler) => (Accounting::Sampled, sampler.memory_peak_bytes(), 0, 0),
-        };
-        if oom_kills == 0 && self.was_killed() {
-            return Err(CellError::Killed);
-        }
-        let facts = StepFacts {
-            exit: self.ended.map(|(exit, _)| exit),
-            stop: self.stop.map(|(stop, _)| stop),
-            cpu_us: micros(cpu.saturating_sub(used_before)),
-            wall_us: micros(ended_at.saturating_sub(started_at)),
-            memory_peak_bytes,
-            oom_kills,
-            pids_refused,
-            stdout_bytes: self.stdout_capture.produced_bytes(),
-            stderr_bytes: self.stderr_capture.produced_bytes(),
-            kill_us: self.stop.map(|(_, at)| micros(gone_at.saturating_sub(at))),
-            accounting,
-            start_error: self.start_error,
-            keep_error: self.keep_error,
-        };
-        if let Meter::Cgroup(group) = self.meter {
-            // The result is whole. One that stays is named at the end of the job as a leftover.
-            let _ = group.remove();
-        }
-        Ok(Finished { facts, stdout: self.stdout_capture, stderr: self.stderr_capture })
-    }
-
-    /// Whether it ended in the middle of what our own processes in it had to do, and not by us. A
-    /// program can end none of them, so it must not be told that this is its doing.
-    fn was_killed(&self) -> bool {
-        let in_the_middle = match self.ended {
-            Some((exit, _)) => self.started.is_none() || (self.keeps && exit == Exit::Code(0)),
-            None => true,
-        };
-        in_the_middle && self.stop.is_none() && self.start_error.is_none()
-    }
-
-    /// Takes what the pipe still holds: every writer is dead, so then it ends.
-    ///
-    /// Bounded, because a descriptor that a process had sent to itself closes only when the kernel
-    /// collects such sockets.
-    fn take_rest(&mut self, stream: Stream) -> Result<(), CellError> {
-        /// For the kernel to close what dead processes held.
-        const REST_MAX: Duration = Duration::from_millis(100);
-        let deadline = clock::now() + REST_MAX;
-        loop {
-            let pipe = match stream {
-                Stream::Stdout => &self.stdout,
-                Stream::Stderr => &self.stderr,
-            };
-            let Some(file) = pipe else { return Ok(()) };
-            let left = deadline.saturating_sub(clock::now());
-            match clock::poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], left) {
-                Ok(0) => return Ok(()),
-                Ok(_) | Err(nix::Error::EINTR) => self.take_output(stream)?,
-                Err(errno) => return Err(CellError::Call("wait for a stream", errno.into())),
-            }
-        }
-    }
-}
-
-/// A step that is over.
-pub struct Finished {
-    pub facts: StepFacts,
-    pub stdout: Capture,
-    pub stderr: Capture,
 }
 
 /// SIGKILL for every process of the container but this one, which is its first.

@@ -10,7 +10,8 @@ use enclos_protocol::job::{JobPath, Stream};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::StepFacts;
 use enclos_protocol::supervisor_link::{
-    CellKind, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Workspace,
+    CellKind, Keep, PairFacts, PairRequest, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree,
+    Workspace,
 };
 use serde_bytes::ByteBuf;
 
@@ -19,6 +20,8 @@ const SYSTEM: &str = include_str!("system.sh");
 
 /// Who programs are outside of their cells; nobody else is.
 const PROGRAM_HOST_UID: u32 = 1_999_000_000;
+/// Who interactors are.
+const JUDGE_HOST_UID: u32 = 1_999_000_001;
 
 /// A sandbox.
 pub struct Sandbox {
@@ -57,7 +60,10 @@ pub fn shell(code: &str) -> StepRequest {
         merge_stderr: false,
         stdin: StdinSource::Empty,
         workspace: Workspace::Inputs,
-        keep_workspace: false,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Nothing,
+        whole_stdout: false,
     }
 }
 
@@ -80,6 +86,7 @@ impl Sandbox {
         sandbox.ask(&Request::Setup(Setup {
             version: SUPERVISOR_VERSION,
             host_uid: PROGRAM_HOST_UID,
+            judge_uid: JUDGE_HOST_UID,
             cells: CellKind::Namespaced,
             cgroup: None,
             cpus: None,
@@ -118,6 +125,52 @@ impl Sandbox {
             let count = self.output.read(&mut buffer).expect("the supervisor can be heard");
             assert!(count > 0, "the supervisor ended");
             self.decoder.feed(&buffer[..count]);
+        }
+    }
+
+    /// Runs a program and an interactor to their ends; gives what the program wrote to standard error, too.
+    pub fn run_pair(&mut self, program: StepRequest, judge: StepRequest) -> (PairFacts, String) {
+        self.ask(&Request::RunPair(Box::new(PairRequest { program, judge })));
+        let mut stderr = Vec::new();
+        loop {
+            match self.report() {
+                Report::Output { stream: Stream::Stderr, bytes } => stderr.extend_from_slice(&bytes),
+                Report::PairDone(facts) => return (*facts, String::from_utf8(stderr).expect("it is text")),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// A tree as the agent gets it.
+    pub fn take_tree(&mut self, tree: Tree, bytes_max: u64) -> Option<Vec<u8>> {
+        self.ask(&Request::TakeTree { tree, bytes_max });
+        let mut archive = Vec::new();
+        loop {
+            match self.report() {
+                Report::Tree(bytes) => archive.extend_from_slice(&bytes),
+                Report::TreeDone { whole } => return whole.then_some(archive),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Brings a file for the next step.
+    pub fn put_extra(&mut self, path: &str, content: &str) {
+        self.ask(&Request::PutExtra { path: JobPath::try_from(path.to_owned()).expect("a path") });
+        self.bring(content);
+    }
+
+    /// Brings standard input anew.
+    pub fn put_stdin(&mut self, content: &str) {
+        self.ask(&Request::PutStdin);
+        self.bring(content);
+    }
+
+    /// Brings a tree.
+    pub fn put_tree(&mut self, tree: Tree, archive: &[u8]) {
+        self.ask(&Request::PutTree(tree));
+        for chunk in archive.chunks(CHUNK_BYTES_MAX) {
+            self.ask(&Request::Data(ByteBuf::from(chunk)));
         }
     }
 

@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
-use enclos_protocol::frame::{self, Decoder};
+use enclos_protocol::frame::{self, CHUNK_BYTES_MAX, Decoder};
 use enclos_protocol::job::Stream;
 use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
-use enclos_protocol::supervisor_link::{CellKind, Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest};
+use enclos_protocol::supervisor_link::{
+    CellKind, Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest, Tree,
+};
 use futures::StreamExt;
 use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -55,6 +57,8 @@ struct Script {
     failing: VecDeque<Failing>,
     steps: VecDeque<OnStep>,
     leftovers: VecDeque<Vec<String>>,
+    /// What sandboxes give as a tree.
+    trees: Vec<(Tree, &'static [u8])>,
     facts: Option<SandboxFacts>,
     /// Namespaced cells cannot be made.
     without_namespaces: bool,
@@ -106,6 +110,10 @@ impl FakeEngine {
 
     pub fn leave(&self, leftovers: &[&str]) {
         locked(&self.script).leftovers.push_back(leftovers.iter().map(|l| (*l).to_owned()).collect());
+    }
+
+    pub fn give(&self, tree: Tree, archive: &'static [u8]) {
+        locked(&self.script).trees.push((tree, archive));
     }
 
     pub fn find(&self, facts: SandboxFacts) {
@@ -299,6 +307,14 @@ impl FakeSupervisor {
                     }
                 }
                 Request::RunStep(step) => self.run(*step).await?,
+                Request::RunPair(_) => return None,
+                Request::TakeTree { tree, .. } => {
+                    let given = locked(&self.script).trees.iter().find(|(which, _)| *which == tree).copied();
+                    if let Some((_, archive)) = given {
+                        self.send(Report::Tree(ByteBuf::from(archive))).await?;
+                    }
+                    self.send(Report::TreeDone { whole: true }).await?;
+                }
                 Request::EndJob => {
                     let leftovers = locked(&self.script).leftovers.pop_front().unwrap_or_default();
                     self.send(Report::JobEnded { leftovers }).await?;
@@ -306,6 +322,8 @@ impl FakeSupervisor {
                 Request::BeginJob { .. }
                 | Request::PutFile { .. }
                 | Request::PutStdin
+                | Request::PutTree(_)
+                | Request::PutExtra { .. }
                 | Request::Data(_)
                 | Request::CancelStep => {}
             }
@@ -318,7 +336,9 @@ impl FakeSupervisor {
         let on_step = locked(&self.script).steps.pop_front().unwrap_or(OnStep::Print("hello", 0));
         match on_step {
             OnStep::Print(text, code) => {
-                self.output(text.as_bytes().to_vec()).await?;
+                for piece in text.as_bytes().chunks(CHUNK_BYTES_MAX) {
+                    self.output(piece.to_vec()).await?;
+                }
                 self.done(Some(Exit::Code(code)), None).await
             }
             OnStep::Hang => {

@@ -44,6 +44,7 @@ impl Session {
             draining: self.draining,
             unclean_jobs: view.unclean_jobs,
             sandboxes_closed: view.closed,
+            compiled: self.workshop.cache.hints(),
         }
     }
 }

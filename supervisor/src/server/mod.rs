@@ -1,22 +1,25 @@
 //! The supervisor's one loop: requests in, cells run, reports out.
 
+mod steps;
+
+use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
-use enclos_protocol::job::{JobPath, Stream};
+use enclos_protocol::job::JobPath;
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
-use enclos_protocol::outcome::{Exit, Stop};
+use enclos_protocol::outcome::Exit;
 use enclos_protocol::supervisor_link::{
-    CellKind, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Workspace,
+    CellKind, Keep, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree, Workspace,
 };
 use nix::poll::{PollFd, PollFlags};
 use serde_bytes::ByteBuf;
 
 use crate::base::Base;
-use crate::capture::Capture;
-use crate::cell::{Beginning, Cell, CellError, Finished, Surroundings, mounts, plain};
+use crate::cell::{CellError, Surroundings, mounts, plain};
 use crate::cgroup::{CgroupError, Parent};
 use crate::job::{Job, JobError};
 use crate::link::{Link, LinkError};
@@ -122,12 +125,13 @@ impl Server {
             }
             Request::BeginJob { .. } => Err(Fault::Unexpected("a job before setup or inside another")),
             Request::PutFile { path } => Ok(self.job()?.begin_file(&path)?),
-            Request::PutStdin => {
-                self.job()?.begin_stdin();
-                Ok(())
-            }
+            Request::PutStdin => Ok(self.job()?.begin_stdin()?),
+            Request::PutTree(which) => Ok(self.job()?.begin_tree(which)?),
+            Request::PutExtra { path } => Ok(self.job()?.begin_extra(&path)?),
             Request::Data(bytes) => Ok(self.job()?.add(&bytes)?),
             Request::RunStep(step) => self.run_step(&step),
+            Request::RunPair(pair) => self.run_pair(&pair),
+            Request::TakeTree { tree, bytes_max } => self.give_tree(tree, bytes_max),
             // The step ended while the request was on its way.
             Request::CancelStep => Ok(()),
             Request::EndJob => self.end_job(),
@@ -155,6 +159,7 @@ impl Server {
         let surroundings = Surroundings {
             kind: setup.cells,
             host_uid: setup.host_uid,
+            judge_uid: setup.judge_uid,
             masks,
             cores: u32::try_from(online).unwrap_or(1),
         };
@@ -171,7 +176,7 @@ impl Server {
         let mut job = Job::new(cpus)?;
         job.begin_file(&JobPath::try_from(PROOF_FILE.to_owned()).expect("a constant that is a valid path"))?;
         self.job = Some(job);
-        let finished = self.run_cell(&rehearsal_step(), true).map_err(|fault| match fault {
+        let finished = self.run_one(&rehearsal_step(), true).map_err(|fault| match fault {
             Fault::Cell(error @ CellError::Namespaces(..)) => Fault::Rehearsal(error.to_string()),
             other => other,
         })?;
@@ -187,76 +192,22 @@ impl Server {
         }
     }
 
-    fn run_step(&mut self, step: &StepRequest) -> Result<(), Fault> {
-        let Finished { facts, mut stdout, mut stderr } = self.run_cell(step, false)?;
-        loop {
-            self.pump(&mut stdout, &mut stderr)?;
-            if !self.link.has_pending() {
-                break;
+    fn give_tree(&mut self, which: Tree, bytes_max: u64) -> Result<(), Fault> {
+        let tree = self.job()?.tree(which).map(File::try_clone).transpose()?;
+        let size = tree.as_ref().map(File::metadata).transpose()?.map_or(0, |metadata| metadata.len());
+        let whole = size <= bytes_max;
+        let mut at = 0;
+        while let Some(file) = tree.as_ref().filter(|_| whole && at < size) {
+            let mut bytes = vec![0; CHUNK_BYTES_MAX];
+            let count = file.read_at(&mut bytes, at)?;
+            at += count as u64;
+            bytes.truncate(count);
+            self.link.send(&Report::Tree(ByteBuf::from(bytes)))?;
+            while !self.link.has_room() {
+                self.wait_for_link(IDLE)?;
             }
-            self.wait_for_link(IDLE)?;
         }
-        self.link.send(&Report::StepDone(Box::new(facts)))?;
-        Ok(())
-    }
-
-    /// Runs a step to its end; its output goes on its way meanwhile.
-    fn run_cell(&mut self, step: &StepRequest, rehearsal: bool) -> Result<Finished, Fault> {
-        let job = self.job.as_mut().ok_or(Fault::Unexpected("a step without a job"))?;
-        let sandbox = self.sandbox.as_mut().ok_or(Fault::Unexpected("a step before setup"))?;
-        job.seal()?;
-        let plain = sandbox.surroundings.kind == CellKind::Plain;
-        // A plain cell's directory is the sandbox's own: what a step leaves is simply there.
-        let files = if plain && step.workspace == Workspace::Kept { None } else { job.workspace(step.workspace)? };
-        let beginning = Beginning {
-            request: step,
-            stdin: job.open_stdin(step.stdin)?,
-            files,
-            keep: if step.keep_workspace && !plain { Some(job.keep()?) } else { None },
-            group: match &mut sandbox.cgroup {
-                Some(parent) => Some(parent.make_cell(&step.limits, job.cpus.as_deref())?),
-                None => None,
-            },
-            rehearsal,
-        };
-        let mut cell = Cell::spawn(&sandbox.surroundings, beginning)?;
-        while !cell.is_over() {
-            let wait = cell.look()?;
-            self.wait_for_cell(&mut cell, wait)?;
-            while let Some(request) = self.link.next()? {
-                match request {
-                    Request::CancelStep => cell.end(Stop::Cancelled),
-                    _ => return Err(Fault::Unexpected("a request during a step")),
-                }
-            }
-            let (stdout, stderr) = (&mut cell.stdout_capture, &mut cell.stderr_capture);
-            pump(&mut self.link, stdout, stderr)?;
-        }
-        Ok(cell.finish()?)
-    }
-
-    /// Waits for the cell and the link together, and takes what came.
-    fn wait_for_cell(&mut self, cell: &mut Cell, timeout: Duration) -> Result<(), Fault> {
-        let [control, stdout, stderr] = cell.descriptors();
-        let output = self.link.has_pending().then(|| self.link.output());
-        let wanted = [(Some(self.link.input()), PollFlags::POLLIN), (output, PollFlags::POLLOUT)];
-        let streams = [control, stdout, stderr].map(|fd| (fd, PollFlags::POLLIN));
-        let ready = poll_those(wanted.into_iter().chain(streams), timeout)?;
-        if ready[0] && !self.link.read()? {
-            return Err(Fault::AgentGone);
-        }
-        if ready[1] {
-            self.link.flush()?;
-        }
-        if ready[3] {
-            cell.take_output(Stream::Stdout)?;
-        }
-        if ready[4] {
-            cell.take_output(Stream::Stderr)?;
-        }
-        if ready[2] {
-            cell.take_message()?;
-        }
+        self.link.send(&Report::TreeDone { whole })?;
         Ok(())
     }
 
@@ -271,10 +222,6 @@ impl Server {
             self.link.flush()?;
         }
         Ok(())
-    }
-
-    fn pump(&mut self, stdout: &mut Capture, stderr: &mut Capture) -> Result<(), Fault> {
-        pump(&mut self.link, stdout, stderr)
     }
 
     fn end_job(&mut self) -> Result<(), Fault> {
@@ -299,20 +246,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Puts captured output on its way while the link has room.
-fn pump(link: &mut Link, stdout: &mut Capture, stderr: &mut Capture) -> Result<(), Fault> {
-    for (stream, capture) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
-        while link.has_room() {
-            let bytes = capture.drain(CHUNK_BYTES_MAX);
-            if bytes.is_empty() {
-                break;
-            }
-            link.send(&Report::Output { stream, bytes: ByteBuf::from(bytes) })?;
-        }
-    }
-    Ok(())
 }
 
 /// Which of the descriptors are ready, in their order; absent ones never are.
@@ -351,6 +284,9 @@ fn rehearsal_step() -> StepRequest {
         merge_stderr: false,
         stdin: StdinSource::Empty,
         workspace: Workspace::Inputs,
-        keep_workspace: true,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Workspace,
+        whole_stdout: false,
     }
 }
