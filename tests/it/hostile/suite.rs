@@ -103,7 +103,8 @@ async fn attempt(cluster: &Cluster, languages: &Value, program: &Program, settin
             let _infallible = write!(wrong, "\n  LATE: {late}; the job: {}", shortened(&job));
         }
         if job["attempts"] != 1 {
-            let _infallible = write!(wrong, "\n  {} attempts: {}", job["attempts"], shortened(&job));
+            let attempts = &job["attempts"];
+            let _infallible = write!(wrong, "\n  {attempts} attempts: {}\n{}", shortened(&job), cluster.logs());
         }
     }
     (Entry::of(program, &job, after), wrong)
