@@ -6,8 +6,10 @@
 //! from which its outcome is decided.
 
 pub mod agent_link;
+pub mod dependencies;
 pub mod frame;
 pub mod ids;
+pub mod install_link;
 pub mod job;
 pub mod limits;
 pub mod outcome;

@@ -35,6 +35,9 @@
 //! none: the program is another user in the container's own, the first process is a child
 //! subreaper instead of an init, and the files of a compile step stay where they are.
 //!
+//! With the argument `install` it is a builder instead (`install`): one installer, whose packages
+//! become an image for jobs, and no job.
+//!
 //! Nothing that a program writes is ever parsed, and no path in a cell is
 //! opened by the supervisor: files go in and out as descriptors and bytes.
 //! The supervisor only measures; what the facts come to is decided by the agent.
@@ -47,6 +50,7 @@ mod cgroup;
 mod clock;
 mod facts;
 mod filter;
+pub mod install;
 mod job;
 mod link;
 mod sampled;
@@ -62,4 +66,13 @@ pub use server::Fault;
 pub fn serve() -> std::io::Result<Fault> {
     sys::set_not_dumpable()?;
     Ok(server::Server::new(link::Link::open()?).run())
+}
+
+/// Serves the agent as a builder: runs one installer, sends what it left.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_install() -> std::io::Result<install::Fault> {
+    sys::set_not_dumpable()?;
+    Ok(install::Builder::new(link::Link::open()?).run())
 }

@@ -316,7 +316,7 @@ fn pump(link: &mut Link, stdout: &mut Capture, stderr: &mut Capture) -> Result<(
 }
 
 /// Which of the descriptors are ready, in their order; absent ones never are.
-fn poll_those<'fd>(
+pub fn poll_those<'fd>(
     wanted: impl IntoIterator<Item = (Option<BorrowedFd<'fd>>, PollFlags)>,
     timeout: Duration,
 ) -> io::Result<Vec<bool>> {
