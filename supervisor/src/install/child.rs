@@ -41,9 +41,7 @@ impl Installer {
                 let _ = writeln!(File::from(stderr_end), "the installer cannot be started: {message}");
                 sys::exit_now(127)
             }
-            sys::Fork::Parent { child } => {
-                Ok(Self { pid: Pid::from_raw(child), streams: Some([stdout, stderr]) })
-            }
+            sys::Fork::Parent { child } => Ok(Self { pid: Pid::from_raw(child), streams: Some([stdout, stderr]) }),
         }
     }
 

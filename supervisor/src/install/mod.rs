@@ -232,16 +232,10 @@ impl Builder {
         Ok(())
     }
 
-    /// Writes out what is pending, for a last message.
+    /// Writes out what is pending, for a last message: as slowly as the agent takes it, who ends this.
     fn drain(&mut self) -> Result<(), Fault> {
-        /// For an agent that takes nothing any more.
-        const LAST_WAIT: Duration = Duration::from_secs(2);
         while self.link.has_pending() {
-            let ready = poll_those([(Some(self.link.output()), PollFlags::POLLOUT)], LAST_WAIT);
-            if !ready.map_err(call("wait"))?[0] {
-                break;
-            }
-            self.link.flush()?;
+            self.wait_for_link()?;
         }
         Ok(())
     }

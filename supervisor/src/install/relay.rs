@@ -9,9 +9,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
-use enclos_protocol::install_link::{
-    CONNECTIONS_MAX, Connection, FromBuilder, PROXY_PORT, ToBuilder, WINDOW_BYTES,
-};
+use enclos_protocol::install_link::{CONNECTIONS_MAX, Connection, FromBuilder, PROXY_PORT, ToBuilder, WINDOW_BYTES};
 use nix::poll::PollFlags;
 use serde_bytes::ByteBuf;
 
@@ -90,8 +88,13 @@ impl Relay {
             }
             let id = self.next;
             self.next = self.next.wrapping_add(1);
-            let open =
-                Open { stream, inward: VecDeque::new(), inward_ended: false, outward_ended: false, credit: WINDOW_BYTES };
+            let open = Open {
+                stream,
+                inward: VecDeque::new(),
+                inward_ended: false,
+                outward_ended: false,
+                credit: WINDOW_BYTES,
+            };
             self.open.insert(id, open);
             messages.push(FromBuilder::Open { connection: id });
         }
@@ -99,7 +102,8 @@ impl Relay {
 
     fn serve_one(&mut self, id: Connection, messages: &mut Vec<FromBuilder>) {
         let Some(open) = self.open.get_mut(&id) else { return };
-        let closed = matches!(open.write(id, messages), Step::Closed) || matches!(open.read(id, messages), Step::Closed);
+        let closed =
+            matches!(open.write(id, messages), Step::Closed) || matches!(open.read(id, messages), Step::Closed);
         if closed {
             messages.push(FromBuilder::End { connection: id, closed: true });
         }
@@ -267,8 +271,7 @@ mod tests {
     fn connections_have_a_number() {
         let mut relay = Relay::on(0).unwrap();
         let address = relay.listener.local_addr().unwrap();
-        let _clients: Vec<TcpStream> =
-            (0..CONNECTIONS_MAX + 2).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let _clients: Vec<TcpStream> = (0..CONNECTIONS_MAX + 2).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(turn(&mut relay).len(), CONNECTIONS_MAX);
         assert!(relay.wanted(true)[0].0.is_none());
     }

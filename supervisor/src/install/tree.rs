@@ -1,8 +1,9 @@
 //! What an installer left, file by file. Regular files alone: no link, device, owner or mode goes along.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -46,15 +47,29 @@ fn at<E: Into<io::Error>>(path: &Path) -> impl FnOnce(E) -> TreeError {
 pub fn send(files_max: u32, send: &mut impl FnMut(&FromBuilder) -> Result<(), Fault>) -> Result<(), Fault> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let root = open(RESULT_DIR, flags, Mode::empty()).map_err(at(Path::new(RESULT_DIR)))?;
-    send_below(root, files_max, send)
+    send_below(&root, files_max, send)
 }
 
+/// Counts first: an engine that was sent half of a tree has worked for nothing.
 fn send_below(
-    root: OwnedFd,
+    root: &OwnedFd,
     files_max: u32,
     send: &mut impl FnMut(&FromBuilder) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut files = 0;
+    let again = || root.try_clone().map_err(at(Path::new(RESULT_DIR)));
+    walk(again()?, &mut |_, _, _| {
+        files += 1;
+        if files > files_max { Err(TreeError::TooMany(files_max).into()) } else { Ok(()) }
+    })?;
+    walk(again()?, &mut |directory, name, path| send_file(directory, name, path, send))
+}
+
+/// What is done with a regular file: its directory, its name there, its whole path.
+type Visit<'a> = dyn FnMut(BorrowedFd<'_>, &CStr, &Path) -> Result<(), Fault> + 'a;
+
+/// Visits every regular file below `root`.
+fn walk(root: OwnedFd, visit: &mut Visit<'_>) -> Result<(), Fault> {
     let mut directories = vec![(PathBuf::new(), root)];
     while let Some((path, fd)) = directories.pop() {
         if path.components().count() > DEPTH_MAX {
@@ -77,13 +92,7 @@ fn send_below(
                     let fd = openat(fd.as_fd(), entry.file_name(), flags, Mode::empty());
                     directories.push((child.clone(), fd.map_err(at(&child))?));
                 }
-                Some(Type::File) => {
-                    files += 1;
-                    if files > files_max {
-                        return Err(TreeError::TooMany(files_max).into());
-                    }
-                    send_file(fd.as_fd(), entry.file_name(), &child, send)?;
-                }
+                Some(Type::File) => visit(fd.as_fd(), entry.file_name(), &child)?,
                 _ => {}
             }
         }
@@ -92,8 +101,8 @@ fn send_below(
 }
 
 fn send_file(
-    directory: impl AsFd,
-    name: &std::ffi::CStr,
+    directory: BorrowedFd<'_>,
+    name: &CStr,
     path: &Path,
     send: &mut impl FnMut(&FromBuilder) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
@@ -125,7 +134,7 @@ mod tests {
 
     fn sent(directory: &Path, files_max: u32) -> Result<Vec<(String, bool, Vec<u8>)>, Fault> {
         let mut files: Vec<(String, bool, Vec<u8>)> = Vec::new();
-        send_below(File::open(directory).unwrap().into(), files_max, &mut |message| {
+        send_below(&File::open(directory).unwrap().into(), files_max, &mut |message| {
             match message {
                 FromBuilder::File { path, executable, .. } => {
                     files.push((String::from_utf8(path.to_vec()).unwrap(), *executable, Vec::new()));
