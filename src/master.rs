@@ -131,7 +131,7 @@ impl Master {
         // The API ends by the caller's word, or when a part that it needs has ended.
         let api_stop = shutdown.child_token();
         let services = Services { catalogue, store: Arc::clone(&store), progress, scheduler, metrics };
-        let api = Api::new(services, config.hosts, api_stop.clone());
+        let api = Api::new(services, config.hosts, config.installs, api_stop.clone());
 
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());

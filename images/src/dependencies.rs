@@ -112,7 +112,9 @@ mod tests {
         Installer {
             name: "python".into(),
             grammar: Grammar::Pep508,
-            command: ["pip", "--index={index}", "--target", "{directory}", "--", "{requirements}"].map(Into::into).into(),
+            command: ["pip", "--index={index}", "--target", "{directory}", "--", "{requirements}"]
+                .map(Into::into)
+                .into(),
             env: BTreeMap::new(),
             index: "https://pypi.example/simple/".into(),
             hosts: vec!["pypi.example".into()],

@@ -41,3 +41,17 @@ pub struct Installed {
     /// How long the job waited for them, in microseconds.
     pub install_us: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{FRAME_BYTES_MAX, encode_body};
+
+    #[test]
+    fn the_largest_installation_leaves_a_report_more_than_half_of_its_frame() {
+        let word = || "é".repeat(PACKAGE_WORD_BYTES_MAX / 2);
+        let packages = (0..PACKAGES_MAX).map(|_| Package { name: word(), version: word() }).collect();
+        let installed = Installed { installer: "i".repeat(32), packages, cached: false, install_us: u64::MAX };
+        assert!(encode_body(&installed).unwrap().len() < FRAME_BYTES_MAX / 2);
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::dependencies::{Installed, Wanted};
 use crate::ids::Binding;
 use crate::limits::{OnOutputLimit, StepLimits};
 use crate::outcome::{Outcome, StepFacts};
@@ -176,6 +177,9 @@ pub struct JobSpec {
     pub reuse: Reuse,
     /// The weakest isolation that the job accepts.
     pub isolation: Isolation,
+    /// Packages that it needs, if any.
+    #[serde(default)]
+    pub dependencies: Option<Wanted>,
 }
 
 /// Which step of a job.
@@ -224,6 +228,9 @@ pub struct JobReport {
     pub isolation: Isolation,
     /// Reuse under which it ran.
     pub reuse: Reuse,
+    /// What became of its dependencies, where it has any and they were looked at.
+    #[serde(default)]
+    pub dependencies: Option<Installed>,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! change what was asked for: a value outside its bounds is refused, not
 //! clamped.
 
+mod dependencies;
 mod environment;
 mod files;
 mod limits;
@@ -76,6 +77,7 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         reuse,
         scope,
         labels,
+        dependencies,
     } = submission;
     let (compile, run, limits) = (compile.unwrap_or_default(), run.unwrap_or_default(), limits.unwrap_or_default());
 
@@ -103,6 +105,7 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         merge_stderr: merge_stderr.unwrap_or(false),
         reuse: reuse.map(Into::into).unwrap_or_default(),
         isolation: isolation.map(Into::into).unwrap_or_default(),
+        dependencies: dependencies::admitted(catalogue, language, dependencies)?,
     };
     Ok(Admitted { spec, input, labels: words::labels(labels)?, body_digest })
 }

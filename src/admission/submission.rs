@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
@@ -73,6 +74,11 @@ pub struct Submission {
     /// Marks of the client's own, to find jobs again.
     #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// Packages to be installed for the program, by installer (`GET /v1/languages` names them): names of its
+    /// index, with extras and versions.
+    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!({ "python": ["numpy==2.*"] }))]
+    pub dependencies: Option<BTreeMap<String, Vec<String>>>,
 }
 
 /// One file: its path, and exactly one of `content` and `content_base64`.
@@ -282,19 +288,21 @@ impl<'de> Deserialize<'de> for CpuShare {
 }
 
 /// A map whose keys are each given once; JSON leaves open what a repeated key means.
-fn optional_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
-    struct Reader;
-    impl<'de> Visitor<'de> for Reader {
-        type Value = BTreeMap<String, String>;
+fn optional_map<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, V>>, D::Error> {
+    struct Reader<V>(PhantomData<V>);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Reader<V> {
+        type Value = BTreeMap<String, V>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of texts")
+            f.write_str("an object")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
             let mut map = BTreeMap::new();
             while let Some(key) = entries.next_key::<String>()? {
-                let value = entries.next_value::<String>()?;
+                let value = entries.next_value::<V>()?;
                 if map.contains_key(&key) {
                     return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
                 }
@@ -303,13 +311,13 @@ fn optional_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BTr
             Ok(map)
         }
     }
-    struct Unique(BTreeMap<String, String>);
-    impl<'de> Deserialize<'de> for Unique {
+    struct Unique<V>(BTreeMap<String, V>);
+    impl<'de, V: Deserialize<'de>> Deserialize<'de> for Unique<V> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Reader).map(Self)
+            deserializer.deserialize_map(Reader(PhantomData)).map(Self)
         }
     }
-    Option::<Unique>::deserialize(deserializer).map(|map| map.map(|unique| unique.0))
+    Option::<Unique<V>>::deserialize(deserializer).map(|map| map.map(|unique| unique.0))
 }
 
 /// The submission that `body` holds.

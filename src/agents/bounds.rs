@@ -7,6 +7,7 @@
 use enclos_protocol::agent_link::{
     Capacity, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
 };
+use enclos_protocol::dependencies::{Installed, PACKAGES_MAX};
 use enclos_protocol::job::{JobReport, StepReport};
 
 use crate::queue::Room;
@@ -44,7 +45,7 @@ pub(super) enum HelloError {
 
 /// The agent as the scheduler sees it.
 pub(super) fn joining(hello: Hello, session: SessionId) -> Result<Joining, HelloError> {
-    let Hello { version, name, instance, build, capacity, isolation, reuse, embedded, holding, load } = hello;
+    let Hello { version, name, instance, build, capacity, isolation, reuse, embedded, installs, holding, load } = hello;
     if version < LINK_VERSION_MIN {
         return Err(HelloError::TooOld);
     }
@@ -52,7 +53,7 @@ pub(super) fn joining(hello: Hello, session: SessionId) -> Result<Joining, Hello
         return Err(HelloError::HoldsTooMuch);
     }
     let build = text(&build, NAME_CHARS_MAX);
-    let offer = Offer { capacity: room(capacity), isolation, reuse, embedded, build };
+    let offer = Offer { capacity: room(capacity), isolation, reuse, embedded, installs, build };
     Ok(Joining { session, name, instance, offer, holding, load: self::load(load) })
 }
 
@@ -78,6 +79,8 @@ pub(super) fn load(load: LoadReport) -> LoadReport {
         draining,
         unclean_jobs,
         sandboxes_closed,
+        derived_images,
+        derived_bytes,
     } = load;
     languages.truncate(LANGUAGES_MAX);
     LoadReport {
@@ -90,6 +93,8 @@ pub(super) fn load(load: LoadReport) -> LoadReport {
         draining,
         unclean_jobs: unclean_jobs.min(COUNT_MAX),
         sandboxes_closed: sandboxes_closed.zip(&sandboxes_closed, |count, _| count.min(COUNT_MAX)),
+        derived_images,
+        derived_bytes: derived_bytes.min(MEMORY_BYTES_MAX),
     }
 }
 
@@ -107,8 +112,20 @@ fn language(offered: OfferedLanguage) -> OfferedLanguage {
 pub(super) fn report(mut report: JobReport) -> JobReport {
     report.message = report.message.map(|message| text(&message, TEXT_CHARS_MAX));
     report.sandbox_us = report.sandbox_us.min(TIME_US_MAX);
+    report.dependencies.iter_mut().for_each(dependencies);
     report.compile.iter_mut().chain(&mut report.run).for_each(step);
     report
+}
+
+fn dependencies(installed: &mut Installed) {
+    let Installed { installer, packages, cached: _, install_us } = installed;
+    *installer = text(installer, NAME_CHARS_MAX);
+    packages.truncate(PACKAGES_MAX);
+    for package in packages {
+        package.name = text(&package.name, NAME_CHARS_MAX);
+        package.version = text(&package.version, NAME_CHARS_MAX);
+    }
+    *install_us = (*install_us).min(TIME_US_MAX);
 }
 
 fn step(step: &mut StepReport) {
@@ -166,6 +183,8 @@ mod tests {
             draining: false,
             unclean_jobs: u64::MAX,
             sandboxes_closed: ClosedSandboxes { lost: u64::MAX, ..ClosedSandboxes::default() },
+            derived_images: 0,
+            derived_bytes: u64::MAX,
         };
         let load = load(wild);
         assert_eq!((load.unclean_jobs, load.sandboxes_closed.lost), (COUNT_MAX, COUNT_MAX));

@@ -39,7 +39,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`CliError`] when there is no answer or a refusal; what the program does is no error.
 pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<ExitCode, CliError> {
-    let submission = compose::submission(args)?;
+    let mut submission = compose::submission(args)?;
+    if !args.dependencies.is_empty() {
+        compose::with_dependencies(&mut submission, args, &client.get("/v1/languages").await?);
+    }
     let job = client.post("/v1/jobs", &submission).await?;
     let id = job["id"].as_str().unwrap_or_default().to_owned();
     let mut watchers = JoinSet::new();
@@ -164,6 +167,9 @@ impl View {
     async fn take(&mut self, event: &Event) -> io::Result<Option<Value>> {
         let data = &event.data;
         match event.kind.as_str() {
+            "state" if data["step"] == "install" => {
+                self.waiting = self.terminal.stderr.then(|| "installing dependencies".to_owned());
+            }
             "state" if data["state"] == "running" => {
                 self.waiting = None;
                 self.spinner.clear();

@@ -2,12 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use enclos_protocol::dependencies::Installed;
 use enclos_protocol::job::{Reuse, Step as WhichStep, StepReport, Stream};
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Accounting, Exit, Outcome, TimeLimit, signal_name};
 
 use super::wire::{
-    Job, JobState, OutcomeName, OutputEvent, QueuePlace, StateEvent, Step, StepName, StreamName, TimeLimitName, Timing,
+    Dependencies, Job, JobState, OutcomeName, OutputEvent, Package, QueuePlace, StateEvent, Step, StepName, StreamName,
+    TimeLimitName, Timing,
 };
 use crate::progress::{Chunk, Phase, Snapshot};
 use crate::scheduler::Place;
@@ -50,7 +52,18 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         attempts: record.attempts,
         isolation: report.map(|r| r.isolation.as_str().to_owned()),
         reuse: report.map(|r| reuse(r.reuse).to_owned()),
+        dependencies: report.and_then(|r| r.dependencies.as_ref()).map(dependencies),
         labels: record.labels.clone(),
+    }
+}
+
+fn dependencies(installed: &Installed) -> Dependencies {
+    let Installed { installer, packages, cached, install_us } = installed;
+    let packages = packages.iter().map(|p| Package { name: p.name.clone(), version: p.version.clone() });
+    Dependencies {
+        installed: [(installer.clone(), packages.collect())].into(),
+        cached: *cached,
+        install_ms: install_us.div_ceil(1000),
     }
 }
 
@@ -131,13 +144,17 @@ fn timing(record: &JobRecord) -> Option<Timing> {
     let report = record.ending.as_ref().and_then(|e| e.report.as_ref());
     let wall = |step: Option<&StepReport>| step.map_or(0, |s| s.facts.wall_us);
     let sandbox = report.map_or(0, |r| r.sandbox_us);
-    let compile = wall(report.and_then(|r| r.compile.as_ref()));
+    let install = report.and_then(|r| r.dependencies.as_ref()).map(|d| d.install_us);
+    // Where dependencies were refused, what stands for a compile step is their installer.
+    let refused = install.is_some() && report.is_some_and(|r| r.run.is_none() && r.sandbox_us == 0);
+    let compile = if refused { 0 } else { wall(report.and_then(|r| r.compile.as_ref())) };
     let run = wall(report.and_then(|r| r.run.as_ref()));
     let attempt = finished.us_since(given);
     let rounded = |us: u64| (us + 500) / 1000;
     Some(Timing {
         queued_ms: rounded(given.us_since(record.created)),
-        dispatch_ms: rounded(attempt.saturating_sub(sandbox + compile + run)),
+        dispatch_ms: rounded(attempt.saturating_sub(install.unwrap_or(0) + sandbox + compile + run)),
+        install_ms: install.map(|us| us.div_ceil(1000)),
         sandbox_ms: rounded(sandbox),
         compile_ms: compile.div_ceil(1000),
         run_ms: run.div_ceil(1000),
@@ -159,7 +176,7 @@ fn time(at: UnixTime) -> String {
 pub fn state_event(snapshot: &Snapshot, place: Option<Place>) -> StateEvent {
     let state = match snapshot.phase {
         Phase::Queued => JobState::Queued,
-        Phase::Given | Phase::Running(_) => JobState::Running,
+        Phase::Given | Phase::Installing | Phase::Running(_) => JobState::Running,
         Phase::Finished => JobState::Finished,
     };
     StateEvent {
@@ -187,6 +204,7 @@ pub fn output_event(chunk: Chunk) -> OutputEvent {
 
 fn running_step(phase: Phase) -> Option<StepName> {
     match phase {
+        Phase::Installing => Some(StepName::Install),
         Phase::Running(step) => Some(step_name(step)),
         Phase::Queued | Phase::Given | Phase::Finished => None,
     }

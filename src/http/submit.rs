@@ -56,6 +56,9 @@ pub(super) async fn submit(
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     let admitted = admit(&api, &body).await?;
+    if admitted.spec.dependencies.is_some() && !api.installs {
+        return Err(error::dependencies_denied());
+    }
     let kept = keep(&api, admitted, key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,

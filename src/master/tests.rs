@@ -4,6 +4,7 @@
 mod fake_agent;
 
 mod api;
+mod dependencies;
 mod link;
 mod watching;
 
@@ -45,6 +46,7 @@ fn config(dir: &Path) -> Config {
         join_token: JoinToken::parse(TOKEN).unwrap(),
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
         hosts: vec!["code.example".to_owned()],
+        installs: true,
         lease: LEASE,
         heartbeat: HEARTBEAT,
     }

@@ -17,6 +17,8 @@ pub enum Phase {
     Queued,
     /// An agent has it and has begun no step.
     Given,
+    /// Its dependencies are being installed.
+    Installing,
     /// A step runs.
     Running(Step),
     /// It ended.
@@ -31,11 +33,19 @@ impl Phase {
             Self::Running(Step::Compile) => 2,
             Self::Running(Step::Run) => 3,
             Self::Finished => 4,
+            Self::Installing => 5,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        let all = [Self::Queued, Self::Given, Self::Running(Step::Compile), Self::Running(Step::Run), Self::Finished];
+        let all = [
+            Self::Queued,
+            Self::Given,
+            Self::Installing,
+            Self::Running(Step::Compile),
+            Self::Running(Step::Run),
+            Self::Finished,
+        ];
         all.into_iter().find(|phase| phase.code() == code)
     }
 }
@@ -91,7 +101,9 @@ mod tests {
     #[test]
     fn a_cursor_survives_its_text() {
         let token = Some(FencingToken { epoch: 3, counter: 0 });
-        for phase in [None, Some(Phase::Queued), Some(Phase::Running(Step::Run)), Some(Phase::Finished)] {
+        for phase in
+            [None, Some(Phase::Queued), Some(Phase::Installing), Some(Phase::Running(Step::Run)), Some(Phase::Finished)]
+        {
             let cursor = Cursor { token, phase, offsets: [1, 0, u64::MAX, 4] };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use enclos_protocol::ids::{AgentName, FencingToken};
-use enclos_protocol::job::Step;
 use tokio::sync::watch;
 
 use super::OutputError;
@@ -95,10 +94,9 @@ impl Live {
         });
     }
 
-    pub(super) fn step(&self, token: FencingToken, agent: &AgentName, step: Step) {
-        let next = Phase::Running(step);
+    pub(super) fn advance(&self, token: FencingToken, agent: &AgentName, next: Phase) {
         self.change(|state| {
-            // Sent again after a reconnect, an earlier step must not turn the phase back.
+            // Sent again after a reconnect, an earlier phase must not turn the phase back.
             let news = state.is_current(token, agent) && state.phase < next;
             if news {
                 state.phase = next;
@@ -270,7 +268,7 @@ fn cut_between_characters(bytes: &[u8], complete: bool) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use enclos_protocol::job::Stream;
+    use enclos_protocol::job::{Step, Stream};
     use proptest::prelude::*;
 
     use super::*;
@@ -329,8 +327,10 @@ mod tests {
     #[test]
     fn an_earlier_step_sent_again_does_not_turn_the_phase_back() {
         let live = running();
-        live.step(TOKEN, &agent(), Step::Run);
-        live.step(TOKEN, &agent(), Step::Compile);
+        live.advance(TOKEN, &agent(), Phase::Installing);
+        live.advance(TOKEN, &agent(), Phase::Running(Step::Run));
+        live.advance(TOKEN, &agent(), Phase::Running(Step::Compile));
+        live.advance(TOKEN, &agent(), Phase::Installing);
         assert_eq!(live.snapshot().phase, Phase::Running(Step::Run));
     }
 

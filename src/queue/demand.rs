@@ -59,6 +59,8 @@ pub struct Demand {
     pub language: Arc<str>,
     /// The weakest isolation.
     pub isolation: Isolation,
+    /// It brings dependencies.
+    pub installs: bool,
     /// Room for its largest step.
     pub room: Room,
     /// Bytes of output that the master may have to hold while it runs.
@@ -81,6 +83,7 @@ impl Demand {
         Self {
             language: Arc::from(spec.language.as_str()),
             isolation: spec.isolation,
+            installs: spec.dependencies.is_some(),
             room,
             report_bytes: 2 * run.report_bytes.saturating_add(spec.compile_limits.report_bytes),
         }

@@ -140,6 +140,7 @@ mod tests {
         Arc::new(Demand {
             language: Arc::from(language.to_string()),
             isolation: Isolation::Runc,
+            installs: false,
             room: Room::default(),
             report_bytes: 0,
         })

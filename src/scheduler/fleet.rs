@@ -69,6 +69,7 @@ impl Agent {
         self.session.is_some()
             && !self.is_draining()
             && self.offer.isolation >= demand.isolation
+            && (self.offer.installs || !demand.installs)
             && self.language(&demand.language).is_some_and(|l| !image_failed(l))
             && self.offer.capacity.holds(demand.room)
     }
@@ -238,6 +239,7 @@ mod tests {
             isolation: Isolation::Runc,
             reuse: Reuse::Tenant,
             embedded: false,
+            installs: false,
             build: String::new(),
         };
         let instance = Uuid::from_u128(instance);

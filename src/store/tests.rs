@@ -45,6 +45,7 @@ fn spec() -> JobSpec {
         merge_stderr: false,
         reuse: Reuse::Tenant,
         isolation: Isolation::Runc,
+        dependencies: None,
     }
 }
 

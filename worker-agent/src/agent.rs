@@ -17,13 +17,15 @@ use enclos_protocol::supervisor_link::{CellKind, SANDBOX_HEADROOM_BYTES, SANDBOX
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::attempt::{Installs, Workshop};
+use crate::builder::{Dependencies, EngineBench, bench_limits};
 use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout, TreeLimits};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineError, EngineFacts, SandboxLimits, apparmor, profile};
+use crate::images::derived::DerivedImages;
 use crate::images::{ImageOptions, ImageStore, SourceFlags};
 use crate::images_source::{ImageSource, StoreSource};
 use crate::load::Sampler;
@@ -181,6 +183,8 @@ async fn serve(
         tracing::warn!(error = chain(&error), "images of this engine could not be surveyed");
     }
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
+    let installs = installs(&config, &host, DerivedImages::new(parts.docker.client())).await;
+    let dependencies = installs.as_ref().map(|i| i.dependencies.clone());
     let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue));
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
@@ -191,6 +195,7 @@ async fn serve(
     let workshop = Arc::new(Workshop {
         catalogue,
         images,
+        installs,
         pool: pool.clone(),
         inputs: InputClient::new(config.master.clone(), config.token.clone()),
         isolation: config.isolation,
@@ -200,6 +205,9 @@ async fn serve(
     let session = Session::new(config, workshop, host.instance, Sampler::new(own));
     let left = session.run(leave).await.map_err(AgentError::Session);
     stocking.shutdown().await;
+    if let Some(dependencies) = dependencies {
+        dependencies.shutdown().await;
+    }
     store.shutdown().await;
     pool.shutdown().await;
     if timeout(POOL_END_WAIT, tasks.join_next()).await.is_err() {
@@ -207,6 +215,18 @@ async fn serve(
         tasks.shutdown().await;
     }
     left
+}
+
+/// What installs dependencies, if that is allowed, with what an earlier process installed.
+async fn installs(config: &Config, host: &Arc<Host>, images: DerivedImages) -> Option<Installs> {
+    let dependency = config.dependencies.clone()?;
+    if dependency.authorities.is_empty() {
+        tracing::warn!("no certificate authorities for package indexes were found; --package-ca names some");
+    }
+    let bench = EngineBench::new(images, Arc::clone(host), dependency.clone());
+    let dependencies = Dependencies::new(Arc::new(bench), config.name.as_str(), dependency.bounds);
+    dependencies.survey().await;
+    Some(Installs { agent: config.name.clone(), config: dependency, dependencies })
 }
 
 /// Makes an image and keeps some of its sandboxes ready; tries again while it cannot be made.
@@ -325,10 +345,15 @@ fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), Ag
 fn tree_limits(config: &Config) -> TreeLimits {
     let capacity = config.capacity;
     let headroom_bytes = SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots);
+    // A builder comes on top of what jobs were promised, too.
+    let builder = config.dependencies.as_ref().map(bench_limits);
     TreeLimits {
-        cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
-        memory_bytes: capacity.memory_bytes + headroom_bytes,
-        pids: capacity.pids.saturating_add(SANDBOX_HEADROOM_PIDS.saturating_mul(capacity.slots * 4)),
+        cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS + builder.map_or(0, |b| b.cpu_millis),
+        memory_bytes: capacity.memory_bytes + headroom_bytes + builder.map_or(0, |b| b.memory_bytes),
+        pids: capacity
+            .pids
+            .saturating_add(SANDBOX_HEADROOM_PIDS.saturating_mul(capacity.slots * 4))
+            .saturating_add(builder.map_or(0, |b| b.pids)),
     }
 }
 

@@ -104,6 +104,7 @@ pub fn workshop(pool: Pool, images: Arc<FakeImages>) -> Workshop {
     Workshop {
         catalogue: Arc::new(Catalogue::embedded().expect("this build's catalogue is right")),
         images,
+        installs: None,
         pool,
         inputs: InputClient::new("http://127.0.0.1:1".to_owned(), JoinToken::parse("t").expect("a token")),
         isolation: Isolation::Runc,
@@ -137,6 +138,7 @@ pub fn job(language: &str) -> (JobSpec, JobInput) {
         merge_stderr: false,
         reuse: Reuse::Tenant,
         isolation: Isolation::Runc,
+        dependencies: None,
     };
     let file = JobFile { path: entry, content: ByteBuf::from(b"source".to_vec()) };
     (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()) })

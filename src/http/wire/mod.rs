@@ -1,5 +1,6 @@
 //! What the API answers, as types: `/openapi.json` is generated from them.
 
+mod dependencies;
 mod fleet;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use dependencies::{Dependencies, Package};
 pub use fleet::{
     Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageLimits, LanguageList,
     LanguageView, LimitBound, Stats, Version,
@@ -45,6 +47,8 @@ pub enum OutcomeName {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
+    /// The installer of its dependencies.
+    Install,
     /// The compiler.
     Compile,
     /// The program.
@@ -120,6 +124,9 @@ pub struct Job {
     /// Under which it ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
+    /// What became of its dependencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependencies: Option<Dependencies>,
     /// The client's marks.
     pub labels: BTreeMap<String, String>,
 }
@@ -183,6 +190,9 @@ pub struct Timing {
     pub queued_ms: u64,
     /// On the way to the agent and back.
     pub dispatch_ms: u64,
+    /// Until its dependencies were there, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install_ms: Option<u64>,
     /// Until it had its sandbox.
     pub sandbox_ms: u64,
     /// In the compiler.

@@ -34,6 +34,7 @@ fn demand(n: u8) -> Arc<Demand> {
     Arc::new(Demand {
         language: Arc::from(if n.is_multiple_of(2) { "c" } else { "java" }),
         isolation: Isolation::Runc,
+        installs: false,
         room: Room { memory_bytes: 1 + u64::from(n % 4), cpu_millis: 1000, pids: 10, slots: 1 },
         report_bytes: 100,
     })
@@ -48,6 +49,7 @@ fn report() -> JobReport {
         sandbox_us: 0,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+        dependencies: None,
     }
 }
 
@@ -213,6 +215,7 @@ impl World {
             isolation: Isolation::Runc,
             reuse: Reuse::Tenant,
             embedded: index == 0,
+            installs: false,
             build: String::new(),
         };
         let holding = agent.holding.iter().copied().collect();

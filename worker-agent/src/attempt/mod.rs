@@ -14,9 +14,11 @@
 //! entered, a stop ends the running step and leaves by the ordinary way, so
 //! that the sandbox can serve on. What the program did is never a failure here:
 //! only engine or sandbox can fail an attempt. An image that cannot be made
-//! hands the job back uncounted.
+//! hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
+//! where those cannot be had, it ends there as one that was not compiled.
 
 pub mod input;
+mod packages;
 mod steps;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
+use enclos_protocol::dependencies::Installed;
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, StepReport, Stream};
@@ -31,12 +34,15 @@ use enclos_protocol::outcome::{self, Outcome, StepFacts};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::builder;
 use crate::cores::{CoreSlot, Cores};
 use crate::images_source::ImageSource;
-use crate::pool::{ClaimError, Claimed, Condition, ImageKey, Pool};
+use crate::pool::{ClaimError, Claimed, Condition, Pool};
 use crate::sandbox::{JobRoom, Listener, SandboxError, chain};
 use crate::stop::{Cause, Stop};
 use input::{FetchError, InputClient};
+pub use packages::Installs;
+use packages::Source;
 
 /// Sandboxes that are tried before an attempt fails: an idle one can have ended unnoticed.
 const ENTER_TRIES_MAX: u32 = 3;
@@ -50,6 +56,8 @@ pub struct Workshop {
     pub catalogue: Arc<Catalogue>,
     /// Where images come from.
     pub images: Arc<dyn ImageSource>,
+    /// Where dependencies come from; `None`: jobs of this agent have none.
+    pub installs: Option<Installs>,
     /// Where sandboxes come from.
     pub pool: Pool,
     /// Where large inputs come from.
@@ -65,6 +73,8 @@ pub struct Workshop {
 /// What an attempt tells while it runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Progress {
+    /// Dependencies are being installed.
+    Installing,
     /// A step began.
     Started(Step),
     /// The next bytes of a stream, at most [`CHUNK_BYTES_MAX`].
@@ -98,6 +108,10 @@ enum AttemptError {
     Entry,
     #[error("image '{image}' could not be made: {reason}")]
     Image { image: String, reason: String },
+    #[error("this agent installs no dependencies of that kind")]
+    NoInstaller,
+    #[error("the dependencies could not be installed")]
+    Install(#[from] builder::NotInstalled),
     #[error("every core has its job already")]
     Core,
     #[error("no sandbox was to be had")]
@@ -135,6 +149,9 @@ pub struct Attempt {
 /// What is known of a job that was entered into a sandbox.
 #[derive(Default)]
 struct Steps {
+    dependencies: Option<Installed>,
+    /// Why the job ended before its first step.
+    problem: Option<String>,
     compile: Option<StepReport>,
     run: Option<StepReport>,
 }
@@ -190,7 +207,7 @@ impl Attempt {
         if !input.files.iter().any(|f| f.path == self.spec.entry) {
             return Err(AttemptError::Entry.into());
         }
-        let image = self.image(workshop, &language.image).await?;
+        let Some(mut source) = self.image(workshop, language, steps).await? else { return Ok(()) };
         let reuse = self.spec.reuse.max(workshop.reuse);
         // Held until the job has left its sandbox, on every way out.
         let core = workshop.cores.as_ref().map(|cores| cores.take().ok_or(AttemptError::Core)).transpose()?;
@@ -201,8 +218,11 @@ impl Attempt {
         let mut tries = 0;
         let mut claimed = loop {
             tries += 1;
-            let mut claimed = self.claim(workshop, &image, reuse).await?;
-            *sandbox_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let claimed = self.claim(workshop, language, &mut source, reuse, steps).await?;
+            let Some(mut claimed) = claimed else { return Ok(()) };
+            let installed_us = steps.dependencies.as_ref().map_or(0, |d| d.install_us);
+            let waited_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+            *sandbox_us = waited_us.saturating_sub(installed_us);
             // Not raced with the stop: a request cut short would cost the sandbox, and it takes moments.
             match claimed.sandbox().begin_job(&input, room.clone()).await {
                 Ok(()) => break claimed,
@@ -222,26 +242,28 @@ impl Attempt {
         left
     }
 
-    /// The image `name`, made if it is missing.
-    async fn image(&self, workshop: &Workshop, name: &str) -> Result<ImageKey, Broken> {
-        let image = self.stop.or(workshop.images.ensure(name)).await.map_err(Broken::Stopped)?;
-        Ok(image.map_err(|reason| AttemptError::Image { image: name.to_owned(), reason })?)
-    }
-
-    /// A sandbox of `image`. An image that the engine has lost (someone pruned it) is made anew.
-    async fn claim(&self, workshop: &Workshop, image: &ImageKey, reuse: Reuse) -> Result<Claimed, Broken> {
-        let mut image = image.clone();
+    /// A sandbox of `source`. An image that the engine has lost (someone pruned it) is made anew;
+    /// `None`: its dependencies cannot be had any more.
+    async fn claim(
+        &self,
+        workshop: &Workshop,
+        language: &Language,
+        source: &mut Source,
+        reuse: Reuse,
+        steps: &mut Steps,
+    ) -> Result<Option<Claimed>, Broken> {
         let mut remakes = 0;
         loop {
-            let claim = workshop.pool.claim(image.clone(), self.spec.binding.clone(), reuse);
+            let claim = workshop.pool.claim(source.image.clone(), self.spec.binding.clone(), reuse);
             match self.stop.or(claim).await.map_err(Broken::Stopped)? {
                 Err(ClaimError::NoImage(reason)) if remakes < REMAKES_MAX => {
                     remakes += 1;
-                    tracing::warn!(image = image.name, reason, "image is gone, it is made anew");
-                    workshop.images.vanished(&image.name);
-                    image = self.image(workshop, &image.name).await?;
+                    tracing::warn!(image = source.image.name, reason, "image is gone, it is made anew");
+                    source.vanished(workshop);
+                    let Some(again) = self.image(workshop, language, steps).await? else { return Ok(None) };
+                    *source = again;
                 }
-                claimed => return Ok(claimed?),
+                claimed => return Ok(Some(claimed?)),
             }
         }
     }
@@ -299,14 +321,15 @@ impl Attempt {
     }
 
     fn report(&self, workshop: &Workshop, reuse: Reuse, sandbox_us: u64, steps: Steps, cancelled: bool) -> JobReport {
-        let Steps { compile, run } = steps;
+        let Steps { dependencies, problem, compile, run } = steps;
         let last = run.as_ref().or(compile.as_ref());
         let outcome = match last {
             Some(report) if !cancelled => report.outcome,
             _ => Outcome::Cancelled,
         };
-        let message = last.and_then(|r| r.facts.start_error.clone().or_else(|| r.facts.keep_error.clone()));
-        JobReport { outcome, message, compile, run, sandbox_us, isolation: workshop.isolation, reuse }
+        let said = last.and_then(|r| r.facts.start_error.clone().or_else(|| r.facts.keep_error.clone()));
+        let (message, isolation) = (problem.or(said), workshop.isolation);
+        JobReport { outcome, message, compile, run, sandbox_us, isolation, reuse, dependencies }
     }
 }
 

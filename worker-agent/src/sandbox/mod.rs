@@ -30,7 +30,7 @@ use enclos_protocol::supervisor_link::{
 use serde_bytes::ByteBuf;
 
 use crate::cgroup::{CgroupError, CgroupTree};
-use crate::engine::{ContainerId, Engine, EngineError, SandboxLimits, SandboxSpec, docker};
+use crate::engine::{ContainerId, Engine, EngineError, Purpose, SandboxLimits, SandboxSpec, docker};
 use crate::stop::Stop;
 pub use uids::UidRange;
 use wires::SupervisorWires;
@@ -180,6 +180,7 @@ impl Host {
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
             image: image.to_owned(),
+            purpose: Purpose::Jobs,
             labels: docker::labels(&self.agent, self.instance, unix_seconds() + self.lifetime.as_secs()),
             limits: self.limits,
             cells: self.cells,

@@ -1,6 +1,6 @@
 //! What the master must still be told, kept until it says that it is safe. Pure.
 //!
-//! Per attempt: which steps began, four byte strings, and the end. Each has a
+//! Per attempt: that it installs, which steps began, four byte strings, and the end. Each has a
 //! mark of how far it was sent; a new connection sets the marks back, so what
 //! was lost with the old one is sent again, and offsets make that harmless.
 //! Memory is bounded by what the attempts may report.
@@ -25,6 +25,8 @@ pub struct Outbox {
 
 #[derive(Default, Debug)]
 struct Kept {
+    installing: bool,
+    installing_sent: bool,
     started: Vec<Step>,
     started_sent: usize,
     streams: BTreeMap<(Step, Stream), Kind>,
@@ -48,6 +50,7 @@ impl Outbox {
     pub fn record(&mut self, attempt: AttemptId, progress: Progress) {
         let Some(kept) = self.attempts.get_mut(&attempt) else { return };
         match progress {
+            Progress::Installing => kept.installing = true,
             Progress::Started(step) => kept.started.push(step),
             Progress::Output(step, stream, bytes) => {
                 kept.streams.entry((step, stream)).or_default().bytes.extend_from_slice(&bytes);
@@ -75,6 +78,7 @@ impl Outbox {
     /// A new connection: what was sent before may be lost.
     pub fn rewind(&mut self) {
         for kept in self.attempts.values_mut() {
+            kept.installing_sent = false;
             kept.started_sent = 0;
             kept.end_sent = false;
             for kind in kept.streams.values_mut() {
@@ -112,13 +116,18 @@ impl Outbox {
 
 impl Kept {
     fn has_unsent(&self) -> bool {
-        self.started_sent < self.started.len()
+        (self.installing && !self.installing_sent)
+            || self.started_sent < self.started.len()
             || self.streams.values().any(|k| k.sent < k.bytes.len())
             || (self.end.is_some() && !self.end_sent)
     }
 
     /// Beginnings, then output, then the end: nothing comes after an end.
     fn take_next(&mut self, attempt: AttemptId) -> Option<FromAgent> {
+        if self.installing && !self.installing_sent {
+            self.installing_sent = true;
+            return Some(FromAgent::Installing { attempt });
+        }
         if let Some(step) = self.started.get(self.started_sent) {
             self.started_sent += 1;
             return Some(FromAgent::Started { attempt, step: *step });
@@ -165,6 +174,7 @@ mod tests {
 
     fn drained(outbox: &mut Outbox) -> Vec<String> {
         let name = |message: FromAgent| match message {
+            FromAgent::Installing { attempt } => format!("{} installing", attempt.token.counter),
             FromAgent::Started { attempt, step } => format!("{} started {step:?}", attempt.token.counter),
             FromAgent::Output { attempt, offset, bytes, .. } => {
                 format!("{} output {offset}+{}", attempt.token.counter, bytes.len())
@@ -179,11 +189,12 @@ mod tests {
     fn an_end_comes_after_all_output_and_everything_again_after_a_reconnect() {
         let mut outbox = Outbox::default();
         outbox.begin(attempt(1));
+        outbox.record(attempt(1), Progress::Installing);
         outbox.record(attempt(1), Progress::Started(Step::Run));
         outbox.record(attempt(1), output(&[0; CHUNK_BYTES_MAX]));
         outbox.record(attempt(1), output(b"x"));
         outbox.end(attempt(1), End::Returned(ReturnReason::NoRoom));
-        let expected = ["1 started Run", "1 output 0+65536", "1 output 65536+1", "1 returned"];
+        let expected = ["1 installing", "1 started Run", "1 output 0+65536", "1 output 65536+1", "1 returned"];
         assert_eq!(drained(&mut outbox), expected);
         assert!(!outbox.has_unsent() && !outbox.is_empty());
         outbox.rewind();
