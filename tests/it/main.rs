@@ -6,6 +6,7 @@
 
 mod cluster;
 mod commands;
+mod dependencies;
 mod engine;
 mod fleet;
 mod isolation;
