@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, makes the images while the tests compile, runs the tests, and looks
+# Sets up, makes the images while the tests compile, holds the API against its
+# description, runs the fuzz targets for some seconds each, runs the tests, and looks
 # whether anything of ours is left behind. The runner's summary comes last.
 #
 #   scripts/test.sh [--full] [--lint] [arguments of `cargo nextest run`]
@@ -12,11 +13,13 @@
 
 runner=(--workspace)
 lint=
+full=
 setup=test
 while [ $# -gt 0 ]; do
     case "$1" in
         --full)
             runner+=(--profile full --run-ignored all)
+            full=--full
             setup=gvisor
             ;;
         --lint) lint=yes ;;
@@ -65,6 +68,9 @@ else
     exit 1
 fi
 trap - EXIT
+
+scripts/schemathesis.sh ${full:+"$full"}
+scripts/fuzz.sh
 
 say "tests"
 containers_before=$(our_containers)

@@ -56,6 +56,10 @@ pub struct MasterArgs {
     #[arg(long, env = "ENCLOS_QUEUE_BYTES_MAX", default_value_t = 1 << 30, value_name = "BYTES",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub queue_bytes_max: u64,
+    /// Submissions in one batch
+    #[arg(long, env = "ENCLOS_BATCH_JOBS_MAX", default_value_t = 100, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub batch_jobs_max: u32,
     /// Host name under which browsers may reach the master, beside localhost (may be repeated)
     #[arg(long = "allow-host", env = "ENCLOS_ALLOW_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub allow_hosts: Vec<String>,
@@ -97,6 +101,8 @@ pub struct Config {
     pub join_token: JoinToken,
     /// What may wait at once.
     pub queue: QueueBounds,
+    /// Submissions in one batch.
+    pub batch_jobs_max: usize,
     /// Host names that are served beside the loopback ones, in lower case, without port.
     pub hosts: Vec<String>,
     /// Jobs may bring dependencies.
@@ -180,6 +186,7 @@ impl Config {
                 jobs_max: usize::try_from(args.queue_jobs_max).unwrap_or(usize::MAX),
                 bytes_max: args.queue_bytes_max,
             },
+            batch_jobs_max: usize::try_from(args.batch_jobs_max).unwrap_or(usize::MAX),
             hosts,
             installs: args.dependencies == Dependencies::Allow,
             lease: LEASE,

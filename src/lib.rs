@@ -11,6 +11,12 @@ pub mod metrics;
 
 pub mod listen;
 
+// What verdicts come to.
+pub mod scoring;
+
+#[cfg(test)]
+mod testing;
+
 // What is kept, and what is live.
 pub mod store;
 

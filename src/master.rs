@@ -26,7 +26,7 @@ use crate::http::{self, Api, Services};
 use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::queue::Demand;
+use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
 use crate::store::{OpenError, Opened, Store, StoredState, Unfinished};
 
@@ -130,7 +130,14 @@ impl Master {
         });
         // The API ends by the caller's word, or when a part that it needs has ended.
         let api_stop = shutdown.child_token();
-        let services = Services { catalogue, store: Arc::clone(&store), progress, scheduler, metrics };
+        let services = Services {
+            catalogue,
+            store: Arc::clone(&store),
+            progress,
+            scheduler,
+            metrics,
+            batch_jobs_max: config.batch_jobs_max,
+        };
         let api = Api::new(services, config.hosts, config.installs, api_stop.clone());
 
         let mut parts = JoinSet::new();
@@ -177,9 +184,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Mast
 
 /// A job of before, its live state made.
 fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Survivor {
-    let Unfinished { record, input_bytes, failures, cancelled } = job;
+    let Unfinished { record, input_bytes, failures, cancelled, scoring, compile_key } = job;
     let compiles = catalogue.by_id(&record.spec.language).is_none_or(|l| l.compile.is_some());
-    progress.register(record.id, &record.spec);
+    progress.register(record.id, &record.spec, scoring);
     let agent = record.agent.as_deref().and_then(|name| name.parse().ok());
     let holder = agent.zip(record.started).filter(|_| record.state == StoredState::Running);
     if let (Some((agent, _)), Some(token)) = (&holder, record.token) {
@@ -187,7 +194,7 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
     }
     let demand = Arc::new(Demand::of(&record.spec, compiles));
     Survivor {
-        submitted: Submitted { job: record.id, demand, input_bytes },
+        submitted: Submitted { job: record.id, demand, input_bytes, compile_key, cases_time: cases_time(&record.spec) },
         attempts: record.attempts,
         failures,
         token: record.token,

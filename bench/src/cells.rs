@@ -14,10 +14,10 @@ use enclos_agent::engine::{Engine as _, SandboxLimits};
 use enclos_agent::sandbox::{Host, JobRoom, Listener, Sandbox, UidRange};
 use enclos_agent::stop::{self, Stop};
 use enclos_protocol::ids::AgentName;
-use enclos_protocol::job::{Isolation, JobFile, JobInput, JobPath, Stream};
+use enclos_protocol::job::{Isolation, JobFile, JobPath, Stream};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::{Exit, StepFacts, Stop as Ended};
-use enclos_protocol::supervisor_link::{CellKind, StdinSource, StepRequest, Workspace};
+use enclos_protocol::supervisor_link::{CellKind, Keep, StdinSource, StepRequest, Workspace};
 use serde_bytes::ByteBuf;
 
 use crate::jobs::image_named;
@@ -94,6 +94,7 @@ impl Bench {
             cells: CellKind::Namespaced,
             proof_cpus: None,
             apparmor,
+            first_number: 1,
             limits: SandboxLimits { memory_bytes: 2048 * MIB, cpu_millis: 1500, pids: 520 },
             lifetime: Duration::from_secs(3600),
         };
@@ -166,7 +167,10 @@ fn step(argv: &[&str], cpu_ms: u64) -> StepRequest {
         merge_stderr: false,
         stdin: StdinSource::Empty,
         workspace: Workspace::Kept,
-        keep_workspace: false,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Nothing,
+        whole_stdout: false,
     }
 }
 
@@ -179,16 +183,16 @@ async fn take(sandbox: &mut Sandbox, request: StepRequest) -> Outcome<StepFacts>
 async fn prepare(sandbox: &mut Sandbox) -> Outcome<()> {
     let path = JobPath::try_from("main.c".to_owned())?;
     let files = vec![JobFile { path, content: ByteBuf::from(BURNER.as_bytes()) }];
-    sandbox.begin_job(&JobInput { files, stdin: ByteBuf::new() }, ROOM).await?;
+    sandbox.begin_job(&files, ROOM).await?;
     let mut compile = step(&["gcc", "-O1", "-o", "main", "main.c"], 30_000);
     compile.workspace = Workspace::Inputs;
-    compile.keep_workspace = true;
+    compile.keep = Keep::Workspace;
     let facts = take(sandbox, compile).await?;
     if facts.exit == Some(Exit::Code(0)) { Ok(()) } else { Err(format!("the burner: {facts:?}").into()) }
 }
 
 async fn rate(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
-    sandbox.begin_job(&JobInput::default(), ROOM).await?;
+    sandbox.begin_job(&[], ROOM).await?;
     let mut times = Vec::with_capacity(count);
     let begun = Instant::now();
     for _ in 0..count {
@@ -215,7 +219,7 @@ async fn rate(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
 async fn row(sandbox: &mut Sandbox, count: usize) -> Outcome<()> {
     const PER_JOB: usize = 100;
     for _ in 0..count.div_ceil(PER_JOB) {
-        sandbox.begin_job(&JobInput::default(), ROOM).await?;
+        sandbox.begin_job(&[], ROOM).await?;
         for _ in 0..PER_JOB {
             take(sandbox, step(&["/bin/true"], 1000)).await?;
         }

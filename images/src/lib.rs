@@ -6,12 +6,14 @@
 //!
 //! Modules in the order of use: folders are read (`folder`), their
 //! `language.toml` is parsed strictly (`language`), the limits of each language
-//! are worked out (`bounds`), how its packages are installed is checked (`dependencies`), all are held together (`catalogue`), and a job's
-//! words are put into a language's commands (`command`).
+//! are worked out (`bounds`), how its packages are installed is checked
+//! (`dependencies`), all are held together (`catalogue`), and a job's words are put
+//! into a language's commands (`command`) or known again (`compile_key`).
 
 pub mod bounds;
 pub mod catalogue;
 pub mod command;
+pub mod compile_key;
 pub mod dependencies;
 pub mod folder;
 pub mod language;

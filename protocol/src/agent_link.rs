@@ -4,7 +4,7 @@
 //! message. The first from the agent is `Hello`, the first from the master
 //! `Welcome`; fields may be added, so neighbouring versions work together.
 //!
-//! An attempt's way: `Dispatch` → `Installing`? → `Started`* → `Output`* → `Finished` →
+//! An attempt's way: `Dispatch` → `Installing`? → (`Started` → `Output`* → `CaseDone`?)* → `Finished` →
 //! `Acknowledge`. An agent keeps output and report until the acknowledgement
 //! and sends them again after a reconnect; offsets make that harmless.
 
@@ -12,21 +12,30 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
+use crate::cases::CaseReport;
 use crate::ids::{AgentName, AttemptId};
 use crate::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, Stream};
 
 /// Version of these messages.
-pub const LINK_VERSION: u16 = 1;
-/// Oldest version that this build speaks with.
-pub const LINK_VERSION_MIN: u16 = 1;
+pub const LINK_VERSION: u16 = 2;
+/// Oldest version that this build speaks with: an older agent would run a job with cases as one without.
+pub const LINK_VERSION_MIN: u16 = 2;
 
 /// Path of the WebSocket on the link port.
 pub const LINK_PATH: &str = "/v1/link";
 /// Path of large inputs on the link port: `<this>/{job}?epoch=N&counter=N`, body: CBOR [`JobInput`].
 pub const INPUTS_PATH: &str = "/v1/inputs";
 
+/// Path of cases on the link port: `<this>/{job}?epoch=N&counter=N&from=N`, answer: CBOR [`crate::cases::CasePage`].
+pub const CASES_PATH: &str = "/v1/cases";
+/// Path of files that a job left, on the link port: `PUT <this>/{job}?epoch=N&counter=N&path=P`, body: the file's bytes.
+pub const FILES_PATH: &str = "/v1/files";
+
 /// Inputs up to this size travel inside `Dispatch`, in bytes; it leaves room for the rest of a frame.
 pub const INLINE_INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Compile steps that an agent names in its load, at most.
+pub const COMPILED_MAX: usize = 1024;
 
 /// What an agent offers in all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -157,6 +166,10 @@ pub struct LoadReport {
     /// Sandboxes destroyed since the agent's process started.
     #[serde(default)]
     pub sandboxes_closed: ClosedSandboxes,
+    /// Compile steps whose result it remembers, at most [`COMPILED_MAX`], the last used first:
+    /// the first bytes of `enclos_images::compile_key`. Only a hint for whom to give a job to.
+    #[serde(default)]
+    pub compiled: Vec<u64>,
     /// Images with installed packages that it keeps.
     #[serde(default)]
     pub derived_images: u32,
@@ -272,7 +285,16 @@ pub enum FromAgent {
         /// At most [`crate::frame::CHUNK_BYTES_MAX`].
         bytes: ByteBuf,
     },
-    /// The attempt is over; all its output was sent.
+    /// A case of an attempt ended; all its output was sent.
+    CaseDone {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Which case.
+        case: u32,
+        /// How it ended.
+        report: Box<CaseReport>,
+    },
+    /// The attempt is over; all its output and all cases that were run were sent.
     Finished {
         /// Which attempt.
         attempt: AttemptId,
@@ -375,6 +397,7 @@ mod tests {
             draining: false,
             unclean_jobs: 7,
             sandboxes_closed: ClosedSandboxes { unfit: 7, ..ClosedSandboxes::default() },
+            compiled: vec![1],
             derived_images: 1,
             derived_bytes: 2,
         };

@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::cases::{CasePlan, Judging};
 use crate::dependencies::{Installed, Wanted};
+use crate::glob::Glob;
 use crate::ids::Binding;
 use crate::limits::{OnOutputLimit, StepLimits};
 use crate::outcome::{Outcome, StepFacts};
@@ -104,13 +106,17 @@ pub struct JobInput {
     pub files: Vec<JobFile>,
     /// Standard input of the run.
     pub stdin: ByteBuf,
+    /// Sources and data of the checker or interactor; the program never sees them.
+    #[serde(default)]
+    pub companion: Vec<JobFile>,
 }
 
 impl JobInput {
     /// Bytes of all files and of standard input.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.stdin.len() + self.files.iter().map(|f| f.content.len() + f.path.as_str().len()).sum::<usize>()
+        let files = self.files.iter().chain(&self.companion);
+        self.stdin.len() + files.map(|f| f.content.len() + f.path.as_str().len()).sum::<usize>()
     }
 }
 
@@ -180,6 +186,72 @@ pub struct JobSpec {
     /// Packages that it needs, if any.
     #[serde(default)]
     pub dependencies: Option<Wanted>,
+    /// Its cases; `None`: it is run once.
+    #[serde(default)]
+    pub cases: Option<CasePlan>,
+    /// Files that are given back after the run.
+    #[serde(default)]
+    pub keep_files: Vec<Glob>,
+    /// It is compiled even where an agent remembers the result.
+    #[serde(default)]
+    pub no_cache: bool,
+}
+
+/// The largest that a job takes at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peak {
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// Processor share, in thousandths of a core.
+    pub cpu_millis: u32,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+impl Peak {
+    fn of(limits: &StepLimits) -> Self {
+        let StepLimits { memory_bytes, cpu_millis, pids, .. } = *limits;
+        Self { memory_bytes, cpu_millis, pids }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            cpu_millis: self.cpu_millis.max(other.cpu_millis),
+            pids: self.pids.max(other.pids),
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+            cpu_millis: self.cpu_millis.saturating_add(other.cpu_millis),
+            pids: self.pids.saturating_add(other.pids),
+        }
+    }
+}
+
+impl JobSpec {
+    /// The largest that it takes at once; `compiles`: its language has a compile step.
+    ///
+    /// Its steps run one after the other, but an interactor runs beside the program.
+    #[must_use]
+    pub fn peak(&self, compiles: bool) -> Peak {
+        let mut run = Peak::of(self.cases.as_ref().map_or(&self.run_limits, |plan| &plan.largest));
+        let mut largest = if compiles { Peak::of(&self.compile_limits) } else { run };
+        if let Some(plan) = &self.cases
+            && let Some(companion) = plan.judging.companion()
+        {
+            let judge = Peak::of(&companion.run_limits);
+            let compiler = Peak::of(&companion.compile_limits);
+            run = match plan.judging {
+                Judging::Interactive(_) => run.plus(judge),
+                Judging::Output(_) => run.max(judge),
+            };
+            largest = largest.max(compiler);
+        }
+        largest.max(run)
+    }
 }
 
 /// Which step of a job.
@@ -188,8 +260,20 @@ pub struct JobSpec {
 pub enum Step {
     /// The compiler.
     Compile,
+    /// The compiler of the checker or interactor.
+    Companion,
     /// The program.
     Run,
+    /// The program, for the case of this number; numbers begin at 0.
+    Case(u32),
+}
+
+impl Step {
+    /// It is a compiler's.
+    #[must_use]
+    pub const fn compiles(self) -> bool {
+        matches!(self, Self::Compile | Self::Companion)
+    }
 }
 
 /// Which output of a step.
@@ -209,6 +293,18 @@ pub struct StepReport {
     pub outcome: Outcome,
     /// What was measured.
     pub facts: StepFacts,
+    /// It was not done anew: an earlier step of the same tenant and scope had the same to do.
+    #[serde(default)]
+    pub cached: bool,
+}
+
+/// A file that the agent gave to the master.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct KeptFile {
+    /// Where it stood below the job's directory.
+    pub path: JobPath,
+    /// Its size.
+    pub size_bytes: u64,
 }
 
 /// How one attempt ended.
@@ -220,8 +316,17 @@ pub struct JobReport {
     pub message: Option<String>,
     /// The compile step, where the language has one and it was begun.
     pub compile: Option<StepReport>,
-    /// The run, where it was begun.
+    /// The compile step of the checker or interactor, where that has one and it was begun.
+    #[serde(default)]
+    pub companion: Option<StepReport>,
+    /// The run, where it was begun; a job with cases has a report for each of them instead.
     pub run: Option<StepReport>,
+    /// Files that were asked for and are with the master now.
+    #[serde(default)]
+    pub files: Vec<KeptFile>,
+    /// Why not all files that were asked for were given back, if so.
+    #[serde(default)]
+    pub files_error: Option<String>,
     /// From the job's arrival at the agent until its sandbox was its own, in microseconds.
     pub sandbox_us: u64,
     /// Isolation under which it ran.

@@ -6,8 +6,11 @@
 //! from which its outcome is decided.
 
 pub mod agent_link;
+pub mod archive;
+pub mod cases;
 pub mod dependencies;
 pub mod frame;
+pub mod glob;
 pub mod ids;
 pub mod install_link;
 pub mod job;

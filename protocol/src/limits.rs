@@ -25,6 +25,11 @@ pub struct StepLimits {
     pub cpu_millis: u32,
 }
 
+/// Under cgroup version 1, which counts what waits in internet sockets apart: the part of a memory
+/// limit that comes on top for it. An agent offers three quarters of its machine, if it is not told
+/// otherwise, and so much more still fits there.
+pub const SOCKET_MEMORY_DIVISOR: u64 = 4;
+
 /// What happens to a program that produces more than `output_bytes`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -28,7 +28,7 @@ pub enum Outcome {
     TimeLimit,
     /// It was ended by `SIGXFSZ`.
     FileLimit,
-    /// It was refused a process and did not end well.
+    /// It was refused a process and did not end well, or was ended with more processes than it may have.
     ProcessLimit,
     /// It ended with an exit code other than 0, or by a signal.
     RuntimeError,
@@ -91,6 +91,8 @@ pub enum Stop {
     OutputLimit,
     /// The kernel killed one of its processes for want of memory, or all together used too much.
     MemoryLimit,
+    /// It had more processes and threads than it may, where no cgroup refuses them.
+    ProcessLimit,
     /// The agent asked for it.
     Cancelled,
 }
@@ -172,12 +174,12 @@ pub fn decide(step: Step, facts: &StepFacts, limits: &StepLimits) -> Outcome {
     let applies = |outcome: Outcome| match outcome {
         Outcome::InternalError => facts.start_error.is_some(),
         Outcome::Cancelled => facts.stop == Some(Stop::Cancelled),
-        Outcome::CompileError => step == Step::Compile && (refused || facts.keep_error.is_some()),
+        Outcome::CompileError => step.compiles() && (refused || facts.keep_error.is_some()),
         Outcome::OutputLimit => facts.stop == Some(Stop::OutputLimit),
         Outcome::MemoryLimit => facts.oom_kills > 0 || facts.stop == Some(Stop::MemoryLimit),
         Outcome::TimeLimit => facts.time_limit(limits).is_some(),
         Outcome::FileLimit => facts.exit == Some(Exit::Signal(SIGXFSZ)),
-        Outcome::ProcessLimit => facts.pids_refused > 0 && !ended_well,
+        Outcome::ProcessLimit => facts.stop == Some(Stop::ProcessLimit) || (facts.pids_refused > 0 && !ended_well),
         Outcome::RuntimeError => !ended_well,
         Outcome::Ok => true,
     };
@@ -292,6 +294,17 @@ mod tests {
     #[test]
     fn a_refused_process_harms_only_who_ends_badly() {
         assert_eq!(of(Step::Run, |f| f.pids_refused = 3), Outcome::Ok);
+    }
+
+    #[test]
+    fn more_processes_than_a_step_may_have_end_it() {
+        for step in [Step::Compile, Step::Run] {
+            let outcome = of(step, |f| {
+                f.exit = None;
+                f.stop = Some(Stop::ProcessLimit);
+            });
+            assert_eq!(outcome, Outcome::ProcessLimit);
+        }
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //! One job after the other:
 //!
 //! ```text
-//! Ready ─ Setup ─ SetUp ─┬─ BeginJob ─ (PutFile Data*)* ─ (PutStdin Data*)? ─┐
-//!                        │      RunStep ─ Output* ─ StepDone   (once or more) │
-//!                        └───────────────── JobEnded ─ EndJob ────────────────┘
+//! Ready ─ Setup ─ SetUp ─┬─ BeginJob ─ (PutFile Data*)* ──────────────────────────────┐
+//!                        │      ┌ (PutStdin Data*)? (PutTree Data*)? (PutExtra Data*)* │
+//!                        │      ├ RunStep ─ Output* ─ StepDone                         │
+//!                        │      ├ RunPair ─ Output* ─ PairDone                         │
+//!                        │      └ TakeTree ─ Tree* ─ TreeDone     (any, as often as wanted)
+//!                        └───────────────── JobEnded ─ EndJob ─────────────────────────┘
 //! ```
 //!
 //! `NoCell` may come instead of `SetUp`, and `Fault` at any time; nothing comes after them. The end of stdin ends
@@ -14,12 +17,13 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::glob::Glob;
 use crate::job::{JobPath, Stream};
 use crate::limits::{OnOutputLimit, StepLimits};
 use crate::outcome::StepFacts;
 
 /// Version of these messages; agent and supervisor are built together, so they must be equal.
-pub const SUPERVISOR_VERSION: u16 = 1;
+pub const SUPERVISOR_VERSION: u16 = 2;
 
 /// Directory of the job inside a cell, and its working directory.
 pub const JOB_DIR: &str = "/job";
@@ -31,13 +35,46 @@ pub const SUPERVISOR_PATH: &str = "/enclos/supervisor";
 pub const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a compile step may leave for the run in all, in bytes; held in memory too.
 pub const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Memory of a sandbox beyond its largest cell, in bytes: the supervisor, a job's input, what a
-/// compile step leaves, and output on its way to the agent.
-pub const SANDBOX_HEADROOM_BYTES: u64 = 128 * 1024 * 1024;
+/// Output that waits in the supervisor for the agent above which a step that is passed on whole is
+/// made to wait, in bytes.
+pub const OUTPUT_WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// Memory of a sandbox beyond its largest cell, in bytes: the supervisor, a job's input, a case's
+/// input and answer, what compile steps left, and output on its way to the agent.
+pub const SANDBOX_HEADROOM_BYTES: u64 = 192 * 1024 * 1024;
 /// Processes of a sandbox beyond its largest cell: the supervisor, and the first process of a cell.
 pub const SANDBOX_HEADROOM_PIDS: u32 = 8;
 /// User and group id that a program sees as its own.
 pub const PROGRAM_UID: u32 = 1000;
+
+/// Paths of `/proc` that no program reads or lists: they tell of the host (how it was booted, its
+/// devices and disks, where its kernel lies) and of its other users' keys and timers. A kernel has
+/// some of them.
+pub const MASKED_PATHS: [&str; 24] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/bus",
+    "/proc/cmdline",
+    "/proc/diskstats",
+    "/proc/driver",
+    "/proc/fs",
+    "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/irq",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/modules",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/slabinfo",
+    "/proc/sysrq-trigger",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+];
 
 /// Which cgroup interface the host has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -77,6 +114,8 @@ pub struct Setup {
     /// User and group id of the programs as the sandbox's container knows them, unique among live
     /// sandboxes. In namespaced cells they see themselves as [`PROGRAM_UID`].
     pub host_uid: u32,
+    /// The same for an interactor, which runs beside a program that must not reach it.
+    pub judge_uid: u32,
     /// How cells are made.
     pub cells: CellKind,
     /// Where cells get their cgroups; `None`: they have none, and accounting is sampled.
@@ -96,6 +135,8 @@ pub struct SandboxFacts {
     pub seccomp_mode: u8,
     /// The root file system takes no writes.
     pub root_read_only: bool,
+    /// A pseudo terminal can be had, of which there is one allowance for the whole host.
+    pub pseudo_terminals: bool,
     /// Network interfaces, by name.
     pub interfaces: Vec<String>,
     /// Memory limit read from the container's own cgroup, in bytes; `None` without cgroups.
@@ -104,14 +145,40 @@ pub struct SandboxFacts {
     pub pids_limit: Option<u64>,
 }
 
+/// A tree of files that the supervisor holds for a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tree {
+    /// What the last step with [`Keep::Workspace`] left, or the agent brought in its place.
+    Kept,
+    /// Of the interactor; only the agent brings it.
+    Judge,
+    /// What the last step with [`Keep::Files`] left; only the agent takes it.
+    Files,
+}
+
 /// Where a step finds its working directory's files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workspace {
     /// A copy of the job's files.
     Inputs,
-    /// A copy of what the last step with `keep_workspace` left.
+    /// A copy of [`Tree::Kept`].
     Kept,
+    /// A copy of [`Tree::Judge`].
+    Judge,
+}
+
+/// What of a step's directory is kept when it is over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// All of it, as [`Tree::Kept`], if the step ended well.
+    Workspace,
+    /// The files that any of these means, as [`Tree::Files`], if the step ended by itself, well or not.
+    Files(Vec<Glob>),
 }
 
 /// Where a step's standard input comes from.
@@ -120,7 +187,7 @@ pub enum Workspace {
 pub enum StdinSource {
     /// It is at its end at once.
     Empty,
-    /// What `PutStdin` brought.
+    /// What the last `PutStdin` brought.
     Staged,
 }
 
@@ -137,12 +204,49 @@ pub struct StepRequest {
     pub on_output_limit: OnOutputLimit,
     /// Standard error is standard output.
     pub merge_stderr: bool,
-    /// Standard input.
+    /// Standard input; of a pair, it is the other's standard output whatever is said here.
     pub stdin: StdinSource,
     /// Files that the step finds.
     pub workspace: Workspace,
-    /// Whether what it leaves is kept for later steps of the job.
-    pub keep_workspace: bool,
+    /// Whether it also finds what `PutExtra` brought since the last step.
+    pub extras: bool,
+    /// Empty directories that it finds besides.
+    pub directories: Vec<JobPath>,
+    /// What of its directory is kept.
+    pub keep: Keep,
+    /// Standard output is passed on up to `output_bytes`, not `report_bytes`; the step waits where
+    /// the agent does not take it.
+    pub whole_stdout: bool,
+}
+
+/// A program and an interactor, each the other's standard input and output, which are not reported.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PairRequest {
+    /// The program; its standard error is reported.
+    pub program: StepRequest,
+    /// The interactor; its standard error is not reported.
+    pub judge: StepRequest,
+}
+
+/// One of a pair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The program.
+    Program,
+    /// The interactor.
+    Judge,
+}
+
+/// What was measured of a pair.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PairFacts {
+    /// The program.
+    pub program: StepFacts,
+    /// The interactor.
+    pub judge: StepFacts,
+    /// Whose end came first.
+    pub first: Side,
 }
 
 /// From the agent.
@@ -161,13 +265,29 @@ pub enum Request {
         /// Where it will stand.
         path: JobPath,
     },
-    /// Standard input of the job begins; `Data` follows.
+    /// Standard input of the next steps begins, in place of what there was; `Data` follows.
     PutStdin,
+    /// A tree begins, in place of what there was; `Data` follows: an archive ([`crate::archive`]).
+    PutTree(Tree),
+    /// A file that only the next step finds, beside its workspace; `Data` follows.
+    PutExtra {
+        /// Where it will stand.
+        path: JobPath,
+    },
     /// The next bytes of what was begun, at most [`crate::frame::CHUNK_BYTES_MAX`].
     Data(ByteBuf),
     /// Run a step.
     RunStep(Box<StepRequest>),
-    /// End the step that runs, if one does; its `StepDone` comes as always.
+    /// Run two steps at once.
+    RunPair(Box<PairRequest>),
+    /// Give a tree, unless it is larger than that.
+    TakeTree {
+        /// Which.
+        tree: Tree,
+        /// Its size at most, in bytes.
+        bytes_max: u64,
+    },
+    /// End the step that runs, if one does; its `StepDone` or `PairDone` comes as always.
     CancelStep,
     /// The job is over: remove all of it and look whether the base state is back.
     EndJob,
@@ -184,7 +304,7 @@ pub enum Report {
     },
     /// `Setup` was taken and proven: a cell as asked for was made and ran to its end.
     SetUp(SandboxFacts),
-    /// What the step wrote, within `report_bytes` of its stream.
+    /// What the step wrote, within what is reported of its stream.
     Output {
         /// Which stream.
         stream: Stream,
@@ -193,6 +313,15 @@ pub enum Report {
     },
     /// The step is over, every process of it is gone, and all its output was sent.
     StepDone(Box<StepFacts>),
+    /// The same of both.
+    PairDone(Box<PairFacts>),
+    /// The next bytes of the tree that was asked for.
+    Tree(ByteBuf),
+    /// No more of it comes; a tree that does not exist is empty.
+    TreeDone {
+        /// That was all of it. Otherwise it is too large, and nothing of it came.
+        whole: bool,
+    },
     /// The job is gone.
     JobEnded {
         /// What was not back at base; the sandbox may serve on only when empty.

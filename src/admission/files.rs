@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use enclos_images::Language;
+use enclos_protocol::glob::{Glob, KEEP_GLOBS_MAX};
 use enclos_protocol::job::{JobFile, JobInput, JobPath};
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 
@@ -161,18 +162,31 @@ fn refuse_collisions(files: &[JobFile]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The bytes of standard input; empty when none is given.
-pub(super) fn stdin(text: Option<String>, encoded: Option<String>) -> Result<Vec<u8>, Refusal> {
+/// The bytes that `name` or `name_base64` gives, if one does.
+pub(super) fn bytes(name: &str, text: Option<String>, encoded: Option<String>) -> Result<Option<Vec<u8>>, Refusal> {
     match (text, encoded) {
-        (Some(_), Some(_)) => Err(Refusal::invalid("stdin", "give either 'stdin' or 'stdin_base64', not both")),
-        (Some(text), None) => Ok(text.into_bytes()),
-        (None, Some(encoded)) => decoded("stdin_base64", &encoded),
-        (None, None) => Ok(Vec::new()),
+        (Some(_), Some(_)) => Err(Refusal::invalid(name, format!("give either '{name}' or '{name}_base64', not both"))),
+        (Some(text), None) => Ok(Some(text.into_bytes())),
+        (None, Some(encoded)) => decoded(&format!("{name}_base64"), &encoded).map(Some),
+        (None, None) => Ok(None),
     }
 }
 
 fn decoded(field: &str, text: &str) -> Result<Vec<u8>, Refusal> {
     BASE64.decode(text).map_err(|e| Refusal::invalid(field, format!("not base64 (RFC 4648): {e}").to_lowercase()))
+}
+
+/// The patterns of files to give back.
+pub(super) fn kept(patterns: Option<Vec<String>>) -> Result<Vec<Glob>, Refusal> {
+    let patterns = patterns.unwrap_or_default();
+    if patterns.len() > KEEP_GLOBS_MAX {
+        let detail = format!("a job gives files back by at most {KEEP_GLOBS_MAX} patterns");
+        return Err(Refusal::above("keep_files", detail, KEEP_GLOBS_MAX));
+    }
+    let glob = |(index, text): (usize, String)| {
+        Glob::try_from(text).map_err(|e| Refusal::invalid(format!("keep_files[{index}]"), e.to_string()))
+    };
+    patterns.into_iter().enumerate().map(glob).collect()
 }
 
 /// Refuses more bytes than a supervisor holds.

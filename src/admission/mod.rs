@@ -1,8 +1,8 @@
 //! From a submission to an admitted job, or to a refusal that says which rule.
 //!
 //! ```text
-//! bytes ─▶ submission (strict JSON) ─▶ language ─▶ files, entry ─▶ limits ─▶ words ─▶ Admitted
-//!               └──────────────┴───────────────┴─────────────┴──────────┴──▶ Refusal
+//! bytes ─▶ submission (strict JSON) ─▶ program ─▶ cases, judging ─▶ words ─▶ Admitted
+//!               └─────────────────────────┴──────────────┴───────────┴──▶ Refusal
 //! ```
 //!
 //! Pure: no clock, no disk, no network. What leaves here is valid by
@@ -10,10 +10,13 @@
 //! change what was asked for: a value outside its bounds is refused, not
 //! clamped.
 
+mod cases;
 mod dependencies;
 mod environment;
 mod files;
+mod judging;
 mod limits;
+mod program;
 #[cfg(test)]
 mod properties;
 mod refusal;
@@ -24,28 +27,39 @@ mod words;
 
 use std::collections::BTreeMap;
 
+use enclos_images::compile_key::Compilation;
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{JobInput, JobSpec};
 use enclos_protocol::limits::OnOutputLimit;
 use sha2::{Digest as _, Sha256};
 
+use crate::scoring::Scoring;
+
+pub use cases::NamedCase;
+pub use judging::{CheckerChoice, FloatOptions, SubmittedCase, SubmittedCompanion, SubmittedGroup, TokensOptions};
 pub use refusal::Refusal;
 pub use submission::{
     CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, ReuseChoice, RunOptions, StepLimitsRequest,
-    Submission, SubmittedFile, Whole,
+    Submission, SubmittedFile, Whole, strict_json,
 };
 
-/// Largest body of a submission, in bytes: the largest input as base64 and the JSON around it.
-pub const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Largest body of a submission, in bytes: the largest cases and files as base64 and the JSON around them.
+pub const BODY_BYTES_MAX: usize = 112 * 1024 * 1024;
 
 /// A job that may be stored and run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Admitted {
     /// What is to be done.
     pub spec: JobSpec,
-    /// Its bytes.
+    /// Its bytes, those of its cases left out.
     pub input: JobInput,
+    /// Its cases, in order; none where it is run once.
+    pub cases: Vec<NamedCase>,
+    /// How its score is reckoned.
+    pub scoring: Scoring,
+    /// By what an agent knows that it has compiled the same before.
+    pub compile_key: Option<u64>,
     /// The client's own marks.
     pub labels: BTreeMap<String, String>,
     /// SHA-256 of the submission in one canonical form: two bodies that say the
@@ -53,13 +67,23 @@ pub struct Admitted {
     pub body_digest: [u8; 32],
 }
 
+impl Admitted {
+    /// Bytes of all that it brings.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        let cases = self.cases.iter().map(|c| c.case.size_bytes() + c.name.len()).sum::<usize>();
+        (self.input.size_bytes() + cases) as u64
+    }
+}
+
 /// The job that `body` asks for on behalf of `tenant`.
 ///
 /// # Errors
 /// [`Refusal`] with the rule, the field, and the bound that was passed.
 pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitted, Refusal> {
-    let submission = submission::parse(body)?;
+    let submission: Submission = strict_json(body)?;
     let body_digest = digest(&submission);
+    refuse_contradictions(&submission)?;
     // No `..`: a new field of a submission must be considered here.
     let Submission {
         language,
@@ -70,6 +94,13 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         run,
         stdin,
         stdin_base64,
+        cases,
+        checker,
+        interactor,
+        stop_on_first_failure,
+        groups,
+        keep_files,
+        no_cache,
         on_output_limit,
         merge_stderr,
         limits,
@@ -79,19 +110,16 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         labels,
         dependencies,
     } = submission;
-    let (compile, run, limits) = (compile.unwrap_or_default(), run.unwrap_or_default(), limits.unwrap_or_default());
-
-    let sources = files::gather(files, source, entry)?;
-    let language = choose_language(catalogue, language.as_deref(), &sources)?;
-    let (files, entry) = sources.resolve(language)?;
-    let input = JobInput { files, stdin: files::stdin(stdin, stdin_base64)?.into() };
+    let asked = program::Asked { language, files, source, entry, compile, limits };
+    let program::Program { language, files, entry, compile_args, compile_limits, run_limits } =
+        program::admitted(catalogue, asked)?;
+    let asked = cases::Asked { cases, checker, interactor, stop_on_first_failure, groups };
+    let cases::Cases { plan, cases, companion, scoring } = cases::admitted(catalogue, language, &run_limits, asked)?;
+    let stdin = files::bytes("stdin", stdin, stdin_base64)?.unwrap_or_default().into();
+    let input = JobInput { files, stdin, companion };
     files::within_size(&input)?;
 
-    let compile_args = words::arguments("compile.args", compile.args)?;
-    if language.compile.is_none() && !compile_args.is_empty() {
-        let detail = format!("{} has no compile step, so it takes no compile arguments", language.name);
-        return Err(Refusal::invalid("compile.args", detail));
-    }
+    let run = run.unwrap_or_default();
     let spec = JobSpec {
         binding: Binding { tenant: tenant.to_owned(), scope: words::scope(scope)? },
         language: language.id.clone(),
@@ -99,31 +127,49 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         compile_args,
         run_args: words::arguments("run.args", run.args)?,
         env: environment::admitted(language, run.env)?,
-        compile_limits: limits::within("compile", language, &language.compile_bounds, limits.compile)?,
-        run_limits: limits::within("run", language, &language.run_bounds, limits.run)?,
+        compile_limits,
+        run_limits,
         on_output_limit: on_output_limit.map_or_else(OnOutputLimit::default, Into::into),
         merge_stderr: merge_stderr.unwrap_or(false),
         reuse: reuse.map(Into::into).unwrap_or_default(),
         isolation: isolation.map(Into::into).unwrap_or_default(),
+        cases: plan,
+        keep_files: files::kept(keep_files)?,
+        no_cache: no_cache.unwrap_or(false),
         dependencies: dependencies::admitted(catalogue, language, dependencies)?,
     };
-    Ok(Admitted { spec, input, labels: words::labels(labels)?, body_digest })
+    let compile_key = compile_key(language, &spec, &input);
+    Ok(Admitted { spec, input, cases, scoring, compile_key, labels: words::labels(labels)?, body_digest })
 }
 
-fn choose_language<'a>(
-    catalogue: &'a Catalogue,
-    named: Option<&str>,
-    sources: &files::Sources,
-) -> Result<&'a Language, Refusal> {
-    if let Some(name) = named {
-        return catalogue.find(name).ok_or_else(|| Refusal::unknown_language(name, &catalogue.nearest(name)));
+/// Fields that exclude each other, whatever their values.
+fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
+    let Submission { cases, interactor, stdin, stdin_base64, keep_files, merge_stderr, .. } = submission;
+    let (many, spoken_with) = (cases.is_some(), interactor.is_some());
+    let excluded = [
+        ("stdin", many && stdin.is_some(), "each of 'cases' has a stdin of its own"),
+        ("stdin_base64", many && stdin_base64.is_some(), "each of 'cases' has a stdin of its own"),
+        ("keep_files", many && keep_files.is_some(), "a job with 'cases' gives no files back"),
+        ("merge_stderr", spoken_with && *merge_stderr == Some(true), "an 'interactor' reads standard output alone"),
+    ];
+    match excluded.into_iter().find(|(_, given, _)| *given) {
+        Some((field, _, why)) => Err(Refusal::invalid(field, why)),
+        None => Ok(()),
     }
-    let Some(path) = sources.leading_path() else {
-        let detail = "say the 'language', or an 'entry' whose extension tells it";
-        return Err(Refusal::invalid("language", detail.to_owned()));
+}
+
+/// The first bytes of what makes its compile step the same as another's.
+fn compile_key(language: &Language, spec: &JobSpec, input: &JobInput) -> Option<u64> {
+    let compilation = Compilation {
+        binding: &spec.binding,
+        language,
+        entry: &spec.entry,
+        args: &spec.compile_args,
+        limits: &spec.compile_limits,
+        files: &input.files,
     };
-    let extension = path.extension().unwrap_or_default();
-    catalogue.by_extension(extension).ok_or_else(|| Refusal::unknown_extension(sources.leading_field(), path.as_str()))
+    let key = compilation.key().filter(|_| !spec.no_cache)?;
+    Some(key.short())
 }
 
 /// SHA-256 of the submission as its type writes it: fields in declared order, nothing for what is absent.

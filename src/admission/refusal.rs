@@ -37,6 +37,16 @@ impl Refusal {
         self
     }
 
+    /// With its field beneath another: what was checked is a part of something larger.
+    #[must_use]
+    pub fn beneath(mut self, outer: &str) -> Self {
+        self.field = Some(match self.field {
+            Some(field) => format!("{outer}.{field}"),
+            None => outer.to_owned(),
+        });
+        self
+    }
+
     /// With a further member of the answer.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

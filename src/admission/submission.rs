@@ -10,11 +10,12 @@ use std::marker::PhantomData;
 
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
-use serde::de::{self, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
+use super::judging::{CheckerChoice, SubmittedCase, SubmittedCompanion, SubmittedGroup};
 use super::refusal::Refusal;
 
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
@@ -52,6 +53,28 @@ pub struct Submission {
     /// Standard input of the run, as base64 of its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin_base64: Option<String>,
+    /// Many runs of one program: it is compiled once. Excludes `stdin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cases: Option<Vec<SubmittedCase>>,
+    /// What makes the output of a case right; default `trim`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checker: Option<CheckerChoice>,
+    /// A program that speaks with the program, and says whether it is right. Excludes `checker`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interactor: Option<SubmittedCompanion>,
+    /// No case is run after one that was not accepted; default `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_on_first_failure: Option<bool>,
+    /// Groups of cases with points; without any, the score is the mean over all cases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<SubmittedGroup>>,
+    /// Files to give back after the run: patterns with `*`, `?` and `**`, below the job's directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["out/*.png"]))]
+    pub keep_files: Option<Vec<String>>,
+    /// Compile anew even where the same was compiled before; default `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_cache: Option<bool>,
     /// What happens to a program that writes more than `output_bytes`; default `kill`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_output_limit: Option<OutputLimitChoice>,
@@ -320,16 +343,19 @@ fn optional_map<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
     Option::<Unique<V>>::deserialize(deserializer).map(|map| map.map(|unique| unique.0))
 }
 
-/// The submission that `body` holds.
-pub(super) fn parse(body: &[u8]) -> Result<Submission, Refusal> {
+/// What `body` holds, in one JSON object whose every field is known.
+///
+/// # Errors
+/// [`Refusal`] with the field that is wrong.
+pub fn strict_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     // serde reads a struct from an array too, by position; a submission has names.
     if body.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|&b| b != b'{') {
         return Err(Refusal::new(400, "malformed_json", "the body is one JSON object"));
     }
     let mut json = serde_json::Deserializer::from_slice(body);
-    let submission: Submission = serde_path_to_error::deserialize(&mut json).map_err(|e| refused(&e))?;
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|e| refused(&e))?;
     json.end().map_err(|e| Refusal::new(400, "malformed_json", format!("after the object: {e}")))?;
-    Ok(submission)
+    Ok(value)
 }
 
 fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {

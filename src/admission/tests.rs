@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 use super::files::{FILES_MAX, PATHS_BYTES_MAX};
 use super::*;
 
+mod judging;
+
 pub(super) fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());
     &CATALOGUE
@@ -70,7 +72,9 @@ fn unknown_fields_are_named_at_every_level() {
     let run = |v: Value| with(json!({ "run": v }));
     check_all(&[
         (with(json!({ "langauge": "c" })), "unknown_field", "langauge"),
-        (with(json!({ "cases": [] })), "unknown_field", "cases"),
+        (with(json!({ "callback_url": "http://x" })), "unknown_field", "callback_url"),
+        (with(json!({ "cases": [{ "input": "" }] })), "unknown_field", "cases[0].input"),
+        (with(json!({ "cases": [{}], "interactor": { "stdin": "" } })), "unknown_field", "interactor.stdin"),
         (files(json!([{ "path": "a.c", "content": "", "mode": 7 }])), "unknown_field", "files[0].mode"),
         (run(json!({ "cwd": "/" })), "unknown_field", "run.cwd"),
         (with(json!({ "compile": { "env": {} } })), "unknown_field", "compile.env"),

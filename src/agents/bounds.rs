@@ -5,9 +5,11 @@
 //! log or an operator's screen.
 
 use enclos_protocol::agent_link::{
-    Capacity, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
+    COMPILED_MAX, Capacity, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
 };
+use enclos_protocol::cases::{CaseReport, FEEDBACK_BYTES_MAX};
 use enclos_protocol::dependencies::{Installed, PACKAGES_MAX};
+use enclos_protocol::glob::KEEP_FILES_MAX;
 use enclos_protocol::job::{JobReport, StepReport};
 
 use crate::queue::Room;
@@ -79,10 +81,14 @@ pub(super) fn load(load: LoadReport) -> LoadReport {
         draining,
         unclean_jobs,
         sandboxes_closed,
+        mut compiled,
         derived_images,
         derived_bytes,
     } = load;
     languages.truncate(LANGUAGES_MAX);
+    compiled.truncate(COMPILED_MAX);
+    // Looked up for every placement.
+    compiled.sort_unstable();
     LoadReport {
         cpu_busy_permille: cpu_busy_permille.min(1000),
         memory_busy_permille: memory_busy_permille.min(1000),
@@ -93,6 +99,7 @@ pub(super) fn load(load: LoadReport) -> LoadReport {
         draining,
         unclean_jobs: unclean_jobs.min(COUNT_MAX),
         sandboxes_closed: sandboxes_closed.zip(&sandboxes_closed, |count, _| count.min(COUNT_MAX)),
+        compiled,
         derived_images,
         derived_bytes: derived_bytes.min(MEMORY_BYTES_MAX),
     }
@@ -113,7 +120,17 @@ pub(super) fn report(mut report: JobReport) -> JobReport {
     report.message = report.message.map(|message| text(&message, TEXT_CHARS_MAX));
     report.sandbox_us = report.sandbox_us.min(TIME_US_MAX);
     report.dependencies.iter_mut().for_each(dependencies);
-    report.compile.iter_mut().chain(&mut report.run).for_each(step);
+    report.files_error = report.files_error.map(|why| text(&why, TEXT_CHARS_MAX));
+    report.files.truncate(KEEP_FILES_MAX);
+    let JobReport { compile, companion, run, .. } = &mut report;
+    compile.iter_mut().chain(companion).chain(run).for_each(step);
+    report
+}
+
+/// A case's report within bounds.
+pub(super) fn case(mut report: CaseReport) -> CaseReport {
+    step(&mut report.run);
+    report.feedback = report.feedback.map(|feedback| lines(&feedback, FEEDBACK_BYTES_MAX));
     report
 }
 
@@ -143,6 +160,12 @@ pub(super) fn reason(reason: ReturnReason) -> ReturnReason {
         ReturnReason::Failed { message } => ReturnReason::Failed { message: text(&message, TEXT_CHARS_MAX) },
         ReturnReason::Draining | ReturnReason::NoRoom => reason,
     }
+}
+
+/// The first bytes of `text` up to a whole character, its lines kept.
+fn lines(text: &str, bytes_max: usize) -> String {
+    let kept = text.floor_char_boundary(bytes_max);
+    text[..kept].chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
 /// The first characters of `text`, controls made blanks: it may end up on a terminal.
@@ -183,10 +206,12 @@ mod tests {
             draining: false,
             unclean_jobs: u64::MAX,
             sandboxes_closed: ClosedSandboxes { lost: u64::MAX, ..ClosedSandboxes::default() },
+            compiled: (0..5000).rev().collect(),
             derived_images: 0,
             derived_bytes: u64::MAX,
         };
         let load = load(wild);
+        assert!(load.compiled.len() == COMPILED_MAX && load.compiled.is_sorted());
         assert_eq!((load.unclean_jobs, load.sandboxes_closed.lost), (COUNT_MAX, COUNT_MAX));
         assert_eq!((load.cpu_busy_permille, load.memory_busy_permille), (1000, 1000));
     }

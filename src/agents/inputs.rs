@@ -1,12 +1,17 @@
-//! Large inputs: CBOR of the job's bytes, for the holder of the attempt.
+//! What is too large for a message, for the holder of an attempt: a job's bytes and cases to it,
+//! the files that the job left from it.
 
-use axum::extract::{Path, Query, State};
+use axum::body::to_bytes;
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use enclos_protocol::glob::KEEP_FILES_BYTES_MAX;
 use enclos_protocol::ids::{AttemptId, FencingToken, JobId};
+use enclos_protocol::job::JobPath;
 use serde::Deserialize;
 
 use super::Link;
+use crate::store::{FileKept, LeftFile, StoreError};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,25 +20,90 @@ pub(super) struct Token {
     counter: u64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CasesFrom {
+    epoch: u64,
+    counter: u64,
+    from: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileAt {
+    epoch: u64,
+    counter: u64,
+    path: JobPath,
+}
+
+/// The bytes of a job.
 pub(super) async fn fetch(
     State(link): State<Link>,
     Path(job): Path<String>,
     Query(Token { epoch, counter }): Query<Token>,
 ) -> Response {
-    let Ok(job) = job.parse::<JobId>() else { return StatusCode::NOT_FOUND.into_response() };
+    let attempt = match current(&link, &job, epoch, counter).await {
+        Ok(attempt) => attempt,
+        Err(status) => return status.into_response(),
+    };
+    answer(attempt, link.store.work(attempt.job).await.map(|work| work.map(|(_, input)| input)))
+}
+
+/// A page of its cases.
+pub(super) async fn cases(
+    State(link): State<Link>,
+    Path(job): Path<String>,
+    Query(CasesFrom { epoch, counter, from }): Query<CasesFrom>,
+) -> Response {
+    let attempt = match current(&link, &job, epoch, counter).await {
+        Ok(attempt) => attempt,
+        Err(status) => return status.into_response(),
+    };
+    answer(attempt, link.store.case_page(attempt.job, from).await)
+}
+
+/// A file that the job left.
+pub(super) async fn leave(
+    State(link): State<Link>,
+    Path(job): Path<String>,
+    Query(FileAt { epoch, counter, path }): Query<FileAt>,
+    request: Request,
+) -> Response {
+    let attempt = match current(&link, &job, epoch, counter).await {
+        Ok(attempt) => attempt,
+        Err(status) => return status.into_response(),
+    };
+    let Ok(bytes) = to_bytes(request.into_body(), KEEP_FILES_BYTES_MAX).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    match link.store.keep_file(LeftFile { attempt, path, bytes: bytes.into() }).await {
+        Ok(FileKept::Kept) => StatusCode::NO_CONTENT.into_response(),
+        Ok(FileKept::TooMuch) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Ok(FileKept::Over) => StatusCode::GONE.into_response(),
+        Err(error) => failed(attempt, &error),
+    }
+}
+
+async fn current(link: &Link, job: &str, epoch: u64, counter: u64) -> Result<AttemptId, StatusCode> {
+    let job = job.parse::<JobId>().map_err(|_| StatusCode::NOT_FOUND)?;
     let attempt = AttemptId { job, token: FencingToken { epoch, counter } };
     match link.scheduler.is_current(attempt).await {
-        Ok(true) => {}
+        Ok(true) => Ok(attempt),
         // The attempt is over: whoever asks is told so on the link, too.
-        Ok(false) => return StatusCode::GONE.into_response(),
-        Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Ok(false) => Err(StatusCode::GONE),
+        Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
     }
-    match link.store.work(job).await {
-        Ok(Some((_, input))) => ([(header::CONTENT_TYPE, "application/cbor")], input).into_response(),
+}
+
+fn answer(attempt: AttemptId, read: Result<Option<Vec<u8>>, StoreError>) -> Response {
+    match read {
+        Ok(Some(bytes)) => ([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response(),
         Ok(None) => StatusCode::GONE.into_response(),
-        Err(error) => {
-            tracing::error!(%job, error = &error as &dyn std::error::Error, "an input could not be read");
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
-        }
+        Err(error) => failed(attempt, &error),
     }
+}
+
+fn failed(attempt: AttemptId, error: &StoreError) -> Response {
+    tracing::error!(job = %attempt.job, error = error as &dyn std::error::Error, "the bytes of a job were not had");
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
 }

@@ -24,8 +24,8 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use enclos_protocol::agent_link::{INPUTS_PATH, LINK_PATH};
+use axum::routing::{get, put};
+use enclos_protocol::agent_link::{CASES_PATH, FILES_PATH, INPUTS_PATH, LINK_PATH};
 use enclos_protocol::frame::FRAME_BYTES_MAX;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,6 +62,8 @@ pub fn router(link: Link) -> Router {
     Router::new()
         .route(LINK_PATH, get(open))
         .route(&format!("{INPUTS_PATH}/{{job}}"), get(inputs::fetch))
+        .route(&format!("{CASES_PATH}/{{job}}"), get(inputs::cases))
+        .route(&format!("{FILES_PATH}/{{job}}"), put(inputs::leave))
         .layer(middleware::from_fn_with_state(link.clone(), require_token))
         .with_state(link)
 }

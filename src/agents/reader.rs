@@ -56,6 +56,9 @@ impl Speaker<'_> {
             FromAgent::Output { attempt, step, stream, offset, bytes } => {
                 return Ok(link.progress.output(attempt, name, Part { step, stream }, offset, &bytes)?);
             }
+            FromAgent::CaseDone { attempt, case, report } => {
+                return Ok(link.progress.case_done(attempt, name, case, bounds::case(*report))?);
+            }
             FromAgent::Heartbeat { sequence, load } => Event::Heartbeat { session, sequence, load: bounds::load(load) },
             FromAgent::Finished { attempt, report } => {
                 Event::Finished { session, attempt, report: Box::new(bounds::report(*report)) }

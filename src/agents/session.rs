@@ -35,7 +35,7 @@ pub(super) enum SessionError {
     Message(#[from] frame::FrameError),
     #[error("the agent said hello twice")]
     HelloAgain,
-    #[error("the agent sent impossible output")]
+    #[error("the agent sent an impossible output or case")]
     Output(#[from] crate::progress::OutputError),
     #[error("the agent does not take its messages")]
     Stuck,

@@ -99,6 +99,23 @@ impl Client {
         self.post(&format!("/v1/jobs/{id}/cancel"), &Value::Object(serde_json::Map::new())).await
     }
 
+    /// The bytes at `path`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn bytes(&self, path: &str) -> Result<Vec<u8>, CliError> {
+        let response = self.answered(self.request(Method::GET, path)).await?;
+        response.bytes().await.map(Vec::from).map_err(|e| self.unreachable(e))
+    }
+
+    /// Has the master erase a job.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn erase(&self, id: &str) -> Result<(), CliError> {
+        self.answered(self.request(Method::DELETE, &format!("/v1/jobs/{id}"))).await.map(|_| ())
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }

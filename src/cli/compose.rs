@@ -11,6 +11,7 @@ use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 use serde_json::{Map, Number, Value, json};
 
 use super::exit::CliError;
+use super::package;
 
 /// What `enclos run` sends.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,6 +25,15 @@ pub struct RunArgs {
     /// Standard input: a file, or - for our own; piped input is sent without asking
     #[arg(long, value_name = "FILE")]
     pub stdin: Option<PathBuf>,
+    /// Run it once for each NAME.in in this folder (and below), judged by the NAME.ans or NAME.out beside it
+    #[arg(long = "case", value_name = "DIR", conflicts_with = "stdin")]
+    pub cases: Option<PathBuf>,
+    /// What makes the output of a case right (default: trim)
+    #[arg(long, value_name = "exact|trim|tokens|unordered_lines", requires = "cases")]
+    pub checker: Option<String>,
+    /// Files to give back after the run, such as 'out/*.png' (repeat for more); `enclos fetch` saves them
+    #[arg(long = "keep", value_name = "PATTERN", conflicts_with = "cases")]
+    pub keep: Vec<String>,
     /// An argument for the program (repeat for more)
     #[arg(long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     pub args: Vec<String>,
@@ -64,7 +74,7 @@ pub struct Limit {
     value: Number,
 }
 
-fn parse_pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("needs the form NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -85,16 +95,11 @@ fn parse_limit(text: &str) -> Result<Limit, String> {
 /// # Errors
 /// [`CliError::Read`] or [`CliError::Input`] names the file.
 pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
-    let paths = job_paths(&args.files)?;
     let mut left = INPUT_BYTES_MAX;
-    let mut files = Vec::with_capacity(paths.len());
-    for (file, path) in args.files.iter().zip(&paths) {
-        let bytes = read(file, left)?;
-        left -= bytes.len();
-        files.push(content(json!({ "path": path }), "content", bytes));
-    }
-    let mut body = json!({ "files": files, "entry": paths[0] });
-    if let Some(bytes) = stdin(args.stdin.as_deref(), left)? {
+    let mut body = program(&args.files, &mut left)?;
+    if let Some(folder) = &args.cases {
+        body["cases"] = package::folder_of_cases(folder)?;
+    } else if let Some(bytes) = stdin(args.stdin.as_deref(), left)? {
         body = content(body, "stdin", bytes);
     }
     let pairs = |pairs: &[(String, String)]| {
@@ -103,11 +108,19 @@ pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
     body["run"] = json!({ "args": args.args, "env": pairs(&args.env) });
     body["compile"] = json!({ "args": args.compile_args });
     body["labels"] = pairs(&args.labels);
+    if !args.keep.is_empty() {
+        body["keep_files"] = json!(args.keep);
+    }
     for limit in &args.limits {
         body["limits"][&limit.step][&limit.name] = Value::Number(limit.value.clone());
     }
-    let words =
-        [("language", &args.language), ("reuse", &args.reuse), ("isolation", &args.isolation), ("scope", &args.scope)];
+    let words = [
+        ("language", &args.language),
+        ("checker", &args.checker),
+        ("reuse", &args.reuse),
+        ("isolation", &args.isolation),
+        ("scope", &args.scope),
+    ];
     for (name, value) in words {
         if let Some(value) = value {
             body[name] = json!(value);
@@ -131,8 +144,23 @@ pub fn with_dependencies(body: &mut Value, args: &RunArgs, languages: &Value) {
     body["dependencies"] = json!({ installer.or(wanted.as_deref()).unwrap_or("packages"): args.dependencies });
 }
 
+/// `files` and `entry` of a submission: the first of these files and all of them, taken from `bytes_left`.
+///
+/// # Errors
+/// As [`submission`].
+pub(super) fn program(files: &[PathBuf], bytes_left: &mut usize) -> Result<Value, CliError> {
+    let paths = job_paths(files)?;
+    let mut sent = Vec::with_capacity(paths.len());
+    for (file, path) in files.iter().zip(&paths) {
+        let bytes = read(file, *bytes_left)?;
+        *bytes_left -= bytes.len();
+        sent.push(content(json!({ "path": path }), "content", bytes));
+    }
+    Ok(json!({ "files": sent, "entry": paths.first() }))
+}
+
 /// `object` with `bytes` as text under `name`, or as base64 under `<name>_base64`.
-fn content(mut object: Value, name: &str, bytes: Vec<u8>) -> Value {
+pub(super) fn content(mut object: Value, name: &str, bytes: Vec<u8>) -> Value {
     match String::from_utf8(bytes) {
         Ok(text) => object[name] = json!(text),
         Err(error) => object[format!("{name}_base64")] = json!(BASE64.encode(error.into_bytes())),
@@ -157,7 +185,7 @@ fn job_paths(files: &[PathBuf]) -> Result<Vec<String>, CliError> {
     placed.iter().map(|path| as_text(path)).collect()
 }
 
-fn as_text(path: &Path) -> Result<String, CliError> {
+pub(super) fn as_text(path: &Path) -> Result<String, CliError> {
     let text = path.to_str().filter(|text| !text.is_empty());
     text.map(str::to_owned).ok_or_else(|| CliError::Input(format!("{} cannot name a file of a job", path.display())))
 }
@@ -169,7 +197,7 @@ fn common_directory(paths: &[PathBuf]) -> PathBuf {
     common
 }
 
-fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
+pub(super) fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, CliError> {
     let fail = |source| CliError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(fail)?;
     if file.metadata().map_err(fail)?.is_dir() {
@@ -221,7 +249,7 @@ fn read_whole(reader: impl io::Read, name: &str, bytes_max: usize) -> Result<Vec
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     reader.take(limit).read_to_end(&mut bytes).map_err(ReadFailure::Io)?;
     if bytes.len() > bytes_max {
-        let text = format!("{name} is too large: a job may bring {INPUT_BYTES_MAX} bytes in all");
+        let text = format!("{name} is too large: only {bytes_max} bytes are left of what a job may bring");
         return Err(ReadFailure::TooLarge(CliError::Input(text)));
     }
     Ok(bytes)

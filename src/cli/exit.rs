@@ -1,7 +1,7 @@
 //! Exit codes, and the errors that come to them.
 //!
 //! A program's own exit code and 128 + signal are given on as they are. The
-//! codes of Enclos itself lie from 120 to 125, which programs seldom use and
+//! codes of Enclos itself lie from 119 to 125, which programs seldom use and
 //! no shell does.
 
 use std::io;
@@ -11,6 +11,8 @@ use std::process::ExitCode;
 use enclos_protocol::outcome::signal_name;
 use serde_json::Value;
 
+/// A case was not accepted, by its answer or by the program's own failure.
+pub const REJECTED: u8 = 119;
 /// The compiler refused the program.
 pub const COMPILE_ERROR: u8 = 120;
 /// A limit ended the program.
@@ -21,7 +23,7 @@ pub const CANCELLED: u8 = 122;
 pub const INTERNAL_ERROR: u8 = 123;
 /// The master refused the request.
 pub const REFUSED: u8 = 124;
-/// The master cannot be reached, or a local file cannot be read.
+/// The master cannot be reached, or a local file cannot be read or written.
 pub const UNREACHABLE: u8 = 125;
 /// `up`, `master`, `doctor` or `images` could not do their work.
 pub const FAILED: u8 = 1;
@@ -33,9 +35,10 @@ const SIGNAL_MAX: i32 = 64;
 
 /// The table that `--help` shows.
 pub const HELP: &str = "\
-Exit codes of `run` and `show`:
-  the program's own   it ran to its end
-  128 + signal        a signal ended it
+Exit codes of `run`, `judge` and `show`:
+  the program's own   it ran to its end (a job without cases)
+  128 + signal        a signal ended it (a job without cases)
+  119                 a case was not accepted: wrong answer or run error
   120                 compile error
   121                 a limit ended it (time, memory, output, file size, processes)
   122                 cancelled
@@ -45,7 +48,7 @@ Of every command:
   1                   the service or the engine could not do it
   2                   wrong usage
   124                 the master refused the request and said why
-  125                 no master there, or a local file cannot be read";
+  125                 no master there, or a local file cannot be read or written";
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,15 @@ pub enum CliError {
     /// Our own output has nowhere to go.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
+    /// A file cannot be saved.
+    #[error("cannot save {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// Another program of Enclos is not there.
     #[error("cannot start {}; it is installed beside `enclos`", path.display())]
     Sibling {
@@ -121,6 +133,7 @@ impl CliError {
             | Self::NotAMaster { .. }
             | Self::Url(_)
             | Self::Read { .. }
+            | Self::Write { .. }
             | Self::Input(_)
             | Self::Output(_) => UNREACHABLE,
             Self::Sibling { .. } | Self::Service(_) | Self::ServiceCause { .. } => FAILED,
@@ -145,7 +158,10 @@ impl CliError {
 #[must_use]
 pub fn of_job(job: &Value) -> u8 {
     let outcome = job["outcome"].as_str().unwrap_or_default();
-    match outcome {
+    match job["verdict"].as_str().unwrap_or(outcome) {
+        "accepted" => 0,
+        "wrong_answer" | "skipped" => REJECTED,
+        "runtime_error" if job["verdict"].is_string() => REJECTED,
         "ok" | "runtime_error" => of_run(&job["run"], outcome),
         "compile_error" => COMPILE_ERROR,
         "time_limit" | "memory_limit" | "output_limit" | "file_limit" | "process_limit" => LIMIT,
@@ -190,6 +206,12 @@ mod tests {
             (json!({ "outcome": "compile_error" }), COMPILE_ERROR),
             (json!({ "outcome": "time_limit", "run": { "exit_code": 0 } }), LIMIT),
             (json!({ "outcome": "cancelled" }), CANCELLED),
+            (json!({ "outcome": "ok", "verdict": "accepted" }), 0),
+            (json!({ "outcome": "ok", "verdict": "wrong_answer" }), REJECTED),
+            (json!({ "outcome": "ok", "verdict": "runtime_error" }), REJECTED),
+            (json!({ "outcome": "ok", "verdict": "memory_limit" }), LIMIT),
+            (json!({ "outcome": "ok", "verdict": "checker_error" }), INTERNAL_ERROR),
+            (json!({ "outcome": "compile_error", "verdict": "compile_error" }), COMPILE_ERROR),
             (json!({ "outcome": "internal_error" }), INTERNAL_ERROR),
             (json!({}), INTERNAL_ERROR),
         ] {

@@ -8,6 +8,9 @@ mod client;
 mod compose;
 mod events;
 mod exit;
+mod fetch;
+mod judge;
+mod package;
 mod run;
 mod serve;
 mod show;
@@ -15,12 +18,13 @@ mod sibling;
 mod table;
 mod terminal;
 mod up;
+mod verdicts;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use client::{Client, URL_DEFAULT};
@@ -57,6 +61,15 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Judge a program by a problem package (Kattis format), case by case
+    #[command(after_help = format!("Examples:\n  enclos judge problems/sum main.cpp\n  \
+        enclos judge problems/sum solution.py --all --time-limit 2.5\n\n{}", exit::HELP))]
+    Judge {
+        #[command(flatten)]
+        args: Box<judge::JudgeArgs>,
+        #[command(flatten)]
+        server: Server,
+    },
     /// List the newest jobs
     #[command(
         after_help = "Examples:\n  enclos jobs\n  enclos jobs --state running --language java\n  enclos jobs --label course=cs101 --json"
@@ -89,6 +102,24 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Save the files that a job gives back
+    #[command(
+        after_help = "Examples:\n  enclos run plot.py --keep 'out/*.png'\n  enclos fetch 3f2a90c1d4e5 --into results"
+    )]
+    Fetch {
+        #[command(flatten)]
+        args: fetch::FetchArgs,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Erase a job: its sources, output and files; one that has not ended is cancelled
+    #[command(after_help = "Example:\n  enclos erase 3f2a90c1d4e5")]
+    Erase {
+        /// Its id, or the last digits of it
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
     /// List the languages and whether their images are ready
     #[command(
         after_help = "Examples:\n  enclos languages\n  enclos languages --json    (with every limit's default, minimum and maximum)"
@@ -106,6 +137,13 @@ enum Command {
         output: Output,
         #[command(flatten)]
         server: Server,
+    },
+    /// Print what a shell needs to complete commands of `enclos`
+    #[command(after_help = "Examples:\n  enclos completions bash > /etc/bash_completion.d/enclos\n  \
+        enclos completions fish > ~/.config/fish/completions/enclos.fish")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
     },
     /// Say what this host can do, and what to do about what it cannot (`enclos-agent doctor`)
     #[command(disable_help_flag = true)]
@@ -166,6 +204,13 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
             runtime.block_on(serve::run(*args))
         }
         Command::Run { args, server } => runtime.block_on(run::run(&Client::new(&server.url)?, &args, terminal)),
+        Command::Judge { args, server } => runtime.block_on(judge::judge(&Client::new(&server.url)?, &args, terminal)),
+        Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&Client::new(&server.url)?, &args)),
+        Command::Erase { id, server } => runtime.block_on(show::erase(&Client::new(&server.url)?, &id)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "enclos", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Jobs { args, server } => runtime.block_on(show::jobs(&Client::new(&server.url)?, &args, terminal)),
         Command::Show { id, output, server } => {
             runtime.block_on(show::show(&Client::new(&server.url)?, &id, output.json, terminal))
@@ -202,9 +247,16 @@ fn log_to_stderr(level: &str) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
+
+    #[test]
+    fn every_shell_gets_its_completions() {
+        for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "enclos", &mut text);
+            assert!(String::from_utf8(text).unwrap().contains("judge"), "{shell}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

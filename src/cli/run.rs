@@ -26,6 +26,7 @@ use super::events::{Event, Events};
 use super::exit::{self, CliError};
 use super::show;
 use super::terminal::{Spinner, Terminal, harmless, harmless_line, tell};
+use super::verdicts::{self, CasesView};
 
 /// Events between the task that reads and the one that writes.
 const EVENTS_MAX: usize = 64;
@@ -43,16 +44,36 @@ pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<
     if !args.dependencies.is_empty() {
         compose::with_dependencies(&mut submission, args, &client.get("/v1/languages").await?);
     }
-    let job = client.post("/v1/jobs", &submission).await?;
+    let names = verdicts::case_names(&submission["cases"]);
+    if names.is_empty() {
+        run_to_the_end(client, &submission, args.json, terminal, View::new(terminal)).await
+    } else {
+        let view = CasesView::new(terminal, names);
+        run_to_the_end(client, &submission, args.json, terminal, view).await
+    }
+}
+
+/// Submits, shows the job as `view` does (or its JSON), and ends as it ended.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_to_the_end(
+    client: &Client,
+    submission: &Value,
+    json: bool,
+    terminal: Terminal,
+    view: impl Show,
+) -> Result<ExitCode, CliError> {
+    let job = client.post("/v1/jobs", submission).await?;
     let id = job["id"].as_str().unwrap_or_default().to_owned();
     let mut watchers = JoinSet::new();
     watchers.spawn(interrupts(client.clone(), id.clone()));
-    let finished = if args.json {
+    let finished = if json {
         let job = client.finished(&id).await?;
         show::print_json(&job, terminal);
         job
     } else {
-        match follow(client, &id, terminal).await {
+        match follow(client, &id, view).await {
             // Nobody reads on (`enclos run … | head`): nobody needs the rest.
             Err(error @ CliError::Output(_)) => {
                 let _ = client.cancel(&id).await;
@@ -63,6 +84,20 @@ pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<
     };
     watchers.shutdown().await;
     Ok(exit::code(exit::of_job(&finished)))
+}
+
+/// How a job is shown while it goes on.
+pub(super) trait Show {
+    /// The job waits: its place is worth a look from time to time.
+    fn waits(&self) -> bool;
+    /// The spinner's next turn.
+    fn turn(&mut self);
+    /// Its place in the queue.
+    fn queued(&mut self, queue: &Value);
+    /// Shows an event; the job, when it was the last.
+    async fn take(&mut self, event: &Event) -> io::Result<Option<Value>>;
+    /// Shows what is left to say at the end.
+    async fn end(&mut self, client: &Client, job: &Value) -> Result<(), CliError>;
 }
 
 /// Cancels the job at the first Ctrl-C or SIGTERM; at the second, leaves it to the master.
@@ -90,7 +125,7 @@ async fn interrupts(client: Client, id: String) {
 }
 
 /// Shows the job until it has finished; the finished job, without its output.
-async fn follow(client: &Client, id: &str, terminal: Terminal) -> Result<Value, CliError> {
+async fn follow(client: &Client, id: &str, mut view: impl Show) -> Result<Value, CliError> {
     let (sender, mut receiver) = mpsc::channel(EVENTS_MAX);
     let mut reader = JoinSet::new();
     let mut events = Events::of(client, id);
@@ -103,7 +138,6 @@ async fn follow(client: &Client, id: &str, terminal: Terminal) -> Result<Value, 
             }
         }
     });
-    let mut view = View::new(terminal);
     let mut turns = interval(TURN);
     turns.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut looks = interval_at(Instant::now() + LOOK, LOOK);
@@ -117,7 +151,7 @@ async fn follow(client: &Client, id: &str, terminal: Terminal) -> Result<Value, 
                     break job;
                 }
             }
-            _ = turns.tick(), if view.waits() => view.turn(),
+            _ = turns.tick() => view.turn(),
             _ = looks.tick(), if view.waits() => {
                 if let Ok(job) = client.get(&format!("/v1/jobs/{id}")).await {
                     view.queued(&job["queue"]);
@@ -125,11 +159,8 @@ async fn follow(client: &Client, id: &str, terminal: Terminal) -> Result<Value, 
             }
         }
     };
-    view.spinner.clear();
     reader.shutdown().await;
-    if let Some(line) = verdict(&finished) {
-        tell(&line);
-    }
+    view.end(client, &finished).await?;
     Ok(finished)
 }
 
@@ -145,7 +176,9 @@ impl View {
         let waiting = terminal.stderr.then(|| "queued".to_owned());
         Self { terminal, spinner: Spinner::new(terminal.stderr), waiting }
     }
+}
 
+impl Show for View {
     fn waits(&self) -> bool {
         self.waiting.is_some()
     }
@@ -157,10 +190,9 @@ impl View {
     }
 
     fn queued(&mut self, queue: &Value) {
-        let Some(position) = queue["position"].as_u64() else { return };
-        let start = queue["estimated_start_ms"].as_u64();
-        let start = start.map(|ms| format!(", starts in about {}", show::duration(ms))).unwrap_or_default();
-        self.waiting = self.waiting.is_some().then(|| format!("queued, position {position}{start}"));
+        if let (Some(waiting), Some(text)) = (&mut self.waiting, place_line(queue)) {
+            *waiting = text;
+        }
     }
 
     /// Shows an event; the job, when it was the last.
@@ -181,7 +213,7 @@ impl View {
             "output" => {
                 self.waiting = None;
                 self.spinner.clear();
-                self.output(data).await?;
+                write_output(self.terminal, data).await?;
             }
             "finished" => return Ok(Some(data.clone())),
             // A later master may have more to tell than this version knows.
@@ -190,27 +222,42 @@ impl View {
         Ok(None)
     }
 
-    async fn output(&self, data: &Value) -> io::Result<()> {
-        let bytes = match (data["text"].as_str(), data["bytes_base64"].as_str()) {
-            (Some(text), _) => text.as_bytes().to_vec(),
-            (None, Some(encoded)) => BASE64.decode(encoded).map_err(io::Error::other)?,
-            (None, None) => return Ok(()),
-        };
-        // A compiler's words are never part of the program's output.
-        let to_stdout = data["step"] == "run" && data["stream"] == "stdout";
-        let shown = if to_stdout { self.terminal.stdout } else { self.terminal.stderr };
-        let bytes = if shown { harmless(&String::from_utf8_lossy(&bytes)).into_bytes() } else { bytes };
-        // On a thread that may block, so that Ctrl-C is heard while a pager holds the pipe.
-        let written = tokio::task::spawn_blocking(move || {
-            if to_stdout {
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(&bytes).and_then(|()| stdout.flush())
-            } else {
-                io::stderr().lock().write_all(&bytes)
-            }
-        });
-        written.await.map_err(io::Error::other)?
+    async fn end(&mut self, _: &Client, job: &Value) -> Result<(), CliError> {
+        self.spinner.clear();
+        [verdict(job), files(job)].into_iter().flatten().for_each(|line| tell(&line));
+        Ok(())
     }
+}
+
+/// What the spinner says of a job that waits.
+pub(super) fn place_line(queue: &Value) -> Option<String> {
+    let position = queue["position"].as_u64()?;
+    let start = queue["estimated_start_ms"].as_u64();
+    let start = start.map(|ms| format!(", starts in about {}", show::duration(ms))).unwrap_or_default();
+    Some(format!("queued, position {position}{start}"))
+}
+
+/// Writes what an event `output` holds where it belongs.
+pub(super) async fn write_output(terminal: Terminal, data: &Value) -> io::Result<()> {
+    let bytes = match (data["text"].as_str(), data["bytes_base64"].as_str()) {
+        (Some(text), _) => text.as_bytes().to_vec(),
+        (None, Some(encoded)) => BASE64.decode(encoded).map_err(io::Error::other)?,
+        (None, None) => return Ok(()),
+    };
+    // A compiler's words are never part of the program's output.
+    let to_stdout = data["step"] == "run" && data["stream"] == "stdout";
+    let shown = if to_stdout { terminal.stdout } else { terminal.stderr };
+    let bytes = if shown { harmless(&String::from_utf8_lossy(&bytes)).into_bytes() } else { bytes };
+    // On a thread that may block, so that Ctrl-C is heard while a pager holds the pipe.
+    let written = tokio::task::spawn_blocking(move || {
+        if to_stdout {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(&bytes).and_then(|()| stdout.flush())
+        } else {
+            io::stderr().lock().write_all(&bytes)
+        }
+    });
+    written.await.map_err(io::Error::other)?
 }
 
 /// What standard error says of an end that the exit code alone does not tell.
@@ -236,6 +283,14 @@ fn verdict(job: &Value) -> Option<String> {
         other => format!("{}{message}", harmless_line(other)),
     };
     Some(format!("enclos: {line}{note}"))
+}
+
+/// What standard error says of the files that the job gives back.
+fn files(job: &Value) -> Option<String> {
+    let count = job["files"].as_array()?.len();
+    let id = harmless_line(job["id"].as_str().unwrap_or_default());
+    let missing = job["files_error"].as_str().map(|e| format!("; {}", harmless_line(e))).unwrap_or_default();
+    Some(format!("enclos: {count} files are kept; `enclos fetch {id}` saves them{missing}"))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::client::{Client, query_escaped};
 use super::exit::{self, CliError};
 use super::table::{self, Cell};
 use super::terminal::{Terminal, colour_of, harmless, harmless_line, say};
+use super::verdicts;
 
 /// Last digits of an id that a table shows: the random part of a UUIDv7.
 const SHORT_ID_DIGITS: usize = 12;
@@ -59,7 +60,9 @@ pub async fn jobs(client: &Client, args: &JobsArgs, terminal: Terminal) -> Resul
 }
 
 fn job_row(job: &Value) -> Vec<Cell> {
-    let (state, outcome) = (text(&job["state"]), text(&job["outcome"]));
+    // What its cases came to tells more than that they were run.
+    let outcome = job["verdict"].as_str().map_or_else(|| text(&job["outcome"]), str::to_owned);
+    let state = text(&job["state"]);
     let total = job["timing"]["total_ms"].as_u64().map(duration).unwrap_or_default();
     let created = text(&job["created_at"]);
     vec![
@@ -78,7 +81,7 @@ fn short_id(id: &str) -> String {
 }
 
 /// The whole id that `given` means: itself, or the one job among the newest that ends so.
-async fn whole_id(client: &Client, given: &str) -> Result<String, CliError> {
+pub(super) async fn whole_id(client: &Client, given: &str) -> Result<String, CliError> {
     let given = given.trim_start_matches('…').to_ascii_lowercase();
     let hex = given.chars().all(|c| c.is_ascii_hexdigit());
     if !hex || !(SHORT_ID_DIGITS_MIN..32).contains(&given.len()) {
@@ -134,6 +137,7 @@ fn job_lines(job: &Value, terminal: Terminal) -> Vec<String> {
     fact("job", harmless_line(&text(&job["id"])));
     fact("state", painted(text(&job["state"])));
     fact("outcome", painted(text(&job["outcome"])));
+    fact("verdict", verdicts::summary(job, terminal).unwrap_or_default());
     fact("message", harmless_line(&text(&job["message"])));
     fact("language", harmless_line(&text(&job["language"])));
     fact("agent", harmless_line(&text(&job["agent"])));
@@ -145,9 +149,10 @@ fn job_lines(job: &Value, terminal: Terminal) -> Vec<String> {
         .iter()
         .filter_map(|part| job["timing"][format!("{part}_ms")].as_u64().map(|ms| format!("{part} {}", duration(ms))));
     fact("timing", parts.collect::<Vec<_>>().join(", "));
-    for step in ["compile", "run"] {
+    for step in ["compile", "judge_compile", "run"] {
         lines.extend(step_lines(step, &job[step], terminal));
     }
+    lines.extend(verdicts::job_lines(job, terminal));
     lines
 }
 
@@ -177,6 +182,9 @@ fn step_lines(name: &str, step: &Value, terminal: Terminal) -> Vec<String> {
     parts.push(format!("wall {}", duration(number("wall_ms"))));
     parts.push(format!("memory {}", size(number("memory_peak_bytes"))));
     parts.retain(|part| !part.is_empty());
+    if step["cached"] == true {
+        parts.push("from the cache".to_owned());
+    }
     let mut lines = vec![format!("{name:<9} {}", parts.join(", "))];
     for stream in ["stdout", "stderr"] {
         let bytes = output_bytes(step, stream);
@@ -215,6 +223,17 @@ pub async fn cancel(client: &Client, id: &str, json: bool, terminal: Terminal) -
     } else {
         say(&format!("{id} will end as cancelled"));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Erases one job.
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn erase(client: &Client, id: &str) -> Result<ExitCode, CliError> {
+    let id = whole_id(client, id).await?;
+    client.erase(&id).await?;
+    say(&format!("{id} is erased"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -316,7 +335,7 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const MIB: u64 = 1024 * 1024;
     if bytes < MIB { format!("{} KiB", bytes.div_ceil(1024)) } else { format!("{} MiB", bytes.div_ceil(MIB)) }
 }

@@ -40,7 +40,9 @@ impl Cell {
         self
     }
 
-    fn width(&self) -> usize {
+    /// Characters that it takes.
+    #[must_use]
+    pub fn width(&self) -> usize {
         self.text.chars().count()
     }
 }

@@ -61,9 +61,9 @@ pub enum Colour {
 #[must_use]
 pub fn colour_of(word: &str) -> Colour {
     match word {
-        "ok" | "connected" | "ready" => Colour::Good,
+        "ok" | "accepted" | "connected" | "ready" => Colour::Good,
         "queued" | "running" | "draining" | "suspect" | "preparing" => Colour::Busy,
-        "absent" | "finished" | "cancelled" | "" => Colour::Faint,
+        "absent" | "finished" | "cancelled" | "skipped" | "" => Colour::Faint,
         _ => Colour::Bad,
     }
 }

@@ -22,15 +22,15 @@ use super::query::{Nothing, Strict, job_id};
 use super::render::{self, Beside};
 use super::{Api, error, jobs, wire};
 use crate::admission::Refusal;
-use crate::progress::{Cursor, Phase, Watcher, next_chunk};
-use crate::store::{JobRecord, Outputs, StoredState};
+use crate::progress::{Cursor, Phase, Seen, Watcher, Written};
+use crate::store::{CaseRecord, Detail, JobRecord, PARTS, StoredState};
 
 /// How often a comment is sent where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// When to come back where too many watch.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Watch a job: events `state`, `output` and `finished`.
+/// Watch a job: events `state`, `output`, `case` and `finished`.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
     params(
         ("id" = String, Path),
@@ -38,7 +38,7 @@ const RETRY: Duration = Duration::from_secs(10);
     ),
     responses(
         (status = 200, content_type = "text/event-stream", body = String,
-         description = "`state`: StateEvent, `output`: OutputEvent, `finished`: Job without outputs"),
+         description = "`state`: StateEvent, `output`: OutputEvent, `case`: CaseEvent, `finished`: Job without outputs"),
         (status = 204, description = "all was seen"),
         (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
@@ -56,7 +56,7 @@ pub(super) async fn events(
         // To a browser's EventSource this says: do not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let watch = Watch { api, id, source, _place: place };
+    let watch = Watch { api, id, source, heads: None, _place: place };
     let stream = futures::stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -73,7 +73,7 @@ fn cursor(headers: &HeaderMap) -> Result<Cursor, Refusal> {
 /// Where the next event comes from.
 enum Source {
     Live(Watcher),
-    Stored(Box<(JobRecord, Outputs)>, Cursor),
+    Stored(Box<(JobRecord, Detail)>, Cursor),
     Over,
 }
 
@@ -81,20 +81,22 @@ impl Source {
     /// `None`: the client has seen all.
     async fn find(api: &Api, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
         if let Some(live) = api.progress.find(id) {
+            // One that is erased runs on until its agent has heard of it.
+            api.store.job(id).await?.ok_or_else(error::not_found)?;
             return Ok(Some(Self::Live(live.watch(cursor))));
         }
-        let (record, outputs) = api.store.job_with_outputs(id).await?.ok_or_else(error::not_found)?;
+        let (record, detail) = api.store.job_in_detail(id).await?.ok_or_else(error::not_found)?;
         if cursor.phase == Some(Phase::Finished) && cursor.token == record.token {
             return Ok(None);
         }
-        Ok(Some(Self::stored(record, outputs, cursor)))
+        Ok(Some(Self::stored(record, detail, cursor)))
     }
 
-    fn stored(record: JobRecord, outputs: Outputs, mut cursor: Cursor) -> Self {
+    fn stored(record: JobRecord, detail: Detail, mut cursor: Cursor) -> Self {
         if cursor.token != record.token {
-            cursor = Cursor { token: record.token, phase: cursor.phase, offsets: [0; 4] };
+            cursor = Cursor { token: record.token, phase: cursor.phase, offsets: [0; PARTS], case: 0 };
         }
-        Self::Stored(Box::new((record, outputs)), cursor)
+        Self::Stored(Box::new((record, detail)), cursor)
     }
 }
 
@@ -102,6 +104,8 @@ struct Watch {
     api: Arc<Api>,
     id: JobId,
     source: Source,
+    /// The job and its cases, read when the first of them has ended while it is live.
+    heads: Option<Box<(JobRecord, Vec<CaseRecord>)>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -111,8 +115,16 @@ impl Watch {
         loop {
             match &mut self.source {
                 Source::Live(watcher) => {
-                    if let Some(chunk) = watcher.next_chunk() {
-                        return event(&watcher.cursor(), "output", &render::output_event(chunk));
+                    if let Some(seen) = watcher.next_seen() {
+                        let cursor = watcher.cursor();
+                        let (record, heads) = match &seen {
+                            Seen::Chunk(_) => (None, &[][..]),
+                            Seen::Case(..) => {
+                                let (record, heads) = self.heads().await?;
+                                (Some(record), heads)
+                            }
+                        };
+                        return seen_event(&cursor, seen, record, heads);
                     }
                     match watcher.next_phase() {
                         Some(snapshot) if snapshot.phase == Phase::Finished => self.turn_to_the_store().await?,
@@ -125,9 +137,9 @@ impl Watch {
                     }
                 }
                 Source::Stored(job, cursor) => {
-                    let (record, outputs) = &**job;
-                    if let Some(chunk) = next_chunk(outputs, &mut cursor.offsets, true) {
-                        return event(cursor, "output", &render::output_event(chunk));
+                    let (record, detail) = &**job;
+                    if let Some(seen) = next_stored(detail, cursor) {
+                        return seen_event(cursor, seen, Some(record), &detail.cases);
                     }
                     cursor.phase = Some(Phase::Finished);
                     let finished = event(cursor, "finished", &render::job(record, Beside::default()));
@@ -139,15 +151,40 @@ impl Watch {
         }
     }
 
+    /// Names and limits of the cases, read once. Where the store fails, the stream breaks off and the
+    /// client comes back with its cursor.
+    async fn heads(&mut self) -> Option<(&JobRecord, &[CaseRecord])> {
+        if self.heads.is_none() {
+            let record = self.api.store.job(self.id).await.ok()??;
+            let cases = self.api.store.case_heads(self.id).await.ok()?;
+            self.heads = Some(Box::new((record, cases)));
+        }
+        self.heads.as_ref().map(|heads| (&heads.0, heads.1.as_slice()))
+    }
+
     /// The live state said that the job has ended: the rest is in the store.
     async fn turn_to_the_store(&mut self) -> Option<()> {
         let Source::Live(watcher) = &self.source else { return Some(()) };
         let cursor = watcher.cursor();
-        let found = self.api.store.job_with_outputs(self.id).await;
+        let found = self.api.store.job_in_detail(self.id).await;
         // Where the store fails, the stream breaks off and the client comes back with its cursor.
-        let (record, outputs) = found.ok().flatten().filter(|(r, _)| r.state == StoredState::Finished)?;
-        self.source = Source::stored(record, outputs, cursor);
+        let (record, detail) = found.ok().flatten().filter(|(r, _)| r.state == StoredState::Finished)?;
+        self.source = Source::stored(record, detail, cursor);
         Some(())
+    }
+}
+
+/// What a watcher has not seen of a job that has ended.
+fn next_stored(detail: &Detail, cursor: &mut Cursor) -> Option<Seen> {
+    let cases = u32::try_from(detail.cases.len()).unwrap_or(u32::MAX);
+    let case = |number| detail.cases.get(number as usize).map(|case| &case.result);
+    Written { outputs: &detail.outputs, case, cases, complete: true }.next(cursor)
+}
+
+fn seen_event(cursor: &Cursor, seen: Seen, record: Option<&JobRecord>, heads: &[CaseRecord]) -> Option<Event> {
+    match seen {
+        Seen::Chunk(chunk) => event(cursor, "output", &render::output_event(chunk)),
+        Seen::Case(index, report) => event(cursor, "case", &render::case_event(&record?.spec, heads, index, &report)?),
     }
 }
 

@@ -17,7 +17,7 @@ use super::{Api, TENANT, error, wire};
 use crate::admission::Refusal;
 use crate::progress::{Cursor, Phase, Snapshot};
 use crate::scheduler::{Event, Place};
-use crate::store::{Filter, StoredState};
+use crate::store::{Erasure, Filter, StoredState};
 
 /// Jobs on one page.
 const PAGE_DEFAULT: u32 = 50;
@@ -60,9 +60,9 @@ pub(super) async fn wait(api: &Api, id: JobId, wait: Duration) -> StatusCode {
 pub(super) async fn job(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
     // The live state first: when it is gone, the store has the end.
     let live = api.progress.find(id).map(|live| live.snapshot());
-    let (record, outputs) = api.store.job_with_outputs(id).await?.ok_or_else(error::not_found)?;
+    let (record, detail) = api.store.job_in_detail(id).await?.ok_or_else(error::not_found)?;
     let place = place(api, id, live.as_ref()).await?;
-    let beside = Beside { live: live.as_ref(), place, outputs: Some(&outputs) };
+    let beside = Beside { live: live.as_ref(), place, detail: Some(&detail) };
     Ok(render::job(&record, beside))
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn list(
     let jobs = listed.jobs.iter().map(|record| {
         let live = api.progress.find(record.id).map(|live| live.snapshot());
         let place = places.get(&record.id).copied().flatten();
-        render::job(record, Beside { live: live.as_ref(), place, outputs: None })
+        render::job(record, Beside { live: live.as_ref(), place, detail: None })
     });
     Ok(Json(wire::JobList { jobs: jobs.collect(), next_cursor: listed.next.map(|n| n.to_string()) }))
 }
@@ -177,4 +177,29 @@ pub(super) async fn cancel(
         api.store.cancel_asked(id).await?;
     }
     Ok((status, Json(job(&api, id).await?)).into_response())
+}
+
+/// Erase a job, whatever its state: it is cancelled if it has not ended, and from here on no answer
+/// shows it. Again and again if you like.
+#[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs",
+    params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "it is out of sight; its sources, outputs and files go with its end"),
+        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn erase(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    Strict(Nothing {}): Strict<Nothing>,
+    request: Request,
+) -> Result<StatusCode, Refusal> {
+    let id = job_id(&id)?;
+    api.bodies.read_nothing(request).await?;
+    match api.store.erase(TENANT.to_owned(), id).await? {
+        Erasure::Unknown => return Err(error::not_found()),
+        Erasure::Done => {}
+        // The store knows by now: if the scheduler has ended, the next start cancels it.
+        Erasure::AtItsEnd => drop(api.scheduler.tell(Event::Cancel(id)).await),
+    }
+    Ok(StatusCode::NO_CONTENT)
 }

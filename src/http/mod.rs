@@ -13,8 +13,10 @@ mod body;
 mod doors;
 pub mod error;
 mod events;
+mod files;
 mod fleet;
 mod jobs;
+mod many;
 mod openapi;
 mod operate;
 mod query;
@@ -68,8 +70,10 @@ pub struct Api {
     pub admissions: TaskTracker,
     /// Memory for bodies; see [`body::Memory`].
     pub bodies: body::Memory,
-    /// Places for event streams.
+    /// Places for event streams and for those who wait for many jobs.
     pub watchers: Arc<Semaphore>,
+    /// Submissions in one batch.
+    pub batch_jobs_max: usize,
 }
 
 /// The parts of an [`Api`] that others make.
@@ -85,13 +89,15 @@ pub struct Services {
     pub scheduler: Scheduler,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Submissions in one batch.
+    pub batch_jobs_max: usize,
 }
 
 impl Api {
     /// An API over `services` for these hosts; `installs`: jobs may bring dependencies.
     #[must_use]
     pub fn new(services: Services, hosts: Vec<String>, installs: bool, shutdown: CancellationToken) -> Arc<Self> {
-        let Services { catalogue, store, progress, scheduler, metrics } = services;
+        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max } = services;
         Arc::new(Self {
             catalogue,
             store,
@@ -104,6 +110,7 @@ impl Api {
             admissions: TaskTracker::new(),
             bodies: body::Memory::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            batch_jobs_max,
         })
     }
 }
@@ -112,9 +119,12 @@ impl Api {
 pub fn router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/v1/jobs", post(submit::submit).get(jobs::list))
-        .route("/v1/jobs/{id}", get(jobs::show))
+        .route("/v1/jobs/batch", post(many::batch))
+        .route("/v1/jobs/wait", post(many::wait))
+        .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::erase))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
         .route("/v1/jobs/{id}/events", get(events::events))
+        .route("/v1/jobs/{id}/files/{*path}", get(files::file))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain))

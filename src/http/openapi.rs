@@ -16,6 +16,10 @@ use super::wire;
         super::jobs::list,
         super::jobs::show,
         super::jobs::cancel,
+        super::jobs::erase,
+        super::many::batch,
+        super::many::wait,
+        super::files::file,
         super::events::events,
         super::fleet::languages,
         super::fleet::agents,
@@ -26,7 +30,7 @@ use super::wire;
         super::operate::version,
         super::operate::metrics,
     ),
-    components(schemas(wire::StateEvent, wire::OutputEvent))
+    components(schemas(wire::StateEvent, wire::OutputEvent, wire::CaseEvent, wire::WaitLine))
 )]
 struct Document;
 

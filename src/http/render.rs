@@ -1,5 +1,7 @@
 //! From what the store and the live state hold to what the API answers. Pure.
 
+mod cases;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use enclos_protocol::dependencies::Installed;
@@ -13,7 +15,9 @@ use super::wire::{
 };
 use crate::progress::{Chunk, Phase, Snapshot};
 use crate::scheduler::Place;
-use crate::store::{JobRecord, Outputs, StoredState, UnixTime};
+use crate::store::{Detail, JobRecord, StoredState, UnixTime};
+
+pub use cases::case_event;
 
 /// What is known beside the store's record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,8 +26,17 @@ pub struct Beside<'a> {
     pub live: Option<&'a Snapshot>,
     /// The place in the queue.
     pub place: Option<Place>,
-    /// What it wrote; `None`: left out.
-    pub outputs: Option<&'a Outputs>,
+    /// What only its own answer shows; `None`: left out.
+    pub detail: Option<&'a Detail>,
+}
+
+/// What is told of a stream.
+#[derive(Clone, Copy)]
+enum Kept<'a> {
+    /// These bytes of it.
+    Bytes(&'a [u8]),
+    /// Nothing: it is another answer's to show.
+    LeftOut,
 }
 
 /// The job as clients see it.
@@ -33,7 +46,15 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
     let live = beside.live.filter(|_| state == JobState::Running);
     let ending = record.ending.as_ref();
     let report = ending.and_then(|e| e.report.as_ref());
-    let step = |which, step: Option<&StepReport>, limits| step.map(|s| self::step(which, s, limits, beside.outputs));
+    let kept =
+        |which| move |stream| beside.detail.map_or(Kept::LeftOut, |d| Kept::Bytes(d.outputs.part(which, stream)));
+    let step = |which, step: Option<&StepReport>, limits| step.map(|s| self::step(s, limits, kept(which)));
+    let spec = &record.spec;
+    let plan = spec.cases.as_ref();
+    let companion = plan.and_then(|plan| plan.judging.companion());
+    let summary = cases::summary(spec, ending.and_then(|e| e.judged.as_ref()));
+    let detail = beside.detail.filter(|_| state == JobState::Finished);
+    let running = live.and_then(|snapshot| running_step(snapshot.phase));
     Job {
         id: record.id.to_string(),
         state,
@@ -42,11 +63,23 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         started_at: record.started.filter(|_| state != JobState::Queued).map(time),
         finished_at: record.finished.map(time),
         queue: beside.place.filter(|_| state == JobState::Queued).map(queue_place),
-        step: live.and_then(|snapshot| running_step(snapshot.phase)),
+        step: running.map(|(name, _)| name),
+        case: running.and_then(|(_, case)| case),
         outcome: ending.map(|e| outcome(e.outcome)),
         message: ending.and_then(|e| e.message.clone()),
-        compile: report.and_then(|r| step(WhichStep::Compile, r.compile.as_ref(), &record.spec.compile_limits)),
-        run: report.and_then(|r| step(WhichStep::Run, r.run.as_ref(), &record.spec.run_limits)),
+        compile: report.and_then(|r| step(WhichStep::Compile, r.compile.as_ref(), &spec.compile_limits)),
+        judge_compile: report.zip(companion).and_then(|(report, companion)| {
+            step(WhichStep::Companion, report.companion.as_ref(), &companion.compile_limits)
+        }),
+        run: report.and_then(|r| step(WhichStep::Run, r.run.as_ref(), &spec.run_limits)),
+        verdict: summary.map(|(verdict, ..)| verdict),
+        passed: summary.map(|(_, passed, ..)| passed),
+        total: plan.map(|plan| plan.count),
+        score: summary.map(|(.., score)| score),
+        cases: detail.and_then(|detail| cases::all(spec, detail)),
+        groups: detail.map(cases::groups).unwrap_or_default(),
+        files: cases::files(spec, report),
+        files_error: report.and_then(|r| r.files_error.clone()),
         timing: timing(record),
         agent: live.and_then(|s| s.agent.as_ref()).map(ToString::to_string).or_else(|| record.agent.clone()),
         attempts: record.attempts,
@@ -81,12 +114,11 @@ fn queue_place(place: Place) -> QueuePlace {
     QueuePlace { position: place.position, estimated_start_ms }
 }
 
-fn step(which: WhichStep, report: &StepReport, limits: &StepLimits, outputs: Option<&Outputs>) -> Step {
+fn step<'a>(report: &StepReport, limits: &StepLimits, kept: impl Fn(Stream) -> Kept<'a>) -> Step {
     let facts = &report.facts;
-    let kept = |stream, produced: u64| {
-        let bytes = outputs.map(|o| o.part(which, stream));
-        let less = produced > bytes.map_or(limits.report_bytes, |b| b.len() as u64);
-        (bytes, less)
+    let kept = |stream, produced: u64| match kept(stream) {
+        Kept::Bytes(bytes) => (Some(bytes), produced > bytes.len() as u64),
+        Kept::LeftOut => (None, produced > limits.report_bytes),
     };
     let (stdout, stdout_less) = kept(Stream::Stdout, facts.stdout_bytes);
     let (stderr, stderr_less) = kept(Stream::Stderr, facts.stderr_bytes);
@@ -121,6 +153,7 @@ fn step(which: WhichStep, report: &StepReport, limits: &StepLimits, outputs: Opt
             Accounting::Sampled => "sampled",
         }
         .to_owned(),
+        cached: report.cached,
     }
 }
 
@@ -147,8 +180,10 @@ fn timing(record: &JobRecord) -> Option<Timing> {
     let install = report.and_then(|r| r.dependencies.as_ref()).map(|d| d.install_us);
     // Where dependencies were refused, what stands for a compile step is their installer.
     let refused = install.is_some() && report.is_some_and(|r| r.run.is_none() && r.sandbox_us == 0);
-    let compile = if refused { 0 } else { wall(report.and_then(|r| r.compile.as_ref())) };
-    let run = wall(report.and_then(|r| r.run.as_ref()));
+    let companion = wall(report.and_then(|r| r.companion.as_ref()));
+    let compile = if refused { 0 } else { wall(report.and_then(|r| r.compile.as_ref())) }.saturating_add(companion);
+    let cases = record.ending.as_ref().and_then(|e| e.judged.as_ref()).map_or(0, |judged| judged.wall_us);
+    let run = wall(report.and_then(|r| r.run.as_ref())).saturating_add(cases);
     let attempt = finished.us_since(given);
     let rounded = |us: u64| (us + 500) / 1000;
     Some(Timing {
@@ -179,11 +214,13 @@ pub fn state_event(snapshot: &Snapshot, place: Option<Place>) -> StateEvent {
         Phase::Given | Phase::Installing | Phase::Running(_) => JobState::Running,
         Phase::Finished => JobState::Finished,
     };
+    let running = running_step(snapshot.phase);
     StateEvent {
         state,
         position: place.filter(|_| state == JobState::Queued).map(|p| p.position),
         agent: snapshot.agent.as_ref().map(ToString::to_string),
-        step: running_step(snapshot.phase),
+        step: running.map(|(name, _)| name),
+        case: running.and_then(|(_, case)| case),
         attempt: snapshot.token.filter(|_| state == JobState::Running).map(|t| format!("{}-{}", t.epoch, t.counter)),
     }
 }
@@ -199,13 +236,14 @@ pub fn output_event(chunk: Chunk) -> OutputEvent {
         Stream::Stdout => StreamName::Stdout,
         Stream::Stderr => StreamName::Stderr,
     };
-    OutputEvent { step: step_name(chunk.part.step), stream, offset: chunk.offset, text, bytes_base64 }
+    let Chunk { part, offset, .. } = chunk;
+    OutputEvent { step: step_name(part.step), case: case_index(part.step), stream, offset, text, bytes_base64 }
 }
 
-fn running_step(phase: Phase) -> Option<StepName> {
+fn running_step(phase: Phase) -> Option<(StepName, Option<u32>)> {
     match phase {
-        Phase::Installing => Some(StepName::Install),
-        Phase::Running(step) => Some(step_name(step)),
+        Phase::Installing => Some((StepName::Install, None)),
+        Phase::Running(step) => Some((step_name(step), case_index(step))),
         Phase::Queued | Phase::Given | Phase::Finished => None,
     }
 }
@@ -213,7 +251,16 @@ fn running_step(phase: Phase) -> Option<StepName> {
 fn step_name(step: WhichStep) -> StepName {
     match step {
         WhichStep::Compile => StepName::Compile,
+        WhichStep::Companion => StepName::JudgeCompile,
         WhichStep::Run => StepName::Run,
+        WhichStep::Case(_) => StepName::Case,
+    }
+}
+
+fn case_index(step: WhichStep) -> Option<u32> {
+    match step {
+        WhichStep::Case(index) => Some(index),
+        WhichStep::Compile | WhichStep::Companion | WhichStep::Run => None,
     }
 }
 

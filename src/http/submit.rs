@@ -8,18 +8,18 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 
-use super::body::Body;
 use super::query::{Strict, Wait};
 use super::{Api, TENANT, error, jobs, wire};
-use crate::admission::{self, Admitted, Refusal};
-use crate::queue::{Demand, Overloaded};
+use crate::admission::{self, Admitted, NamedCase, Refusal};
+use crate::queue::{self, Demand, Overloaded};
 use crate::scheduler::{Reservation, Submitted};
-use crate::store::{Admission, Idempotency, NewJob, UnixTime};
+use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime};
 
 /// Bodies above this are parsed off the async threads, in bytes.
 const PARSE_HERE_MAX: usize = 64 * 1024;
@@ -29,8 +29,8 @@ const KEY_CHARS_MAX: usize = 255;
 const KEY_HEADER: &str = "idempotency-key";
 
 /// A job that is durable, and whether it was before.
-struct Kept {
-    job: JobId,
+pub(super) struct Kept {
+    pub(super) job: JobId,
     existed: bool,
 }
 
@@ -55,10 +55,7 @@ pub(super) async fn submit(
     let wait = wait.duration()?;
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
-    let admitted = admit(&api, &body).await?;
-    if admitted.spec.dependencies.is_some() && !api.installs {
-        return Err(error::dependencies_denied());
-    }
+    let admitted = admit(&api, body.bytes.clone()).await?;
     let kept = keep(&api, admitted, key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
@@ -70,7 +67,7 @@ pub(super) async fn submit(
     Ok((status, [(header::LOCATION, location)], Json(job)).into_response())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let Some(value) = headers.get(KEY_HEADER) else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=KEY_CHARS_MAX).contains(&text.len()));
     let refusal = || {
@@ -80,20 +77,31 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     text.map(|text| Some(text.to_owned())).ok_or_else(refusal)
 }
 
-async fn admit(api: &Arc<Api>, body: &Body) -> Result<Admitted, Refusal> {
-    if body.bytes.len() <= PARSE_HERE_MAX {
-        return admission::admit(&api.catalogue, TENANT, &body.bytes);
+pub(super) async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<Admitted, Refusal> {
+    let admitted = if bytes.len() <= PARSE_HERE_MAX {
+        admission::admit(&api.catalogue, TENANT, &bytes)
+    } else {
+        let catalogue = Arc::clone(&api.catalogue);
+        let parsing = tokio::task::spawn_blocking(move || admission::admit(&catalogue, TENANT, &bytes));
+        parsing.await.unwrap_or_else(|_| Err(error::internal()))
+    }?;
+    if admitted.spec.dependencies.is_some() && !api.installs {
+        return Err(error::dependencies_denied());
     }
-    let (catalogue, bytes) = (Arc::clone(&api.catalogue), body.bytes.clone());
-    let parsing = tokio::task::spawn_blocking(move || admission::admit(&catalogue, TENANT, &bytes));
-    parsing.await.unwrap_or_else(|_| Err(error::internal()))
+    Ok(admitted)
 }
 
 /// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
-/// between must not leave a job that the store has and the scheduler does not know.
-async fn keep(api: &Arc<Api>, admitted: Admitted, key: Option<String>, body: Body) -> Result<Kept, Refusal> {
+/// between must not leave a job that the store has and the scheduler does not know. `body` is its
+/// share of the memory, which is needed until the input is written.
+pub(super) async fn keep(
+    api: &Arc<Api>,
+    admitted: Admitted,
+    key: Option<String>,
+    body: impl Send + 'static,
+) -> Result<Kept, Refusal> {
     let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
-    let reservation = match api.scheduler.reserve(admitted.input.size_bytes() as u64) {
+    let reservation = match api.scheduler.reserve(admitted.size_bytes()) {
         Ok(reservation) => reservation,
         Err(overloaded) => return known(api, idempotency, overloaded).await,
     };
@@ -101,7 +109,6 @@ async fn keep(api: &Arc<Api>, admitted: Admitted, key: Option<String>, body: Bod
         let api = Arc::clone(api);
         api.admissions.clone().spawn(async move {
             let kept = store(&api, admitted, idempotency, reservation).await;
-            // Its share of the memory is needed until the input is written.
             drop(body);
             kept
         })
@@ -131,14 +138,17 @@ async fn store(
     idempotency: Option<Idempotency>,
     reservation: Reservation,
 ) -> Result<Kept, Refusal> {
-    let Admitted { spec, input, labels, body_digest: _ } = admitted;
+    let input_bytes = admitted.size_bytes();
+    let Admitted { spec, input, cases, scoring, compile_key, labels, body_digest: _ } = admitted;
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
-    let submitted =
-        Submitted { job, demand: Arc::new(Demand::of(&spec, compiles)), input_bytes: input.size_bytes() as u64 };
+    let (demand, cases_time) = (Arc::new(Demand::of(&spec, compiles)), queue::cases_time(&spec));
+    let submitted = Submitted { job, demand, input_bytes, compile_key, cases_time };
     // Before the job can be found in the store: an unfinished job always has a live state.
-    api.progress.register(job, &spec);
-    let new = NewJob { id: job, spec, input, labels, created: UnixTime::now(), idempotency };
+    api.progress.register(job, &spec, scoring.clone());
+    let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
+    let created = UnixTime::now();
+    let new = NewJob { id: job, spec, input, cases, scoring, compile_key, labels, created, idempotency };
     let admission = api.store.admit(new).await;
     if !matches!(admission, Ok(Admission::New)) {
         api.progress.forget(job);

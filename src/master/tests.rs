@@ -5,7 +5,9 @@ mod fake_agent;
 
 mod api;
 mod dependencies;
+mod judging;
 mod link;
+mod many;
 mod watching;
 
 use std::net::SocketAddr;
@@ -45,6 +47,7 @@ fn config(dir: &Path) -> Config {
         images_dir: None,
         join_token: JoinToken::parse(TOKEN).unwrap(),
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
+        batch_jobs_max: 10,
         hosts: vec!["code.example".to_owned()],
         installs: true,
         lease: LEASE,

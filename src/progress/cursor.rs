@@ -10,6 +10,8 @@ use std::str::FromStr;
 use enclos_protocol::ids::FencingToken;
 use enclos_protocol::job::Step;
 
+use crate::store::PARTS;
+
 /// How far a job is, as watchers see it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Phase {
@@ -26,29 +28,33 @@ pub enum Phase {
 }
 
 impl Phase {
-    fn code(self) -> u8 {
+    fn code(self) -> u64 {
         match self {
             Self::Queued => 0,
             Self::Given => 1,
             Self::Running(Step::Compile) => 2,
             Self::Running(Step::Run) => 3,
             Self::Finished => 4,
-            Self::Installing => 5,
+            Self::Running(Step::Companion) => 5,
+            Self::Installing => 6,
+            Self::Running(Step::Case(number)) => FIRST_CASE + u64::from(number),
         }
     }
 
-    fn from_code(code: u8) -> Option<Self> {
-        let all = [
-            Self::Queued,
-            Self::Given,
-            Self::Installing,
-            Self::Running(Step::Compile),
-            Self::Running(Step::Run),
-            Self::Finished,
-        ];
-        all.into_iter().find(|phase| phase.code() == code)
+    fn from_code(code: u64) -> Option<Self> {
+        let steps = [Step::Compile, Step::Companion, Step::Run].map(Self::Running);
+        let plain = [Self::Queued, Self::Given, Self::Installing, Self::Finished];
+        match code.checked_sub(FIRST_CASE) {
+            Some(number) => u32::try_from(number).ok().map(|n| Self::Running(Step::Case(n))),
+            None => plain.into_iter().chain(steps).find(|phase| phase.code() == code),
+        }
     }
 }
+
+/// Code of the phase of case 0.
+const FIRST_CASE: u64 = 16;
+/// Code of a watcher that was told no phase yet.
+const NO_PHASE: u64 = 9;
 
 /// What a watcher has seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,8 +63,10 @@ pub struct Cursor {
     pub token: Option<FencingToken>,
     /// The last phase it was told; `None`: none yet.
     pub phase: Option<Phase>,
-    /// Bytes of each part that it has, by `Part::index`.
-    pub offsets: [u64; 4],
+    /// Bytes of each part that it has, by `Part::index`; those of the run are of the case below.
+    pub offsets: [u64; PARTS],
+    /// Cases whose end it was told: what it sees next is of the case of this number.
+    pub case: u32,
 }
 
 /// The text is not a cursor.
@@ -69,9 +77,9 @@ pub struct NotACursor;
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.unwrap_or(FencingToken { epoch: 0, counter: 0 });
-        let phase = self.phase.map_or(9, Phase::code);
-        let [a, b, c, d] = self.offsets;
-        write!(f, "{}-{}-{phase}-{a}-{b}-{c}-{d}", token.epoch, token.counter)
+        let phase = self.phase.map_or(NO_PHASE, Phase::code);
+        write!(f, "{}-{}-{phase}-{}", token.epoch, token.counter, self.case)?;
+        self.offsets.iter().try_for_each(|offset| write!(f, "-{offset}"))
     }
 }
 
@@ -80,15 +88,16 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, NotACursor> {
         let numbers: Vec<u64> = text.split('-').map(str::parse).collect::<Result<_, _>>().map_err(|_| NotACursor)?;
-        let [epoch, counter, phase, offsets @ ..] = numbers.as_slice() else { return Err(NotACursor) };
-        let offsets: [u64; 4] = offsets.try_into().map_err(|_| NotACursor)?;
-        let phase = match u8::try_from(*phase).map_err(|_| NotACursor)? {
-            9 => None,
+        let [epoch, counter, phase, case, offsets @ ..] = numbers.as_slice() else { return Err(NotACursor) };
+        let offsets: [u64; PARTS] = offsets.try_into().map_err(|_| NotACursor)?;
+        let phase = match *phase {
+            NO_PHASE => None,
             code => Some(Phase::from_code(code).ok_or(NotACursor)?),
         };
+        let case = u32::try_from(*case).map_err(|_| NotACursor)?;
         // Epochs count from 1.
         let token = (*epoch > 0).then_some(FencingToken { epoch: *epoch, counter: *counter });
-        Ok(Self { token, phase, offsets })
+        Ok(Self { token, phase, offsets, case })
     }
 }
 
@@ -101,10 +110,12 @@ mod tests {
     #[test]
     fn a_cursor_survives_its_text() {
         let token = Some(FencingToken { epoch: 3, counter: 0 });
-        for phase in
-            [None, Some(Phase::Queued), Some(Phase::Installing), Some(Phase::Running(Step::Run)), Some(Phase::Finished)]
-        {
-            let cursor = Cursor { token, phase, offsets: [1, 0, u64::MAX, 4] };
+        let steps =
+            [Step::Compile, Step::Companion, Step::Run, Step::Case(0), Step::Case(u32::MAX)].map(Phase::Running);
+        let phases =
+            [Phase::Queued, Phase::Given, Phase::Installing, Phase::Finished].into_iter().chain(steps).map(Some);
+        for phase in phases.chain([None]) {
+            let cursor = Cursor { token, phase, offsets: [1, 0, u64::MAX, 4, 5, 6], case: 7 };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
         assert_eq!(Cursor::default().to_string().parse(), Ok(Cursor::default()));
@@ -112,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hostile_ids_never_panic(text in "[0-9-]{0,60}|.{0,40}") {
+        fn hostile_ids_never_panic(text in "[0-9]{1,4}(-[0-9]{1,21}){0,11}|.{0,40}") {
             let _ = text.parse::<Cursor>();
         }
     }

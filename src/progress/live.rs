@@ -1,16 +1,19 @@
 //! One job's live state, and a watcher's way through it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use enclos_protocol::cases::{CASES_REPORT_BYTES_MAX, CaseReport};
 use enclos_protocol::ids::{AgentName, FencingToken};
+use enclos_protocol::job::{JobSpec, Step, Stream};
+use enclos_protocol::outcome::Outcome;
 use tokio::sync::watch;
 
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
-use crate::store::{Outputs, Part};
-
-/// Bytes that a watcher is given at once, of one stream.
-const CHUNK_BYTES_MAX: usize = 32 * 1024;
+use super::seen::{Seen, Written};
+use crate::scoring::{Judged, Scoring};
+use crate::store::{CaseResult, Outputs, PARTS, Part};
 
 #[derive(Debug)]
 struct State {
@@ -18,13 +21,20 @@ struct State {
     token: Option<FencingToken>,
     agent: Option<AgentName>,
     outputs: Outputs,
+    /// Cases of which something is known; a job that waits holds none.
+    cases: BTreeMap<u32, CaseResult>,
+    /// Bytes that all of them have written together.
+    case_bytes: u64,
 }
 
 /// The live state of one job.
 #[derive(Debug)]
 pub struct Live {
-    /// Most bytes of each part.
-    caps: [u64; 4],
+    /// Most bytes of each part; those of the run are of each case, where there are cases.
+    caps: [u64; PARTS],
+    /// How many cases it has; 0: it is run once.
+    cases: u32,
+    scoring: Scoring,
     state: Mutex<State>,
     /// Counts changes: watchers wait for a number, so none is missed between looking and waiting.
     changes: watch::Sender<u64>,
@@ -41,22 +51,37 @@ pub struct Snapshot {
     pub agent: Option<AgentName>,
 }
 
-/// Output that a watcher has not seen.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Chunk {
-    /// Whose.
-    pub part: Part,
-    /// Where it begins.
-    pub offset: u64,
-    /// The bytes, not empty.
-    pub bytes: Vec<u8>,
+/// All that an attempt came to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Results {
+    /// What its steps wrote.
+    pub outputs: Outputs,
+    /// Its cases, all of them.
+    pub cases: Vec<CaseResult>,
+    /// What they come to; `None`: there are none.
+    pub judged: Option<Judged>,
 }
 
 impl Live {
-    /// A waiting job that may report so many bytes per stream of compile step and run.
-    pub(super) fn new([compile, run]: [u64; 2]) -> Self {
-        let state = State { phase: Phase::Queued, token: None, agent: None, outputs: Outputs::default() };
-        Self { caps: [compile, compile, run, run], state: Mutex::new(state), changes: watch::Sender::new(0) }
+    /// A waiting job.
+    pub(super) fn new(spec: &JobSpec, scoring: Scoring) -> Self {
+        let companion = spec.cases.as_ref().and_then(|plan| plan.judging.companion());
+        let run = spec.cases.as_ref().map_or(&spec.run_limits, |plan| &plan.largest);
+        let caps = Part::ALL.map(|part| match part.step {
+            Step::Compile => spec.compile_limits.report_bytes,
+            Step::Companion => companion.map_or(0, |c| c.compile_limits.report_bytes),
+            Step::Run | Step::Case(_) => run.report_bytes,
+        });
+        let state = State {
+            phase: Phase::Queued,
+            token: None,
+            agent: None,
+            outputs: Outputs::default(),
+            cases: BTreeMap::new(),
+            case_bytes: 0,
+        };
+        let cases = spec.cases.as_ref().map_or(0, |plan| plan.count);
+        Self { caps, cases, scoring, state: Mutex::new(state), changes: watch::Sender::new(0) }
     }
 
     /// How far the job is now.
@@ -76,7 +101,7 @@ impl Live {
         self.change(|state| {
             state.phase = Phase::Queued;
             state.agent = None;
-            state.outputs = Outputs::default();
+            state.forget_output();
             true
         });
     }
@@ -85,7 +110,7 @@ impl Live {
         self.change(|state| {
             // An attempt that is taken up again after a restart or reconnect goes on where it was.
             if state.token != Some(token) || state.phase == Phase::Queued {
-                state.outputs = Outputs::default();
+                state.forget_output();
                 state.phase = Phase::Given;
             }
             state.token = Some(token);
@@ -113,26 +138,65 @@ impl Live {
         bytes: &[u8],
     ) -> Result<(), OutputError> {
         let cap = self.caps[part.index()];
+        match part.step {
+            Step::Case(number) if number >= self.cases => return Err(OutputError::NoSuchCase(number)),
+            Step::Run if self.cases > 0 => return Err(OutputError::TooMuch(0)),
+            _ => {}
+        }
         let mut answer = Ok(());
         self.change(|state| {
             if !state.is_current(token, agent) {
                 return false;
             }
-            let kept = &mut state.outputs.0[part.index()];
-            match append(kept, cap, offset, bytes) {
-                Ok(news) => news,
-                Err(error) => {
-                    answer = Err(error);
-                    false
-                }
-            }
+            let taken = match part.step {
+                Step::Case(number) => state.case_output(number, part.stream, cap, offset, bytes),
+                _ => append(&mut state.outputs.0[part.index()], cap, offset, bytes).map(|new| new > 0),
+            };
+            taken.unwrap_or_else(|error| {
+                answer = Err(error);
+                false
+            })
         });
         answer
     }
 
-    pub(super) fn outputs(&self, token: FencingToken) -> Outputs {
+    pub(super) fn case_done(
+        &self,
+        (token, agent): (FencingToken, &AgentName),
+        number: u32,
+        report: CaseReport,
+    ) -> Result<(), OutputError> {
+        if number >= self.cases {
+            return Err(OutputError::NoSuchCase(number));
+        }
+        self.change(|state| {
+            if !state.is_current(token, agent) {
+                return false;
+            }
+            let case = state.cases.entry(number).or_default();
+            // Sent again after a reconnect.
+            if case.report.is_some() {
+                return false;
+            }
+            case.report = Some(report);
+            true
+        });
+        Ok(())
+    }
+
+    /// What an attempt came to that ended a job with `outcome`; without one nothing was written.
+    pub(super) fn results(&self, token: Option<FencingToken>, outcome: Outcome) -> Results {
         let state = self.lock();
-        if state.token == Some(token) { state.outputs.clone() } else { Outputs::default() }
+        let current = token.is_some() && state.token == token;
+        let outputs = if current { state.outputs.clone() } else { Outputs::default() };
+        let of = |number| state.cases.get(&number).filter(|_| current).cloned().unwrap_or_default();
+        let cases: Vec<CaseResult> = (0..self.cases).map(of).collect();
+        drop(state);
+        let judged = (self.cases > 0).then(|| {
+            let reports: Vec<Option<&CaseReport>> = cases.iter().map(|case| case.report.as_ref()).collect();
+            self.scoring.judge(outcome, &reports)
+        });
+        Results { outputs, cases, judged }
     }
 
     pub(super) fn finished(&self) {
@@ -159,10 +223,38 @@ impl State {
     fn is_current(&self, token: FencingToken, agent: &AgentName) -> bool {
         self.token == Some(token) && self.agent.as_ref() == Some(agent) && self.phase != Phase::Queued
     }
+
+    fn forget_output(&mut self) {
+        self.outputs = Outputs::default();
+        self.cases.clear();
+        self.case_bytes = 0;
+    }
+
+    /// Whether anything was new.
+    fn case_output(
+        &mut self,
+        number: u32,
+        stream: Stream,
+        cap: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<bool, OutputError> {
+        let case = self.cases.entry(number).or_default();
+        // A watcher has gone on to the next case by now.
+        if case.report.is_some() {
+            return Ok(false);
+        }
+        let kept = if stream == Stream::Stdout { &mut case.stdout } else { &mut case.stderr };
+        let room = CASES_REPORT_BYTES_MAX - self.case_bytes;
+        let cap = cap.min(kept.len() as u64 + room);
+        let new = append(kept, cap, offset, bytes)?;
+        self.case_bytes += new;
+        Ok(new > 0)
+    }
 }
 
-/// Whether anything of `bytes` was new.
-fn append(kept: &mut Vec<u8>, cap: u64, offset: u64, bytes: &[u8]) -> Result<bool, OutputError> {
+/// How many of `bytes` were new.
+fn append(kept: &mut Vec<u8>, cap: u64, offset: u64, bytes: &[u8]) -> Result<u64, OutputError> {
     let known = kept.len();
     let gap = OutputError::Gap { offset, known };
     let offset = usize::try_from(offset).map_err(|_| OutputError::TooMuch(cap))?;
@@ -172,7 +264,7 @@ fn append(kept: &mut Vec<u8>, cap: u64, offset: u64, bytes: &[u8]) -> Result<boo
         return Err(OutputError::TooMuch(cap));
     }
     kept.extend_from_slice(new);
-    Ok(!new.is_empty())
+    Ok(new.len() as u64)
 }
 
 /// A cursor on one job's live state.
@@ -195,7 +287,8 @@ impl Watcher {
         let snapshot = self.live.snapshot();
         if snapshot.token != self.cursor.token {
             // Another attempt writes its output anew.
-            self.cursor.offsets = [0; 4];
+            self.cursor.offsets = [0; PARTS];
+            self.cursor.case = 0;
         } else if self.cursor.phase == Some(snapshot.phase) {
             return None;
         }
@@ -204,15 +297,15 @@ impl Watcher {
         Some(snapshot)
     }
 
-    /// The next output beyond the cursor, of the attempt that the cursor names.
-    pub fn next_chunk(&mut self) -> Option<Chunk> {
+    /// The next output or end of a case beyond the cursor, of the attempt that the cursor names.
+    pub fn next_seen(&mut self) -> Option<Seen> {
         let state = self.live.lock();
         if state.token != self.cursor.token {
             return None;
         }
-        let chunk = next_chunk(&state.outputs, &mut self.cursor.offsets, state.phase == Phase::Finished);
-        drop(state);
-        chunk
+        let complete = state.phase == Phase::Finished;
+        let case = |number| state.cases.get(&number);
+        Written { outputs: &state.outputs, case, cases: self.live.cases, complete }.next(&mut self.cursor)
     }
 
     /// Waits until something has changed since the last call; cancel-safe.
@@ -225,131 +318,6 @@ impl Watcher {
     pub async fn finished(&mut self) {
         while self.live.snapshot().phase != Phase::Finished {
             self.changed().await;
-        }
-    }
-}
-
-/// The next bytes of `outputs` beyond `offsets`, which move past them; `complete`: no more will come.
-#[must_use]
-pub fn next_chunk(outputs: &Outputs, offsets: &mut [u64; 4], complete: bool) -> Option<Chunk> {
-    for part in Part::ALL {
-        let offset = &mut offsets[part.index()];
-        let bytes = &outputs.0[part.index()];
-        let rest = usize::try_from(*offset).ok().and_then(|o| bytes.get(o..)).unwrap_or_default();
-        let bytes = cut_between_characters(rest, complete);
-        if !bytes.is_empty() {
-            let chunk = Chunk { part, offset: *offset, bytes: bytes.to_vec() };
-            *offset += bytes.len() as u64;
-            return Some(chunk);
-        }
-    }
-    None
-}
-
-/// At most [`CHUNK_BYTES_MAX`] of `bytes`; a last character of UTF-8 that is not whole yet is left for
-/// later, if there is a later.
-fn cut_between_characters(bytes: &[u8], complete: bool) -> &[u8] {
-    let piece = &bytes[..bytes.len().min(CHUNK_BYTES_MAX)];
-    let more = !complete || piece.len() < bytes.len();
-    // Looked for in the last bytes only: before them there may be anything.
-    let tail = piece.len().saturating_sub(3);
-    let cut = (tail..piece.len()).find(|&i| {
-        let (lead, have) = (piece[i], piece.len() - i);
-        let length = match lead {
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            _ => 1,
-        };
-        length > have && piece[i + 1..].iter().all(|b| b & 0xc0 == 0x80)
-    });
-    &piece[..cut.filter(|_| more).unwrap_or(piece.len())]
-}
-
-#[cfg(test)]
-mod tests {
-    use enclos_protocol::job::{Step, Stream};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const TOKEN: FencingToken = FencingToken { epoch: 1, counter: 1 };
-    const STDOUT: Part = Part { step: Step::Run, stream: Stream::Stdout };
-
-    fn agent() -> AgentName {
-        "a".parse().unwrap()
-    }
-
-    fn running() -> Arc<Live> {
-        let live = Arc::new(Live::new([16, 16]));
-        live.running(TOKEN, &agent());
-        live
-    }
-
-    #[test]
-    fn output_of_another_attempt_or_agent_is_passed_over() {
-        let live = running();
-        let old = FencingToken { epoch: 1, counter: 0 };
-        live.output((old, &agent()), STDOUT, 0, b"x").unwrap();
-        live.output((TOKEN, &"b".parse().unwrap()), STDOUT, 0, b"x").unwrap();
-        assert_eq!(live.outputs(TOKEN), Outputs::default());
-    }
-
-    #[test]
-    fn output_sent_again_changes_nothing_and_a_gap_is_an_error() {
-        let live = running();
-        let me = agent();
-        live.output((TOKEN, &me), STDOUT, 0, b"abc").unwrap();
-        live.output((TOKEN, &me), STDOUT, 0, b"abcd").unwrap();
-        assert_eq!(live.outputs(TOKEN).0[STDOUT.index()], b"abcd");
-        assert_eq!(live.output((TOKEN, &me), STDOUT, 5, b"x"), Err(OutputError::Gap { offset: 5, known: 4 }));
-        assert_eq!(live.output((TOKEN, &me), STDOUT, 4, &[0; 13]), Err(OutputError::TooMuch(16)));
-        assert!(live.output((TOKEN, &me), STDOUT, u64::MAX, b"x").is_err());
-    }
-
-    #[test]
-    fn a_watcher_sees_a_new_attempt_from_its_start() {
-        let live = running();
-        live.output((TOKEN, &agent()), STDOUT, 0, b"old").unwrap();
-        let mut watcher = live.watch(Cursor::default());
-        assert_eq!(watcher.next_phase().unwrap().phase, Phase::Given);
-        assert_eq!(watcher.next_chunk().unwrap().bytes, b"old");
-        live.queued();
-        let next = FencingToken { epoch: 1, counter: 2 };
-        live.running(next, &agent());
-        live.output((next, &agent()), STDOUT, 0, b"new").unwrap();
-        assert_eq!(watcher.next_chunk(), None, "not before its phase was told");
-        assert_eq!(watcher.next_phase().unwrap().token, Some(next));
-        assert_eq!(watcher.next_chunk().unwrap(), Chunk { part: STDOUT, offset: 0, bytes: b"new".to_vec() });
-        assert_eq!(watcher.next_phase(), None);
-    }
-
-    #[test]
-    fn an_earlier_step_sent_again_does_not_turn_the_phase_back() {
-        let live = running();
-        live.advance(TOKEN, &agent(), Phase::Installing);
-        live.advance(TOKEN, &agent(), Phase::Running(Step::Run));
-        live.advance(TOKEN, &agent(), Phase::Running(Step::Compile));
-        live.advance(TOKEN, &agent(), Phase::Installing);
-        assert_eq!(live.snapshot().phase, Phase::Running(Step::Run));
-    }
-
-    proptest! {
-        #[test]
-        fn chunks_are_whole_characters_and_together_the_output(text in "\\PC{0,200}", step in 1usize..40) {
-            let bytes = text.as_bytes();
-            let (mut outputs, mut offsets, mut seen) = (Outputs::default(), [0; 4], Vec::new());
-            for piece in bytes.chunks(step) {
-                outputs.0[STDOUT.index()].extend_from_slice(piece);
-                if let Some(chunk) = next_chunk(&outputs, &mut offsets, false) {
-                    prop_assert!(std::str::from_utf8(&chunk.bytes).is_ok());
-                    seen.extend(chunk.bytes);
-                }
-            }
-            while let Some(chunk) = next_chunk(&outputs, &mut offsets, true) {
-                seen.extend(chunk.bytes);
-            }
-            prop_assert_eq!(seen, bytes);
         }
     }
 }

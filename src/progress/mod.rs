@@ -6,24 +6,31 @@
 //! scheduler ─ finished ─────────┘   bounded            └─ …
 //! ```
 //!
-//! A job's live state is a phase and four byte strings, none longer than its
-//! step's `report_bytes`; there is no queue per watcher, so a slow one costs
-//! nothing. The fencing token decides whose output is taken. After the end the
+//! A job's live state is a phase and some byte strings, none longer than its
+//! step's `report_bytes`, and the ends of its cases; there is no queue per
+//! watcher, so a slow one costs nothing. The fencing token decides whose output is taken. After the end the
 //! entry is gone and the store answers. It must not decide anything.
 
 mod cursor;
 mod live;
+mod seen;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use enclos_protocol::ids::{AgentName, AttemptId, JobId};
+use enclos_protocol::cases::CaseReport;
+use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::job::{JobSpec, Step};
+use enclos_protocol::outcome::Outcome;
 
-use crate::store::{Outputs, Part};
+use crate::scoring::Scoring;
+use crate::store::Part;
 
 pub use cursor::{Cursor, NotACursor, Phase};
-pub use live::{Chunk, Live, Snapshot, Watcher, next_chunk};
+pub use live::{Live, Results, Snapshot, Watcher};
+pub use seen::{Chunk, Seen, Written};
 
 /// The live state of every job that has not finished.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +49,9 @@ pub enum OutputError {
         /// What there is.
         known: usize,
     },
+    /// Of a case that the job has not.
+    #[error("the job has no case {0}")]
+    NoSuchCase(u32),
     /// More than the job's submission lets it report.
     #[error("output goes beyond the {0} bytes that this stream may report")]
     TooMuch(u64),
@@ -50,9 +60,8 @@ pub enum OutputError {
 impl Progress {
     /// Makes the live state of a job, waiting. To be called before the job can be found in the
     /// store, so that an unfinished job always has one.
-    pub fn register(&self, job: JobId, spec: &JobSpec) {
-        let caps = [spec.compile_limits.report_bytes, spec.run_limits.report_bytes];
-        self.lock().insert(job, Arc::new(Live::new(caps)));
+    pub fn register(&self, job: JobId, spec: &JobSpec, scoring: Scoring) {
+        self.lock().insert(job, Arc::new(Live::new(spec, scoring)));
     }
 
     /// Forgets a job that was not kept after all.
@@ -105,10 +114,28 @@ impl Progress {
         }
     }
 
-    /// All output of an attempt so far; empty if it is not current.
+    /// A case of an attempt ended. What is known already is passed over, and nothing happens if the
+    /// attempt is not current.
+    ///
+    /// # Errors
+    /// [`OutputError`] where the agent broke the link's rules.
+    pub fn case_done(
+        &self,
+        attempt: AttemptId,
+        agent: &AgentName,
+        case: u32,
+        report: CaseReport,
+    ) -> Result<(), OutputError> {
+        match self.find(attempt.job) {
+            Some(live) => live.case_done((attempt.token, agent), case, report),
+            None => Ok(()),
+        }
+    }
+
+    /// What a job comes to that ends with `outcome` by the attempt with this token, or without any.
     #[must_use]
-    pub fn outputs(&self, attempt: AttemptId) -> Outputs {
-        self.find(attempt.job).map(|live| live.outputs(attempt.token)).unwrap_or_default()
+    pub fn results(&self, job: JobId, token: Option<FencingToken>, outcome: Outcome) -> Results {
+        self.find(job).map(|live| live.results(token, outcome)).unwrap_or_default()
     }
 
     /// The job's end is in the store: watchers are sent there.

@@ -1,8 +1,11 @@
 //! What a job needs of an agent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use enclos_protocol::job::{Isolation, JobSpec};
+use enclos_protocol::cases::CASES_REPORT_BYTES_MAX;
+use enclos_protocol::job::{Isolation, JobSpec, Peak};
+use enclos_protocol::limits::StepLimits;
 
 /// An amount of what agents offer. Adding and taking never overflow: agents' numbers are bounded
 /// when they come in.
@@ -57,6 +60,8 @@ impl Room {
 pub struct Demand {
     /// Id of the language.
     pub language: Arc<str>,
+    /// Id of the language of its checker or interactor, where it brings one.
+    pub companion: Option<Arc<str>>,
     /// The weakest isolation.
     pub isolation: Isolation,
     /// It brings dependencies.
@@ -68,24 +73,44 @@ pub struct Demand {
 }
 
 impl Demand {
+    /// Every language that it needs an image of.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.language), self.companion.as_ref()].into_iter().flatten().map(AsRef::as_ref)
+    }
+
     /// The demand of `spec`; `compiles`: its language has a compile step.
     #[must_use]
     pub fn of(spec: &JobSpec, compiles: bool) -> Self {
-        let run = &spec.run_limits;
-        let compile = if compiles { &spec.compile_limits } else { run };
-        // One step runs at a time, so the larger of both is what the job takes.
-        let room = Room {
-            memory_bytes: run.memory_bytes.max(compile.memory_bytes),
-            cpu_millis: u64::from(run.cpu_millis.max(compile.cpu_millis)),
-            pids: u64::from(run.pids.max(compile.pids)),
-            slots: 1,
-        };
+        let Peak { memory_bytes, cpu_millis, pids } = spec.peak(compiles);
+        let room = Room { memory_bytes, cpu_millis: u64::from(cpu_millis), pids: u64::from(pids), slots: 1 };
         Self {
             language: Arc::from(spec.language.as_str()),
+            companion: spec
+                .cases
+                .as_ref()
+                .and_then(|plan| plan.judging.companion())
+                .map(|c| c.language.as_str().into()),
             isolation: spec.isolation,
             installs: spec.dependencies.is_some(),
             room,
-            report_bytes: 2 * run.report_bytes.saturating_add(spec.compile_limits.report_bytes),
+            report_bytes: report_bytes(spec),
         }
     }
+}
+
+fn report_bytes(spec: &JobSpec) -> u64 {
+    let both = |limits: &StepLimits| limits.report_bytes.saturating_mul(2);
+    let compile = both(&spec.compile_limits);
+    let Some(plan) = &spec.cases else { return compile.saturating_add(both(&spec.run_limits)) };
+    let companion = plan.judging.companion().map_or(0, |c| both(&c.compile_limits));
+    let cases = both(&plan.largest).saturating_mul(u64::from(plan.count)).min(CASES_REPORT_BYTES_MAX);
+    compile.saturating_add(companion).saturating_add(cases)
+}
+
+/// The longest that the cases of `spec` can take one after the other, with what judges them.
+#[must_use]
+pub fn cases_time(spec: &JobSpec) -> Duration {
+    let Some(plan) = &spec.cases else { return Duration::ZERO };
+    let companion = plan.judging.companion().map_or(0, |c| c.run_limits.wall_ms);
+    Duration::from_millis(plan.largest.wall_ms.saturating_add(companion)).saturating_mul(plan.count)
 }

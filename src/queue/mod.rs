@@ -16,5 +16,5 @@ mod ranks;
 mod ready;
 
 pub use backlog::{Backlog, Overloaded};
-pub use demand::{Demand, Room};
+pub use demand::{Demand, Room, cases_time};
 pub use ready::{Order, ReadyQueue};

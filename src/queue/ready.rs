@@ -139,6 +139,7 @@ mod tests {
     fn demand(language: u8) -> Arc<Demand> {
         Arc::new(Demand {
             language: Arc::from(language.to_string()),
+            companion: None,
             isolation: Isolation::Runc,
             installs: false,
             room: Room::default(),

@@ -23,9 +23,9 @@ use super::handle::{Message, Scheduler};
 use super::view::Place;
 use crate::config::QueueBounds;
 use crate::metrics::Metrics;
-use crate::progress::Progress;
+use crate::progress::{Progress, Results};
 use crate::queue::Backlog;
-use crate::store::{AttemptFacts, Finish, Requeued, Started, Store, StoreError, UnixTime};
+use crate::store::{AttemptFacts, Ending, Finish, Requeued, Started, Store, StoreError, UnixTime};
 
 /// How often leases and delays are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -194,9 +194,11 @@ impl Driver {
 
     fn record(&mut self, finishing: Finishing) {
         let Finishing { job, attempt, attempts, ending } = finishing;
-        let outputs = attempt.as_ref().map(|(id, _, _)| self.progress.outputs(*id)).unwrap_or_default();
         let attempt = attempt.map(|(id, agent, started)| AttemptFacts { token: id.token, agent, started });
-        let finish = Finish { job, attempt, attempts, ending, outputs, finished: UnixTime::now() };
+        let token = attempt.as_ref().map(|a| a.token);
+        let Results { outputs, cases, judged } = self.progress.results(job, token, ending.outcome);
+        let ending = Ending { judged, ..ending };
+        let finish = Finish { job, attempt, attempts, ending, outputs, cases, finished: UnixTime::now() };
         self.writes.spawn(record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
     }
 

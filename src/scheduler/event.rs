@@ -76,6 +76,10 @@ pub struct Submitted {
     pub demand: Arc<Demand>,
     /// Bytes of its input.
     pub input_bytes: u64,
+    /// By what an agent knows that it has compiled the same before.
+    pub compile_key: Option<u64>,
+    /// What its cases may take, beside the time that every attempt may take.
+    pub cases_time: Duration,
 }
 
 /// A job that had not finished when the master started.

@@ -62,6 +62,12 @@ impl Agent {
         reported.saturating_sub(self.placed_since_report.get(language).copied().unwrap_or(0))
     }
 
+    /// Whether it may remember what this compile step came to.
+    #[must_use]
+    pub fn has_compiled(&self, key: u64) -> bool {
+        self.load.compiled.binary_search(&key).is_ok()
+    }
+
     /// Whether it could run such a job if it ran nothing else.
     #[must_use]
     pub fn could_run(&self, demand: &Demand) -> bool {
@@ -70,7 +76,7 @@ impl Agent {
             && !self.is_draining()
             && self.offer.isolation >= demand.isolation
             && (self.offer.installs || !demand.installs)
-            && self.language(&demand.language).is_some_and(|l| !image_failed(l))
+            && demand.languages().all(|id| self.language(id).is_some_and(|l| !image_failed(l)))
             && self.offer.capacity.holds(demand.room)
     }
 

@@ -12,6 +12,9 @@ use crate::queue::Demand;
 /// Cost of a job on an agent without a warm sandbox for it, in thousandths of a busy agent: about
 /// the time to create one against that of an ordinary job.
 const COLD: u64 = 300;
+/// Cost where an agent would have to compile what another may remember: less than a cold sandbox
+/// and a compiler of a small program take, so that a busy agent is not waited for.
+const COMPILE: u64 = 400;
 /// Cost where the image is not there: a build takes a minute, so any ready agent is better.
 const NO_IMAGE: u64 = 10_000;
 /// Cost where the job's last attempt failed.
@@ -28,6 +31,8 @@ pub struct Ask<'a> {
     pub avoid: Option<&'a AgentName>,
     /// Agents that are kept free for an older job.
     pub held: &'a BTreeSet<AgentName>,
+    /// By what an agent knows that it has compiled the same before.
+    pub compile_key: Option<u64>,
 }
 
 /// The agent for a job, or `None` where nobody has room.
@@ -52,13 +57,12 @@ fn cost(agent: &Agent, ask: Ask<'_>) -> u64 {
     // What was promised counts at once; what is reported is up to a heartbeat old.
     let cpu = permille(promised.cpu_millis, offer.cpu_millis).max(u64::from(agent.load.cpu_busy_permille));
     let memory = permille(promised.memory_bytes, offer.memory_bytes).max(u64::from(agent.load.memory_busy_permille));
-    let image = match agent.language(&ask.demand.language).map(|l| &l.image) {
-        Some(ImageState::Ready) => 0,
-        _ => NO_IMAGE,
-    };
-    let cold = if agent.warm(&ask.demand.language) > 0 { 0 } else { COLD };
+    let ready = |id: &str| agent.language(id).is_some_and(|l| l.image == ImageState::Ready);
+    let image: u64 = ask.demand.languages().map(|id| if ready(id) { 0 } else { NO_IMAGE }).sum();
+    let cold: u64 = ask.demand.languages().map(|id| if agent.warm(id) > 0 { 0 } else { COLD }).sum();
     let failed = if ask.avoid == Some(&agent.name) { FAILED_THERE } else { 0 };
-    CPU_WEIGHT * cpu + memory + permille(promised.slots, offer.slots) + image + cold + failed
+    let compile = if ask.compile_key.is_none_or(|key| agent.has_compiled(key)) { 0 } else { COMPILE };
+    CPU_WEIGHT * cpu + memory + permille(promised.slots, offer.slots) + image + cold + compile + failed
 }
 
 fn permille(part: u64, whole: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! Everything durable: jobs, their inputs and outputs, idempotency keys, the master's epoch.
+//! Everything durable: jobs, their inputs, cases, outputs and files, idempotency keys, the master's epoch.
 //!
 //! ```text
 //! callers ─▶ bounded channel ─▶ writer thread: one transaction for all that wait ─▶ every caller's answer
@@ -11,6 +11,9 @@
 //! arrive in any order. It must not decide anything: what a job becomes is the
 //! scheduler's, who may see it is the API's.
 
+mod cases;
+mod erase;
+mod files;
 mod open;
 mod read;
 mod record;
@@ -29,9 +32,14 @@ use enclos_protocol::ids::JobId;
 
 use crate::metrics::Metrics;
 
+pub use cases::NewCase;
+pub use erase::Erasure;
+pub use files::{FileKept, LeftFile};
 pub use open::Opened;
 pub use read::{Filter, Listed};
-pub use record::{Ending, JobRecord, Output, Outputs, Part, StoredState, Unfinished, UnixTime};
+pub use record::{
+    CaseRecord, CaseResult, Detail, Ending, JobRecord, Output, Outputs, PARTS, Part, StoredState, Unfinished, UnixTime,
+};
 pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, Requeued, Started};
 
 use read::Readers;
@@ -203,12 +211,53 @@ impl Store {
         self.readers.run(move |c| read::job(c, id)).await
     }
 
-    /// The job with its outputs, read at one moment.
+    /// The job with all that its own answer shows, read at one moment.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn job_with_outputs(&self, id: JobId) -> Result<Option<(JobRecord, Outputs)>, StoreError> {
-        self.readers.run(move |c| read::job_with_outputs(c, id)).await
+    pub async fn job_in_detail(&self, id: JobId) -> Result<Option<(JobRecord, Detail)>, StoreError> {
+        self.readers.run(move |c| read::job_in_detail(c, id)).await
+    }
+
+    /// Erases a job of a tenant, now or when it has ended; from here on no answer shows it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn erase(&self, tenant: String, job: JobId) -> Result<Erasure, StoreError> {
+        self.writer.write(erase::Erase { tenant, job }).await
+    }
+
+    /// Keeps a file that an attempt leaves.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_file(&self, file: LeftFile) -> Result<FileKept, StoreError> {
+        self.writer.write(file).await
+    }
+
+    /// A file that a job left; `None`: there is none such, or the job has not ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn file(&self, job: JobId, path: String) -> Result<Option<Vec<u8>>, StoreError> {
+        self.readers.run(move |c| files::read(c, job, &path)).await
+    }
+
+    /// A page of the cases of a job that has not ended: a `CasePage` as CBOR.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn case_page(&self, job: JobId, from: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let page = move |c: &_| Ok(cases::page(c, job, from)?.map(|page| write::encoded(&page)));
+        self.readers.run_promptly(page).await?.transpose()
+    }
+
+    /// Names and limits of a job's cases, without their ends.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn case_heads(&self, job: JobId) -> Result<Vec<CaseRecord>, StoreError> {
+        self.readers.run(move |c| cases::heads(c, job)).await
     }
 
     /// What an agent needs of a job: its spec, and its input as CBOR.

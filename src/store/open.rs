@@ -19,7 +19,7 @@ use super::{OpenError, Store};
 use crate::metrics::Metrics;
 
 /// Longest that one connection waits for another's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reader connections, so reads at once.
 const READERS: usize = 4;
 /// Prepared statements that a connection keeps.
@@ -85,6 +85,9 @@ fn writable(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is erased is overwritten. A job's sources go at its end, long before it may be erased,
+    // so this holds always.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)
 }
 

@@ -11,12 +11,14 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 use super::StoreError;
-use super::record::{Ending, JobRecord, Outputs, StoredState, Unfinished, UnixTime};
+use super::cases;
+use super::record::{Detail, Ending, JobRecord, StoredState, Unfinished, UnixTime};
+use crate::scoring::Judged;
 
 const COLUMNS: &str = "sequence, id, spec, labels, state, created_us, started_us, finished_us, attempts, \
-                       epoch, counter, agent, outcome, message, report";
+                       epoch, counter, agent, outcome, message, report, verdict, passed, score_ppm, cases_us";
 /// How many [`COLUMNS`] there are: what else a statement selects comes after them.
-const COLUMN_COUNT: usize = 15;
+const COLUMN_COUNT: usize = 19;
 
 /// Which jobs a list holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -105,22 +107,29 @@ impl Readers {
 }
 
 pub(super) fn job(c: &Connection, id: JobId) -> rusqlite::Result<Option<JobRecord>> {
-    c.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ?"))?.query_row([id.as_bytes()], record).optional()
+    c.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ? AND erase = 0"))?
+        .query_row([id.as_bytes()], record)
+        .optional()
 }
 
-pub(super) fn job_with_outputs(c: &Connection, id: JobId) -> rusqlite::Result<Option<(JobRecord, Outputs)>> {
+pub(super) fn job_in_detail(c: &Connection, id: JobId) -> rusqlite::Result<Option<(JobRecord, Detail)>> {
     // One transaction, so that an end recorded between the two reads is not seen by half.
     let transaction = c.unchecked_transaction()?;
     let Some(record) = job(&transaction, id)? else { return Ok(None) };
-    let mut outputs = Outputs::default();
+    let mut detail = Detail::default();
     let mut select = transaction.prepare_cached("SELECT part, bytes FROM outputs WHERE job = ?")?;
     let mut rows = select.query([record.sequence])?;
     while let Some(row) = rows.next()? {
-        if let Some(part) = outputs.0.get_mut(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX)) {
+        if let Some(part) = detail.outputs.0.get_mut(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX)) {
             *part = row.get(1)?;
         }
     }
-    Ok(Some((record, outputs)))
+    if record.spec.cases.is_some() {
+        detail.cases = cases::all(&transaction, record.sequence)?;
+        let mut select = transaction.prepare_cached("SELECT scoring FROM jobs WHERE sequence = ?")?;
+        detail.scoring = select.query_row([record.sequence], |row| optional_cbor(row, 0))?.unwrap_or_default();
+    }
+    Ok(Some((record, detail)))
 }
 
 pub(super) fn work(c: &Connection, id: JobId) -> rusqlite::Result<Option<(JobSpec, Vec<u8>)>> {
@@ -164,13 +173,16 @@ fn list_sql(filter: &Filter) -> String {
     let language = if filter.language.is_some() { "language = ?3" } else { "TRUE" };
     format!(
         "SELECT {COLUMNS} FROM {from}
-         WHERE {and} AND tenant = ?1 AND {state} AND {language} AND {by} < ?6
+         WHERE {and} AND tenant = ?1 AND erase = 0 AND {state} AND {language} AND {by} < ?6
          ORDER BY {by} DESC LIMIT ?7"
     )
 }
 
 pub(super) fn unfinished(c: &Connection) -> rusqlite::Result<Vec<Unfinished>> {
-    let sql = format!("SELECT {COLUMNS}, input_bytes, failures, cancelled FROM jobs WHERE state < 2 ORDER BY sequence");
+    let sql = format!(
+        "SELECT {COLUMNS}, input_bytes, failures, cancelled, scoring, compile_key FROM jobs
+         WHERE state < 2 ORDER BY sequence"
+    );
     let mut select = c.prepare(&sql)?;
     let rows = select.query_map([], |row| {
         Ok(Unfinished {
@@ -178,15 +190,18 @@ pub(super) fn unfinished(c: &Connection) -> rusqlite::Result<Vec<Unfinished>> {
             input_bytes: count(row, COLUMN_COUNT)?.unwrap_or(0),
             failures: json(row, COLUMN_COUNT + 1)?,
             cancelled: row.get(COLUMN_COUNT + 2)?,
+            scoring: optional_cbor(row, COLUMN_COUNT + 3)?.unwrap_or_default(),
+            compile_key: row.get::<_, Option<i64>>(COLUMN_COUNT + 4)?.map(i64::cast_unsigned),
         })
     })?;
     rows.collect()
 }
 
 pub(super) fn finished_count(c: &Connection) -> rusqlite::Result<u64> {
-    // Counted from the total and the (indexed, few) unfinished: jobs are never removed.
+    // Counted from how many there ever were, erased ones among them, and the (indexed, few) unfinished.
     c.query_row(
-        "SELECT (SELECT coalesce(max(sequence), 0) FROM jobs) - (SELECT count(*) FROM jobs WHERE state < 2)",
+        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'jobs'), 0)
+                - (SELECT count(*) FROM jobs WHERE state < 2)",
         [],
         |row| count(row, 0).map(Option::unwrap_or_default),
     )
@@ -221,11 +236,20 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
 fn ending(row: &Row<'_>) -> rusqlite::Result<Option<Ending>> {
     let Some(name) = row.get::<_, Option<String>>(12)? else { return Ok(None) };
     let outcome = Outcome::ALL.into_iter().find(|o| o.as_str() == name).ok_or_else(|| wrong(12, "no such outcome"))?;
-    let report = if row.get_ref(14)?.as_blob_or_null()?.is_some() { Some(cbor(row, 14)?) } else { None };
-    Ok(Some(Ending { outcome, message: row.get(13)?, report }))
+    let report = optional_cbor(row, 14)?;
+    let verdict = row.get_ref(15)?.as_str_or_null()?.map(|v| v.parse().map_err(|_| wrong(15, "no such verdict")));
+    let judged = verdict.transpose()?.map(|verdict| {
+        let (score_ppm, wall_us) = (count(row, 17)?.unwrap_or(0), count(row, 18)?.unwrap_or(0));
+        Ok::<_, rusqlite::Error>(Judged { verdict, passed: row.get(16)?, score_ppm, wall_us })
+    });
+    Ok(Some(Ending { outcome, message: row.get(13)?, report, judged: judged.transpose()? }))
 }
 
-fn cbor<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn optional_cbor<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    if row.get_ref(column)?.as_blob_or_null()?.is_some() { cbor(row, column).map(Some) } else { Ok(None) }
+}
+
+pub(super) fn cbor<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let bytes = row.get_ref(column)?.as_blob()?;
     ciborium::from_reader(bytes).map_err(|e| wrong(column, &e.to_string()))
 }

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use enclos_protocol::cases::CaseReport;
 use enclos_protocol::ids::{FencingToken, JobId};
 use enclos_protocol::job::{JobReport, JobSpec, Step, Stream};
+use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Outcome;
+
+use crate::scoring::{Judged, Scoring};
 
 /// A time of the calendar, in microseconds since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -58,6 +62,8 @@ pub struct Ending {
     pub message: Option<String>,
     /// The agent's report; `None` where no attempt gave one.
     pub report: Option<JobReport>,
+    /// What its cases came to; `None` where it has none.
+    pub judged: Option<Judged>,
 }
 
 /// A job without its bytes.
@@ -100,9 +106,46 @@ pub struct Unfinished {
     pub failures: Vec<String>,
     /// It is to be cancelled.
     pub cancelled: bool,
+    /// How its score is reckoned.
+    pub scoring: Scoring,
+    /// By what an agent knows that it has compiled the same before.
+    pub compile_key: Option<u64>,
 }
 
-/// One stream of one step.
+/// What a job's case wrote, and how it ended.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CaseResult {
+    /// How it ended; `None`: it did not, or was not run.
+    pub report: Option<CaseReport>,
+    /// Kept bytes of its standard output.
+    pub stdout: Vec<u8>,
+    /// Kept bytes of its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// A case of a job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CaseRecord {
+    /// Its name.
+    pub name: String,
+    /// Its limits, where they are not those of the run.
+    pub limits: Option<StepLimits>,
+    /// How it ended.
+    pub result: CaseResult,
+}
+
+/// What of a job only the answer about it alone shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Detail {
+    /// What its steps wrote.
+    pub outputs: Outputs,
+    /// Its cases, in order.
+    pub cases: Vec<CaseRecord>,
+    /// How its score is reckoned.
+    pub scoring: Scoring,
+}
+
+/// One stream of one step; of all cases together, those of [`Step::Run`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
     /// Which step.
@@ -113,30 +156,36 @@ pub struct Part {
 
 impl Part {
     /// Every part, in the order of [`Part::index`].
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; PARTS] = [
         Self { step: Step::Compile, stream: Stream::Stdout },
         Self { step: Step::Compile, stream: Stream::Stderr },
         Self { step: Step::Run, stream: Stream::Stdout },
         Self { step: Step::Run, stream: Stream::Stderr },
+        Self { step: Step::Companion, stream: Stream::Stdout },
+        Self { step: Step::Companion, stream: Stream::Stderr },
     ];
 
-    /// Its place among the four.
+    /// Its place among all; what a database holds is found by it.
     #[must_use]
     pub fn index(self) -> usize {
         let step = match self.step {
             Step::Compile => 0,
-            Step::Run => 2,
+            Step::Run | Step::Case(_) => 2,
+            Step::Companion => 4,
         };
         step + usize::from(self.stream == Stream::Stderr)
     }
 }
+
+/// How many parts there are.
+pub const PARTS: usize = 6;
 
 /// Bytes of one part.
 pub type Output = Vec<u8>;
 
 /// The kept bytes of all parts, by [`Part::index`]; empty where nothing was written.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Outputs(pub [Output; 4]);
+pub struct Outputs(pub [Output; PARTS]);
 
 impl Outputs {
     /// The bytes of one part.

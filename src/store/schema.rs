@@ -71,4 +71,51 @@ CREATE TABLE idempotency (
 -- 1: someone was answered that the job will be cancelled
 ALTER TABLE jobs ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+-- 2: jobs with cases, files that jobs leave, jobs that are erased
+ALTER TABLE jobs ADD COLUMN scoring BLOB;       -- CBOR; NULL: no cases
+ALTER TABLE jobs ADD COLUMN compile_key INTEGER; -- an unsigned number's bits
+ALTER TABLE jobs ADD COLUMN verdict TEXT;
+ALTER TABLE jobs ADD COLUMN passed INTEGER;
+ALTER TABLE jobs ADD COLUMN score_ppm INTEGER;
+ALTER TABLE jobs ADD COLUMN cases_us INTEGER;    -- time on the clock of all cases together
+ALTER TABLE jobs ADD COLUMN erase INTEGER NOT NULL DEFAULT 0; -- someone was answered that it is gone
+
+CREATE TABLE cases (
+    job    INTEGER NOT NULL REFERENCES jobs (sequence),
+    number INTEGER NOT NULL,
+    name   TEXT NOT NULL,
+    limits BLOB,                                -- CBOR; NULL: those of the run
+    report BLOB,                                -- CBOR; NULL: it has not been run
+    stdout BLOB,
+    stderr BLOB,
+    UNIQUE (job, number)
+);
+
+CREATE TABLE case_inputs (
+    job    INTEGER NOT NULL REFERENCES jobs (sequence),
+    number INTEGER NOT NULL,
+    bytes  BLOB NOT NULL,                       -- CBOR
+    UNIQUE (job, number)
+);
+
+CREATE TABLE files (
+    job     INTEGER NOT NULL REFERENCES jobs (sequence),
+    epoch   INTEGER NOT NULL,                   -- of the attempt that left it
+    counter INTEGER NOT NULL,
+    path    TEXT NOT NULL,
+    bytes   BLOB NOT NULL,
+    UNIQUE (job, epoch, counter, path)
+);
+
+-- Ids of jobs that are gone, so that erasing again is answered as the first time.
+CREATE TABLE erased (
+    id     BLOB PRIMARY KEY,
+    tenant TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Erasing a job looks for what names it.
+CREATE INDEX labels_job ON labels (job);
+CREATE INDEX idempotency_job ON idempotency (job);
+",
 ];

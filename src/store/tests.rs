@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use enclos_protocol::ids::{AgentName, Binding, FencingToken, JobId};
-use enclos_protocol::job::{Isolation, JobFile, JobInput, JobPath, JobSpec, Reuse, Step, Stream};
-use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::ids::{AgentName, FencingToken, JobId};
+use enclos_protocol::job::{JobFile, JobInput, JobSpec, Step, Stream};
 use enclos_protocol::outcome::Outcome;
 use rusqlite::Connection;
 
@@ -15,47 +14,28 @@ use super::{
     Admission, AttemptFacts, Ending, Filter, Finish, Idempotency, NewJob, OpenError, Opened, Outputs, Part, Recorded,
     Requeued, Started, Store, StoredState, UnixTime,
 };
+use crate::scoring::Scoring;
+use crate::testing;
+
+mod many;
 
 fn open(dir: &Path) -> Opened {
     Store::open(dir, Arc::default()).unwrap()
 }
 
 fn spec() -> JobSpec {
-    let limits = StepLimits {
-        cpu_ms: 1,
-        wall_ms: 1,
-        memory_bytes: 1,
-        pids: 1,
-        output_bytes: 1,
-        report_bytes: 1,
-        file_bytes: 1,
-        stack_bytes: 1,
-        cpu_millis: 1,
-    };
-    JobSpec {
-        binding: Binding { tenant: "t".into(), scope: String::new() },
-        language: "c".into(),
-        entry: JobPath::try_from("main.c".to_owned()).unwrap(),
-        compile_args: vec![],
-        run_args: vec!["é".into()],
-        env: vec![],
-        compile_limits: limits,
-        run_limits: limits,
-        on_output_limit: OnOutputLimit::Kill,
-        merge_stderr: false,
-        reuse: Reuse::Tenant,
-        isolation: Isolation::Runc,
-        dependencies: None,
-    }
+    testing::spec(0, 1)
 }
 
 fn new_job() -> NewJob {
-    let path = JobPath::try_from("main.c".to_owned()).unwrap();
-    let file = JobFile { path, content: b"\0source".to_vec().into() };
+    let file = JobFile { path: testing::path("main.c"), content: b"\0source".to_vec().into() };
     NewJob {
         id: JobId::generate(),
         spec: spec(),
-        input: JobInput { files: vec![file], stdin: b"in".to_vec().into() },
+        input: JobInput { files: vec![file], stdin: b"in".to_vec().into(), companion: vec![] },
+        cases: vec![],
+        scoring: Scoring::default(),
+        compile_key: None,
         labels: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
         created: UnixTime(1),
         idempotency: None,
@@ -77,8 +57,8 @@ fn facts(counter: u64) -> AttemptFacts {
 fn finish(job: JobId, attempt: Option<AttemptFacts>) -> Arc<Finish> {
     let mut outputs = Outputs::default();
     outputs.0[Part { step: Step::Run, stream: Stream::Stderr }.index()] = b"\xffout".to_vec();
-    let ending = Ending { outcome: Outcome::Ok, message: None, report: None };
-    Arc::new(Finish { job, attempt, attempts: 1, ending, outputs, finished: UnixTime(3) })
+    let ending = Ending { outcome: Outcome::Ok, message: None, report: None, judged: None };
+    Arc::new(Finish { job, attempt, attempts: 1, ending, outputs, cases: vec![], finished: UnixTime(3) })
 }
 
 fn all(limit: u32) -> Filter {
@@ -117,9 +97,9 @@ async fn an_answer_is_recorded_once_and_only_for_the_greatest_token() {
     assert_eq!(store.finish(finish(id, Some(facts(1)))).await.unwrap(), Recorded::Refused, "a late answer");
     assert_eq!(store.finish(finish(id, Some(facts(2)))).await.unwrap(), Recorded::Now);
     assert_eq!(store.finish(finish(id, Some(facts(3)))).await.unwrap(), Recorded::Refused, "a second answer");
-    let (record, outputs) = store.job_with_outputs(id).await.unwrap().unwrap();
+    let (record, detail) = store.job_in_detail(id).await.unwrap().unwrap();
     assert_eq!((record.state, record.token), (StoredState::Finished, Some(facts(2).token)));
-    assert_eq!(outputs.part(Step::Run, Stream::Stderr), b"\xffout");
+    assert_eq!(detail.outputs.part(Step::Run, Stream::Stderr), b"\xffout");
     assert_eq!(store.finished_count().await.unwrap(), 1);
     assert!(store.work(id).await.unwrap().is_none(), "the input is gone");
 }
@@ -172,12 +152,18 @@ async fn a_cancel_that_was_asked_for_is_there_at_the_next_start() {
 }
 
 #[test]
-fn a_database_of_the_first_version_is_brought_up_to_date() {
+fn a_database_of_an_older_version_is_brought_up_to_date() {
+    for version in 1..MIGRATIONS.len() {
+        upgrade_from(version);
+    }
+}
+
+fn upgrade_from(version: usize) {
     let dir = tempfile::tempdir().unwrap();
     let old = Connection::open(dir.path().join("enclos.db")).unwrap();
-    old.execute_batch(MIGRATIONS[0]).unwrap();
+    MIGRATIONS[..version].iter().for_each(|sql| old.execute_batch(sql).unwrap());
     old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
+    old.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
     let mut spec_bytes = Vec::new();
     ciborium::into_writer(&spec(), &mut spec_bytes).unwrap();
     let id = JobId::generate();

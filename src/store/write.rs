@@ -11,9 +11,11 @@ use enclos_protocol::ids::{AgentName, FencingToken, JobId};
 use enclos_protocol::job::{JobInput, JobSpec};
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
-use super::StoreError;
-use super::record::{Ending, Outputs, UnixTime};
+use super::cases::{self, EncodedCase, EncodedResult, NewCase};
+use super::record::{CaseResult, Ending, Outputs, UnixTime};
 use super::writer::Operation;
+use super::{StoreError, erase, files};
+use crate::scoring::Scoring;
 
 /// An idempotency key and the digest of the body it came with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +35,12 @@ pub struct NewJob {
     pub spec: JobSpec,
     /// Its bytes.
     pub input: JobInput,
+    /// Its cases.
+    pub cases: Vec<NewCase>,
+    /// How its score is reckoned.
+    pub scoring: Scoring,
+    /// By what an agent knows that it has compiled the same before.
+    pub compile_key: Option<u64>,
     /// The client's marks.
     pub labels: BTreeMap<String, String>,
     /// When it came.
@@ -100,6 +108,8 @@ pub struct Finish {
     pub ending: Ending,
     /// What it wrote.
     pub outputs: Outputs,
+    /// What became of its cases, by number.
+    pub cases: Vec<CaseResult>,
     /// When it ended.
     pub finished: UnixTime,
 }
@@ -109,6 +119,8 @@ pub struct Finish {
 pub enum Recorded {
     /// It is the job's end.
     Now,
+    /// It is the job's end, and the end of all that was kept of it.
+    Erased,
     /// The job had ended, or a greater token has it; nothing was changed.
     Refused,
 }
@@ -117,16 +129,21 @@ pub(super) struct Admit {
     job: NewJob,
     spec: Vec<u8>,
     input: Vec<u8>,
+    cases: Vec<EncodedCase>,
+    scoring: Option<Vec<u8>>,
     labels: String,
 }
 
 impl Admit {
     /// Encoded by the caller, so that the writer only writes.
     pub(super) fn encode(mut job: NewJob) -> Result<Self, StoreError> {
-        let spec = cbor(&job.spec)?;
-        let input = cbor(&std::mem::take(&mut job.input))?;
+        let spec = encoded(&job.spec)?;
+        let input = encoded(&std::mem::take(&mut job.input))?;
+        let cases =
+            std::mem::take(&mut job.cases).into_iter().map(EncodedCase::encode).collect::<Result<Vec<_>, _>>()?;
+        let scoring = job.spec.cases.is_some().then(|| encoded(&job.scoring)).transpose()?;
         let labels = serde_json::to_string(&job.labels).map_err(|e| StoreError::Value(e.to_string()))?;
-        Ok(Self { job, spec, input, labels })
+        Ok(Self { job, spec, input, cases, scoring, labels })
     }
 }
 
@@ -140,8 +157,10 @@ impl Operation for Admit {
         {
             return Ok(known);
         }
+        let input_bytes = self.input.len() + self.cases.iter().map(EncodedCase::size_bytes).sum::<usize>();
         c.prepare_cached(
-            "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us) VALUES (?,?,?,?,?,?,?)",
+            "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us, scoring, compile_key)
+             VALUES (?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             self.job.id.as_bytes(),
@@ -149,11 +168,14 @@ impl Operation for Admit {
             self.job.spec.language,
             self.spec,
             self.labels,
-            to_i64(self.input.len() as u64),
+            to_i64(input_bytes as u64),
             self.job.created.0,
+            self.scoring,
+            self.job.compile_key.map(u64::cast_signed),
         ])?;
         let sequence = c.last_insert_rowid();
         c.prepare_cached("INSERT INTO inputs VALUES (?,?)")?.execute(params![sequence, self.input])?;
+        cases::insert(c, sequence, &self.cases)?;
         for (key, value) in &self.job.labels {
             c.prepare_cached("INSERT INTO labels VALUES (?,?,?)")?.execute(params![key, value, sequence])?;
         }
@@ -239,12 +261,14 @@ impl Operation for CancelAsked {
 pub(super) struct FinishJob {
     finish: Arc<Finish>,
     report: Option<Vec<u8>>,
+    cases: Vec<EncodedResult>,
 }
 
 impl FinishJob {
     pub(super) fn encode(finish: Arc<Finish>) -> Result<Self, StoreError> {
-        let report = finish.ending.report.as_ref().map(cbor).transpose()?;
-        Ok(Self { finish, report })
+        let report = finish.ending.report.as_ref().map(encoded).transpose()?;
+        let cases = EncodedResult::encode_all(&finish.cases)?;
+        Ok(Self { finish, report, cases })
     }
 }
 
@@ -252,16 +276,18 @@ impl Operation for FinishJob {
     type Answer = Recorded;
 
     fn apply(&self, c: &Connection) -> rusqlite::Result<Recorded> {
-        let Finish { job, attempt, attempts, ending, outputs, finished } = &*self.finish;
-        let sequence: Option<i64> = c
+        let Finish { job, attempt, attempts, ending, outputs, cases: _, finished } = &*self.finish;
+        let judged = ending.judged.as_ref();
+        let found: Option<(i64, bool)> = c
             .prepare_cached(
                 "UPDATE jobs SET state = 2, epoch = coalesce(:epoch, epoch), counter = coalesce(:counter, counter),
                         agent = coalesce(:agent, agent), started_us = coalesce(:started, started_us),
                         attempts = :attempts, finished_us = :finished, outcome = :outcome, message = :message,
-                        report = :report
+                        report = :report, verdict = :verdict, passed = :passed, score_ppm = :score,
+                        cases_us = :cases
                  WHERE id = :id AND state < 2
                        AND (:epoch IS NULL OR epoch IS NULL OR (epoch, counter) <= (:epoch, :counter))
-                 RETURNING sequence",
+                 RETURNING sequence, erase",
             )?
             .query_row(
                 named_params! {
@@ -275,18 +301,32 @@ impl Operation for FinishJob {
                     ":outcome": ending.outcome.as_str(),
                     ":message": ending.message,
                     ":report": self.report,
+                    ":verdict": judged.map(|j| j.verdict.as_str()),
+                    ":passed": judged.map(|j| j.passed),
+                    ":score": judged.map(|j| to_i64(j.score_ppm)),
+                    ":cases": judged.map(|j| to_i64(j.wall_us)),
                 },
-                |row| row.get(0),
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()?;
-        let Some(sequence) = sequence else { return Ok(Recorded::Refused) };
+        let Some((sequence, erase)) = found else { return Ok(Recorded::Refused) };
+        if erase {
+            erase::remove(c, sequence)?;
+            return Ok(Recorded::Erased);
+        }
         for (part, bytes) in outputs.0.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
             let mut insert = c.prepare_cached("INSERT INTO outputs VALUES (?,?,?)")?;
             insert.execute(params![sequence, to_i64(part as u64), bytes])?;
         }
+        cases::finish(c, sequence, &self.cases)?;
+        files::finish(c, sequence, attempt.as_ref().map(|a| a.token))?;
         // No answer shows a job's sources, and a finished job is never run again.
         c.prepare_cached("DELETE FROM inputs WHERE job = ?")?.execute([sequence])?;
         Ok(Recorded::Now)
+    }
+
+    fn erased(answer: &Recorded) -> bool {
+        *answer == Recorded::Erased
     }
 }
 
@@ -301,7 +341,7 @@ impl Operation for Probe {
     }
 }
 
-fn cbor<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encoded<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes).map_err(|e| StoreError::Value(e.to_string()))?;
     Ok(bytes)

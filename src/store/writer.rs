@@ -14,16 +14,19 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::open::BUSY_TIMEOUT;
 use crate::metrics::Metrics;
 
 /// Writes that may wait for the writer; callers wait for a place.
 const WAITING_MAX: usize = 1024;
+/// Longest that folding the log waits for readers, who hold up all writes meanwhile.
+const FOLD_TIMEOUT: Duration = Duration::from_millis(200);
 /// Writes in one transaction.
 const GROUP_MAX: usize = 256;
 
@@ -34,11 +37,17 @@ pub(super) trait Operation: Send + 'static {
 
     /// Makes the change inside a transaction that is open.
     fn apply(&self, connection: &Connection) -> rusqlite::Result<Self::Answer>;
+
+    /// Whether it came to deleting something that must be gone from the log too.
+    fn erased(_: &Self::Answer) -> bool {
+        false
+    }
 }
 
 /// An [`Operation`] with its caller, its types forgotten.
 trait Write: Send {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    fn erased(&self) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -52,6 +61,10 @@ impl<O: Operation> Write for Pending<O> {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.answer = Some(self.operation.apply(connection)?);
         Ok(())
+    }
+
+    fn erased(&self) -> bool {
+        self.answer.as_ref().is_some_and(O::erased)
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -111,12 +124,17 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, 
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         let began = Instant::now();
         metrics.commit_writes.add(group.len() as u64);
+        let mut erased = false;
         match commit(&mut connection, &mut group) {
-            Ok(()) => group.drain(..).for_each(|write| write.answer(Ok(()))),
+            Ok(()) => {
+                erased = group.iter().any(|write| write.erased());
+                group.drain(..).for_each(|write| write.answer(Ok(())));
+            }
             // One bad write must not fail its neighbours.
             Err(_) if group.len() > 1 => {
                 for mut write in group.drain(..) {
                     let end = commit(&mut connection, std::slice::from_mut(&mut write));
+                    erased |= end.is_ok() && write.erased();
                     write.answer(end.map_err(StoreError::from));
                 }
             }
@@ -126,10 +144,22 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, 
             }
         }
         metrics.commit.observe(began.elapsed());
+        if erased {
+            fold_log(&connection);
+        }
     }
     // So that the next start finds a short log; if it fails, the log is read instead.
-    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
-        tracing::debug!(%error, "the write-ahead log was not folded in at the end");
+    fold_log(&connection);
+}
+
+/// Brings the write-ahead log into the database and empties it, unless a reader needs it for long.
+fn fold_log(connection: &Connection) {
+    let folded = connection
+        .busy_timeout(FOLD_TIMEOUT)
+        .and_then(|()| connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"))
+        .and(connection.busy_timeout(BUSY_TIMEOUT));
+    if let Err(error) = folded {
+        tracing::debug!(%error, "the write-ahead log was not folded in");
     }
 }
 

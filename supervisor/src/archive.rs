@@ -1,20 +1,22 @@
-//! A tree of regular files as one stream of bytes: what a job brings, and what a compile step leaves.
+//! A tree of regular files as one stream of bytes: what a job brings, and what its steps leave.
 //!
-//! A record is `path length (u16) · mode (u8: 1 executable) · size (u64) · path ·
-//! bytes`, big-endian, one after the other until the end. Directories are made
-//! as paths need them; nothing else exists in it: no links, devices, owners or
-//! times. Reading back goes into an empty directory through descriptors and
+//! The format is `enclos_protocol::archive`'s. Reading back goes into a directory
+//! that holds nothing but what was read back before, through descriptors and
 //! `O_EXCL | O_NOFOLLOW`, so that even a hostile archive stays inside.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use enclos_protocol::archive::{HEAD_BYTES, Head, SIZE_AT};
+use enclos_protocol::glob::Glob;
+use enclos_protocol::job::JobPath;
 use nix::dir::{Dir, Type};
-use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::{Mode, fstat, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
 
 /// Deepest directory, in components.
 const DEPTH_MAX: usize = 32;
@@ -22,9 +24,6 @@ const DEPTH_MAX: usize = 32;
 const FILES_MAX: usize = 8192;
 /// Longest path, in bytes.
 const PATH_BYTES_MAX: usize = 4096;
-
-const SIZE_BYTES: usize = 8;
-const HEAD_BYTES: usize = 2 + 1 + SIZE_BYTES;
 
 /// Why a tree does not go into an archive, or out of it.
 #[derive(Debug, thiserror::Error)]
@@ -98,13 +97,9 @@ impl<'a> Writer<'a> {
         let length = u16::try_from(name.len()).ok().filter(|_| name.len() <= PATH_BYTES_MAX);
         let length = length.ok_or(ArchiveError::TooDeep)?;
         self.count(HEAD_BYTES + name.len())?;
-        let mut head = Vec::with_capacity(HEAD_BYTES + name.len());
-        head.extend_from_slice(&length.to_be_bytes());
-        head.push(u8::from(executable));
-        let size_at = self.file.stream_position()? + head.len() as u64;
-        head.extend_from_slice(&[0; SIZE_BYTES]);
-        head.extend_from_slice(name);
-        self.file.write_all(&head)?;
+        let head = Head { path_bytes: length, executable, size: 0 };
+        let size_at = self.file.stream_position()? + SIZE_AT as u64;
+        self.file.write_all(&[&head.encode(), name].concat())?;
         self.open = Some((size_at, 0));
         Ok(())
     }
@@ -132,34 +127,34 @@ impl<'a> Writer<'a> {
     ///
     /// Nothing may change the tree meanwhile: every process that could is dead.
     pub fn add_tree(&mut self, directory: OwnedFd) -> Result<(), ArchiveError> {
-        let mut open = vec![(PathBuf::new(), directory)];
-        while let Some((path, fd)) = open.pop() {
-            if path.components().count() > DEPTH_MAX {
-                return Err(ArchiveError::TooDeep);
-            }
-            let mut listing = Dir::from_fd(fd.try_clone()?).map_err(file_error(&path))?;
-            for entry in listing.iter() {
-                let entry = entry.map_err(file_error(&path))?;
-                let name = entry.file_name().to_bytes();
-                if matches!(name, b"." | b"..") {
-                    continue;
-                }
-                let child = path.join(std::ffi::OsStr::from_bytes(name));
-                match entry.file_type() {
-                    Some(Type::Directory) => {
-                        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                        let fd = openat(fd.as_fd(), entry.file_name(), flags, Mode::empty());
-                        open.push((child.clone(), fd.map_err(file_error(&child))?));
-                    }
-                    Some(Type::File) => self.add_file(fd.as_fd(), entry.file_name(), &child)?,
-                    _ => {}
-                }
-            }
-        }
+        walk(directory, |directory, name, path| self.add_file(directory, name, path))?;
         self.finish()
     }
 
-    fn add_file(&mut self, directory: impl AsFd, name: &std::ffi::CStr, path: &Path) -> Result<(), ArchiveError> {
+    /// Adds the regular files below `directory` that any of `globs` means, as long as they are not
+    /// more than `files_max`; `false`: there were more, or larger ones, than may be held.
+    ///
+    /// Nothing may change the tree meanwhile: every process that could is dead.
+    pub fn add_matching(&mut self, directory: OwnedFd, globs: &[Glob], files_max: usize) -> Result<bool, ArchiveError> {
+        let mut all = true;
+        walk(directory, |directory, name, path| {
+            if !globs.iter().any(|glob| glob.matches(path.as_os_str().as_bytes())) {
+                return Ok(());
+            }
+            let size = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(file_error(path))?.st_size;
+            let room = self.bytes_max.saturating_sub(self.bytes + HEAD_BYTES + path.as_os_str().len());
+            if self.files < files_max && usize::try_from(size).is_ok_and(|size| size <= room) {
+                self.add_file(directory, name, path)
+            } else {
+                all = false;
+                Ok(())
+            }
+        })?;
+        self.finish()?;
+        Ok(all)
+    }
+
+    fn add_file(&mut self, directory: BorrowedFd<'_>, name: &CStr, path: &Path) -> Result<(), ArchiveError> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let fd = openat(directory, name, flags, Mode::empty()).map_err(file_error(path))?;
         let mode = Mode::from_bits_truncate(fstat(&fd).map_err(file_error(path))?.st_mode);
@@ -179,6 +174,38 @@ impl<'a> Writer<'a> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.bytes_max { Err(ArchiveError::TooLarge(self.bytes_max)) } else { Ok(()) }
     }
+}
+
+/// Calls `found` for every regular file below `directory`, with the directory that it stands in.
+fn walk(
+    directory: OwnedFd,
+    mut found: impl FnMut(BorrowedFd<'_>, &CStr, &Path) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
+    let mut open = vec![(PathBuf::new(), directory)];
+    while let Some((path, fd)) = open.pop() {
+        if path.components().count() > DEPTH_MAX {
+            return Err(ArchiveError::TooDeep);
+        }
+        let mut listing = Dir::from_fd(fd.try_clone()?).map_err(file_error(&path))?;
+        for entry in listing.iter() {
+            let entry = entry.map_err(file_error(&path))?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            let child = path.join(std::ffi::OsStr::from_bytes(name));
+            match entry.file_type() {
+                Some(Type::Directory) => {
+                    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                    let fd = openat(fd.as_fd(), entry.file_name(), flags, Mode::empty());
+                    open.push((child.clone(), fd.map_err(file_error(&child))?));
+                }
+                Some(Type::File) => found(fd.as_fd(), entry.file_name(), &child)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A [`Writer`] without its file, for who keeps both.
@@ -202,7 +229,7 @@ impl WriterState {
     }
 }
 
-/// Makes the files of `archive` below `directory`, which is empty.
+/// Makes the files of `archive` below `directory`; none of them may be there already.
 pub fn extract(archive: &mut impl Read, directory: impl AsFd) -> Result<(), ArchiveError> {
     let mut head = [0; HEAD_BYTES];
     loop {
@@ -210,13 +237,11 @@ pub fn extract(archive: &mut impl Read, directory: impl AsFd) -> Result<(), Arch
             0 => return Ok(()),
             _ => archive.read_exact(&mut head[1..])?,
         }
-        let (length, rest) = head.split_at(2);
-        let (executable, size) = rest.split_at(1);
-        let mut name = vec![0; usize::from(u16::from_be_bytes([length[0], length[1]]))];
+        let Head { path_bytes, executable, size } = Head::decode(head);
+        let mut name = vec![0; usize::from(path_bytes)];
         archive.read_exact(&mut name)?;
-        let size = u64::from_be_bytes(size.try_into().map_err(|_| ArchiveError::Malformed)?);
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(&name));
-        let mut file = make(directory.as_fd(), &path, executable[0] != 0)?;
+        let mut file = make(directory.as_fd(), &path, executable)?;
         let copied = io::copy(&mut archive.by_ref().take(size), &mut file);
         let copied = copied.map_err(|source| ArchiveError::File { path: path.clone(), source })?;
         if copied != size {
@@ -225,26 +250,38 @@ pub fn extract(archive: &mut impl Read, directory: impl AsFd) -> Result<(), Arch
     }
 }
 
+/// Makes an empty directory below `root`, where it is not there already.
+pub fn make_directory(root: impl AsFd, path: &JobPath) -> Result<(), ArchiveError> {
+    let names: Vec<&[u8]> = path.as_str().as_bytes().split(|b| *b == b'/').collect();
+    make_parents(root.as_fd(), &names, Path::new(path.as_str())).map(drop)
+}
+
 fn make(root: impl AsFd, path: &Path, executable: bool) -> Result<File, ArchiveError> {
     let names: Vec<&[u8]> = path.as_os_str().as_bytes().split(|b| *b == b'/').collect();
     if names.iter().any(|n| matches!(*n, b"" | b"." | b"..")) {
         return Err(ArchiveError::Malformed);
     }
     let (name, parents) = names.split_last().ok_or(ArchiveError::Malformed)?;
-    let mut directory: Option<OwnedFd> = None;
-    for parent in parents {
-        let at = directory.as_ref().map_or(root.as_fd(), AsFd::as_fd);
-        match mkdirat(at, *parent, Mode::from_bits_truncate(0o755)) {
-            Ok(()) | Err(nix::Error::EEXIST) => {}
-            Err(errno) => return Err(file_error(path)(errno)),
-        }
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        directory = Some(openat(at, *parent, flags, Mode::empty()).map_err(file_error(path))?);
-    }
+    let directory = make_parents(root.as_fd(), parents, path)?;
     let at = directory.as_ref().map_or(root.as_fd(), AsFd::as_fd);
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(if executable { 0o755 } else { 0o644 });
     openat(at, *name, flags, mode).map(File::from).map_err(file_error(path))
+}
+
+/// Makes the directories that are missing, each in the one before; the last of them, if there is any.
+fn make_parents(root: BorrowedFd<'_>, names: &[&[u8]], path: &Path) -> Result<Option<OwnedFd>, ArchiveError> {
+    let mut directory: Option<OwnedFd> = None;
+    for name in names {
+        let at = directory.as_ref().map_or(root, AsFd::as_fd);
+        match mkdirat(at, *name, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(nix::Error::EEXIST) => {}
+            Err(errno) => return Err(file_error(path)(errno)),
+        }
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        directory = Some(openat(at, *name, flags, Mode::empty()).map_err(file_error(path))?);
+    }
+    Ok(directory)
 }
 
 #[cfg(test)]
@@ -315,6 +352,39 @@ mod tests {
         writer.finish().unwrap();
         (&file).rewind().unwrap();
         assert!(extract(&mut &file, opened(to.path())).is_err());
+    }
+
+    #[test]
+    fn only_matching_regular_files_within_the_bounds_are_taken() {
+        let from = tempfile::tempdir().unwrap();
+        fs::create_dir_all(from.path().join("d")).unwrap();
+        fs::write(from.path().join("a.txt"), b"one").unwrap();
+        fs::write(from.path().join("d/b.txt"), b"two").unwrap();
+        fs::write(from.path().join("c.bin"), b"three").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", from.path().join("link.txt")).unwrap();
+        nix::unistd::mkfifo(&from.path().join("pipe.txt"), Mode::S_IRWXU).unwrap();
+        File::create(from.path().join("sparse.txt")).unwrap().set_len(1 << 40).unwrap();
+        let globs = [Glob::try_from("**/*.txt".to_owned()).unwrap()];
+        let taken = |files_max: usize| {
+            let file = tempfile::tempfile().unwrap();
+            let all = Writer::new(&file, 1 << 20).add_matching(opened(from.path()), &globs, files_max).unwrap();
+            let mut bytes = Vec::new();
+            (&file).rewind().unwrap();
+            (&file).read_to_end(&mut bytes).unwrap();
+            let records = enclos_protocol::archive::records(&bytes).unwrap();
+            let mut contents: Vec<Vec<u8>> = records.iter().map(|r| [r.path, b"=", r.content].concat()).collect();
+            contents.sort();
+            (all, contents)
+        };
+        assert_eq!(
+            taken(9),
+            (false, vec![b"a.txt=one".to_vec(), b"d/b.txt=two".to_vec()]),
+            "the sparse file is too large"
+        );
+        assert_eq!(taken(1).1.len(), 1);
+        fs::remove_file(from.path().join("sparse.txt")).unwrap();
+        assert!(taken(2).0);
+        assert!(!taken(1).0);
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::supervisor_link::OUTPUT_WAITING_BYTES_MAX;
 
 /// One stream of a step.
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub struct Capture {
     output_bytes_max: u64,
     report_bytes_max: u64,
     on_limit: OnOutputLimit,
+    /// Pending bytes at which no more are taken.
+    waiting_bytes_max: usize,
     produced_bytes: u64,
     reported_bytes: u64,
     pending: VecDeque<u8>,
@@ -31,10 +34,26 @@ impl Capture {
             output_bytes_max: limits.output_bytes,
             report_bytes_max: limits.report_bytes.min(limits.output_bytes),
             on_limit,
+            // A stream of which so little is reported never waits.
+            waiting_bytes_max: usize::MAX,
             produced_bytes: 0,
             reported_bytes: 0,
             pending: VecDeque::new(),
         }
+    }
+
+    /// A stream of which all is reported.
+    pub fn whole(limits: &StepLimits, on_limit: OnOutputLimit) -> Self {
+        Self {
+            report_bytes_max: limits.output_bytes,
+            waiting_bytes_max: OUTPUT_WAITING_BYTES_MAX,
+            ..Self::new(limits, on_limit)
+        }
+    }
+
+    /// Whether more may be taken now.
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < self.waiting_bytes_max
     }
 
     /// Takes bytes that the step wrote. At most `report_bytes` are held, whatever comes.
@@ -68,8 +87,8 @@ impl Capture {
 mod tests {
     use super::*;
 
-    fn capture(output_bytes: u64, report_bytes: u64, on_limit: OnOutputLimit) -> Capture {
-        let limits = StepLimits {
+    fn limits(output_bytes: u64, report_bytes: u64) -> StepLimits {
+        StepLimits {
             cpu_ms: 1,
             wall_ms: 1,
             memory_bytes: 1,
@@ -79,8 +98,22 @@ mod tests {
             file_bytes: 1,
             stack_bytes: 1,
             cpu_millis: 1,
-        };
-        Capture::new(&limits, on_limit)
+        }
+    }
+
+    fn capture(output_bytes: u64, report_bytes: u64, on_limit: OnOutputLimit) -> Capture {
+        Capture::new(&limits(output_bytes, report_bytes), on_limit)
+    }
+
+    #[test]
+    fn a_whole_stream_reports_all_of_it_and_waits_while_much_is_pending() {
+        let output_bytes = 2 * OUTPUT_WAITING_BYTES_MAX as u64;
+        let mut capture = Capture::whole(&limits(output_bytes, 0), OnOutputLimit::Kill);
+        assert!(capture.has_room());
+        assert_eq!(capture.take(&vec![b'x'; OUTPUT_WAITING_BYTES_MAX]), Verdict::Within);
+        assert!(!capture.has_room());
+        assert_eq!(capture.drain(1).len(), 1);
+        assert!(capture.has_room());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub fn collect(cgroup: Option<&Parent>) -> SandboxFacts {
         no_new_privileges: nix::sys::prctl::get_no_new_privs().unwrap_or(false),
         seccomp_mode: field(&status, "Seccomp:").and_then(|v| v.parse().ok()).unwrap_or(0),
         root_read_only: takes_no_writes(),
+        pseudo_terminals: fs::metadata("/dev/ptmx").is_ok(),
         interfaces: interfaces(&fs::read_to_string("/proc/net/dev").unwrap_or_default()),
         memory_limit_bytes,
         pids_limit,

@@ -53,17 +53,38 @@ mod filter;
 pub mod install;
 mod job;
 mod link;
+mod locks;
 mod sampled;
 mod server;
 pub mod sys;
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::{env, io};
+
 pub use server::Fault;
+
+/// Starts this program anew without the container's environment, if there is any.
+///
+/// An image may bring one (a company's proxy and its password), and under gVisor every program of the
+/// sandbox may read that of the first process.
+///
+/// # Errors
+/// Where the program cannot be executed again.
+pub fn leave_environment() -> io::Result<()> {
+    if env::vars_os().next().is_none() {
+        return Ok(());
+    }
+    let words = env::args_os().map(|word| CString::new(word.into_vec())).collect::<Result<Vec<_>, _>>()?;
+    let program = words.first().ok_or(io::ErrorKind::NotFound)?;
+    Err(sys::exec(program, &words, &[]))
+}
 
 /// Serves the agent on standard input and output until it is gone or something fails.
 ///
 /// # Errors
 /// Where standard input and output cannot be taken over.
-pub fn serve() -> std::io::Result<Fault> {
+pub fn serve() -> io::Result<Fault> {
     sys::set_not_dumpable()?;
     Ok(server::Server::new(link::Link::open()?).run())
 }

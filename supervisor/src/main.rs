@@ -13,6 +13,10 @@ fn main() -> ExitCode {
         eprintln!("enclos-supervisor runs as the first process of a sandbox; use 'enclos up' to start Enclos");
         return ExitCode::from(2);
     }
+    if let Err(error) = enclos_supervisor::leave_environment() {
+        eprintln!("cannot start anew: {error}");
+        return ExitCode::FAILURE;
+    }
     if std::env::args().nth(1).as_deref() == Some(INSTALL_ARGUMENT) {
         ended(enclos_supervisor::serve_install(), |fault| matches!(fault, install::Fault::AgentGone))
     } else {

@@ -9,6 +9,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 
+use enclos_protocol::outcome::Exit;
 use nix::unistd::{Uid, setresuid};
 
 /// Namespaces that a cell has for itself.
@@ -54,7 +55,45 @@ pub fn act_as(uid: u32) -> io::Result<()> {
     const KEEP: Uid = Uid::from_raw(u32::MAX);
     setresuid(KEEP, Uid::from_raw(uid), KEEP)?;
     nix::unistd::setfsuid(Uid::from_raw(0));
+    // Another effective user makes the process what `fs.suid_dumpable` says.
+    set_not_dumpable()?;
     raise_permitted_capabilities()
+}
+
+/// Waits until some child ends: which, and how.
+pub fn wait_for_child() -> io::Result<(i32, Exit)> {
+    wait(0)?.ok_or_else(|| io::ErrorKind::Interrupted.into())
+}
+
+/// A child that ended and was not waited for yet.
+pub fn ended_child() -> io::Result<Option<(i32, Exit)>> {
+    wait(libc::WNOHANG)
+}
+
+/// Decoded here, because a real-time signal is none of those that `nix` can name.
+fn wait(options: libc::c_int) -> io::Result<Option<(i32, Exit)>> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one integer to `status`, which outlives the call.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, options) };
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // Without further options no other change of a child is told.
+    let exit = if libc::WIFSIGNALED(status) {
+        Exit::Signal(libc::WTERMSIG(status))
+    } else {
+        Exit::Code(libc::WEXITSTATUS(status))
+    };
+    Ok((pid > 0).then_some((pid, exit)))
+}
+
+/// A descriptor that is ready to be read when the process has ended (`pidfd_open(2)`).
+pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes integers only.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0 as libc::c_uint) };
+    let fd = i32::try_from(result).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the descriptor was just opened and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// `struct __user_cap_header_struct` of linux/capability.h.
@@ -204,4 +243,24 @@ pub fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
 pub fn set_signal_action(signal: nix::sys::signal::Signal, action: &nix::sys::signal::SigAction) -> nix::Result<()> {
     // SAFETY: callers pass `SIG_DFL` only, so no handler can run in a wrong context.
     unsafe { nix::sys::signal::sigaction(signal, action) }.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::zombie_processes, reason = "the call under test waits for them")]
+    fn every_end_of_a_child_is_understood() {
+        let ends =
+            [("exit 0", Exit::Code(0)), ("exit 255", Exit::Code(255))].map(|(code, exit)| (code.to_owned(), exit));
+        let signals = [9, 34, 37, 64].map(|number| (format!("kill -{number} $$"), Exit::Signal(number)));
+        for (code, exit) in ends.into_iter().chain(signals) {
+            let child = Command::new("sh").args(["-c", &code]).spawn().unwrap();
+            assert_eq!(wait_for_child().unwrap(), (i32::try_from(child.id()).unwrap(), exit), "{code}");
+        }
+        assert_eq!(wait_for_child().unwrap_err().raw_os_error(), Some(libc::ECHILD));
+    }
 }

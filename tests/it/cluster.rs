@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
-use crate::engine;
+use crate::{engine, host};
 
 /// Longest that a process may take to be ready; agents may have to prove a sandbox first.
 const READY_WAIT: Duration = Duration::from_secs(90);
@@ -41,6 +42,11 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("it was not waited for")
+    }
+
     /// Ends it as an operator would; it leaves nothing.
     pub async fn end(mut self, logs: &str) {
         terminate(&mut self.process, &self.name, logs).await;
@@ -134,6 +140,16 @@ impl Cluster {
         cluster
     }
 
+    /// The master's process.
+    pub fn master_pid(&self) -> u32 {
+        self.master.as_ref().and_then(Child::id).expect("the master runs")
+    }
+
+    /// Where master and agents keep what they keep: the master's data and all logs.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
     /// Where agents dial.
     pub fn link_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.1)
@@ -176,7 +192,9 @@ impl Cluster {
 
     /// Starts an agent and waits until the master lists it as connected.
     pub async fn start_agent(&mut self, args: &[&str]) {
-        let name = format!("it-{}-{}", std::process::id(), self.agents.len());
+        // Unique in the whole test: containers and cgroups are named by it.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("it-{}-{}", std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
         self.start_agent_named(&name, args).await;
     }
 
@@ -193,7 +211,13 @@ impl Cluster {
             .spawn()
             .expect("the agent starts");
         self.agents.push(Agent { name: name.to_owned(), process });
-        self.eventually("the agent is connected", || async { self.agent(name).await["state"] == "connected" }).await;
+        let agent = self.agents.len() - 1;
+        let connected = look_until(READY_WAIT, || async {
+            let listed = self.agent(name).await["state"] == "connected";
+            (listed || !host::runs(self.agents[agent].pid())).then_some(listed)
+        });
+        let connected = connected.await;
+        assert_eq!(connected, Some(true), "the agent connects within {READY_WAIT:?}\n{}", self.logs());
     }
 
     /// The agent of that name as the master lists it; null when it does not.
@@ -239,12 +263,16 @@ impl Cluster {
         }
     }
 
-    /// Submits without waiting; the answer must be 201.
-    pub async fn submit(&self, submission: &Value) -> String {
+    /// Submits without waiting; status and body of the answer.
+    pub async fn post(&self, submission: &Value) -> (u16, Value) {
         let request = self.http.post(format!("{}/v1/jobs", self.url)).json(submission);
         let response = request.send().await.unwrap_or_else(|e| panic!("the master answers: {e}\n{}", self.logs()));
-        let status = response.status();
-        let job: Value = response.json().await.expect("the answer is JSON");
+        (response.status().as_u16(), response.json().await.expect("the answer is JSON"))
+    }
+
+    /// Submits without waiting; the answer must be 201.
+    pub async fn submit(&self, submission: &Value) -> String {
+        let (status, job) = self.post(submission).await;
         assert_eq!(status, 201, "{job:#}");
         job["id"].as_str().expect("a job has an id").to_owned()
     }

@@ -53,6 +53,29 @@ async fn run_gives_the_programs_output_and_exit_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_run_are_fetched_into_a_folder() {
+    let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "python"]]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, into) = (folder.path().join("main.py"), folder.path().join("results"));
+    std::fs::write(&file, "import os\nos.mkdir('out')\nopen('out/a.bin', 'wb').write(bytes(range(256)))").unwrap();
+    let call = async |args: &[&str]| {
+        let output = enclos().args(args).args(["--url", &cluster.url]).output();
+        timeout(UP_WAIT, output).await.expect("it ends").unwrap()
+    };
+    let ran = call(&["run", file.to_str().unwrap(), "--keep", "out/**"]).await;
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(ran.status.success() && said.contains("1 files are kept"), "{said}");
+    let id = said.split("`enclos fetch ").nth(1).and_then(|rest| rest.split('`').next()).unwrap().to_owned();
+    let fetched = call(&["fetch", &id, "--into", into.to_str().unwrap()]).await;
+    assert!(fetched.status.success(), "{fetched:?}");
+    assert_eq!(std::fs::read(into.join("out/a.bin")).unwrap(), (0..=255).collect::<Vec<u8>>());
+    assert_eq!(call(&["fetch", &id, "--into", into.to_str().unwrap()]).await.status.code(), Some(125), "not over it");
+    assert!(call(&["erase", &id]).await.status.success());
+    assert_eq!(call(&["show", &id]).await.status.code(), Some(124), "it is gone");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn up_runs_the_core_languages_and_leaves_nothing_behind() {
     let data = tempfile::tempdir().unwrap();
     let mut child = enclos()

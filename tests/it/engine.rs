@@ -1,10 +1,13 @@
 //! What the engine and the kernel still hold of an agent: asked of them, not of Enclos.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, RemoveImageOptions};
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::{
+    KillContainerOptions, ListContainersOptions, ListImagesOptions, RemoveContainerOptions, RemoveImageOptions,
+};
 
 async fn docker() -> Docker {
     let docker = Docker::connect_with_defaults().expect("an engine is configured");
@@ -13,10 +16,7 @@ async fn docker() -> Docker {
 
 /// Ids of the containers that carry the agent's label, in any state.
 pub async fn containers_of(agent: &str) -> BTreeSet<String> {
-    let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.agent={agent}")])]);
-    let options = ListContainersOptions { all: true, filters: Some(filters), ..Default::default() };
-    let listed = docker().await.list_containers(Some(options)).await.expect("containers can be listed");
-    listed.into_iter().filter_map(|c| c.id).collect()
+    listed(agent, false).await.into_iter().filter_map(|c| c.id).collect()
 }
 
 /// The cgroup directories of the agent that exist, in every hierarchy of v1 and in v2.
@@ -34,6 +34,81 @@ pub fn sandbox_memory_limits_of(agent: &str) -> Vec<u64> {
     let files = sandboxes.flat_map(|s| ["memory.limit_in_bytes", "memory.max"].map(|name| s.join(name)));
     let limits = files.filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
     limits.filter(|limit| *limit < NONE_MIN).collect()
+}
+
+/// States of the agent's containers: `running`, `created`, `removing`, …
+pub async fn states_of(agent: &str) -> Vec<String> {
+    let listed = listed(agent, false).await;
+    listed.iter().map(|c| c.state.map(|s| s.to_string()).unwrap_or_default()).collect()
+}
+
+/// What the agent's containers wrote to their own layers, in bytes. The engine looks for it on its disk.
+pub async fn written_bytes_of(agent: &str) -> i64 {
+    listed(agent, true).await.iter().filter_map(|c| c.size_rw).sum()
+}
+
+async fn listed(agent: &str, size: bool) -> Vec<ContainerSummary> {
+    let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.agent={agent}")])]);
+    let options = ListContainersOptions { all: true, size, filters: Some(filters), ..Default::default() };
+    docker().await.list_containers(Some(options)).await.expect("containers can be listed")
+}
+
+/// Its release and the version of cgroups that it uses.
+pub async fn about() -> String {
+    let info = docker().await.info().await.expect("the engine tells of itself");
+    let cgroups = info.cgroup_version.map(|v| v.to_string()).unwrap_or_default();
+    format!("engine {}, cgroup version {cgroups}", info.server_version.unwrap_or_default())
+}
+
+/// Where the engine keeps images and containers.
+pub async fn data_root() -> PathBuf {
+    let info = docker().await.info().await.expect("the engine tells of itself");
+    PathBuf::from(info.docker_root_dir.expect("it keeps its data somewhere"))
+}
+
+/// What can be done to a container behind its agent's back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blow {
+    /// `docker kill`.
+    Kill,
+    /// `docker rm --force`.
+    Remove,
+    /// `docker pause`.
+    Pause,
+}
+
+/// Does it.
+pub async fn strike(container: &str, blow: Blow) {
+    let engine = docker().await;
+    let done = match blow {
+        Blow::Kill => engine.kill_container(container, None::<KillContainerOptions>).await,
+        Blow::Remove => {
+            let options = RemoveContainerOptions { force: true, ..Default::default() };
+            engine.remove_container(container, Some(options)).await
+        }
+        Blow::Pause => engine.pause_container(container).await,
+    };
+    done.unwrap_or_else(|e| panic!("{blow:?} of {container}: {e}"));
+}
+
+/// Directories of the agent's sandboxes in one hierarchy, and those of cells below them.
+pub fn sandbox_and_cell_groups_of(agent: &str) -> (usize, Vec<PathBuf>) {
+    let below = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|e| e.path()).filter(|p| p.is_dir()).collect()
+    };
+    let places: Vec<Vec<PathBuf>> = cgroups_of(agent).iter().map(|place| below(Path::new(place))).collect();
+    let is_cell = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("cell-"));
+    let sandboxes = places.iter().map(Vec::len).max().unwrap_or(0);
+    let containers = places.into_iter().flatten().flat_map(|sandbox| below(&sandbox));
+    (sandboxes, containers.flat_map(|c| below(&c)).filter(is_cell).collect())
+}
+
+/// Processes and threads in all of the agent's sandboxes.
+pub fn tasks_of(agent: &str) -> usize {
+    let groups = cgroups_of(agent);
+    let counts = groups.iter().filter_map(|g| std::fs::read_to_string(Path::new(g).join("pids.current")).ok());
+    counts.filter_map(|text| text.trim().parse().ok()).max().unwrap_or(0)
 }
 
 /// Fails when a container or a cgroup of the agent is left.

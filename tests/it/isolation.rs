@@ -15,18 +15,19 @@ use crate::watch::{first_output, stdout_of};
 use crate::{engine, programs};
 
 /// What a probe prints that finds nothing.
-const CLEAN: &str = "clean\n";
+pub const CLEAN: &str = "clean\n";
 /// What a probe prints whose thing cannot be made at all.
-const REFUSED: &str = "refused\n";
+pub const REFUSED: &str = "refused\n";
 
 /// One probe, and the code that all share.
-struct Pair {
+pub struct Pair {
     name: String,
     code: String,
     common: String,
 }
 
-fn pairs() -> Vec<Pair> {
+/// Every probe, by name.
+pub fn pairs() -> Vec<Pair> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/isolation");
     let common = std::fs::read_to_string(root.join("probe.py")).expect("the probes' common code is there");
     let entries = std::fs::read_dir(root.join("pairs")).expect("the pairs are there");
@@ -38,7 +39,13 @@ fn pairs() -> Vec<Pair> {
 }
 
 impl Pair {
-    fn job(&self, way: &str, scope: &str) -> Value {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A job that calls it in one of its ways.
+    pub fn job(&self, way: &str, scope: &str) -> Value {
         json!({
             "language": "python",
             "entry": "main.py",

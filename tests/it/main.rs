@@ -1,21 +1,29 @@
 //! Every integration test of Enclos, in one binary.
 //!
-//! Modules stand in the order of what they need: nothing (`tidy`), a master
+//! Modules stand in the order of what they need: nothing (`tidy`, `promises`), a master
 //! alone (`refusals`), or a master, agents and a real engine (all others).
-//! `cluster`, `engine`, `programs` and `watch` are what the tests share.
+//! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
+mod cases;
 mod cluster;
 mod commands;
 mod dependencies;
 mod engine;
 mod fleet;
+mod host;
+mod hostile;
 mod isolation;
 mod jobs;
+mod judge;
 mod levels;
+mod mixed;
 mod ordinary;
 mod pinning;
 mod plain;
+mod poison;
 mod programs;
+mod promises;
 mod refusals;
+mod secrets;
 mod tidy;
 mod watch;

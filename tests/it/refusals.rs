@@ -77,7 +77,7 @@ async fn every_bad_input_is_answered_with_its_rule() {
 async fn a_body_above_its_maximum_is_refused_however_it_comes() {
     let cluster = Cluster::master_only().await;
     let jobs = format!("{}/v1/jobs", cluster.url);
-    let big = "x".repeat(33 * 1024 * 1024);
+    let big = "x".repeat(113 * 1024 * 1024);
     let told = cluster.http.post(&jobs).header("content-type", "application/json").body(big.clone());
     let pieces = futures::stream::iter(big.into_bytes().chunks(1 << 20).map(<[u8]>::to_vec).collect::<Vec<_>>());
     let untold = reqwest::Body::wrap_stream(futures::StreamExt::map(pieces, Ok::<_, std::io::Error>));

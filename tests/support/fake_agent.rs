@@ -9,6 +9,7 @@ use enclos_protocol::agent_link::{
     Capacity, FromAgent, FromMaster, Hello, ImageState, InputSource, LINK_PATH, LINK_VERSION, LoadReport,
     OfferedLanguage, Welcome,
 };
+use enclos_protocol::cases::{CaseReport, Verdict};
 use enclos_protocol::frame;
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::{Isolation, JobReport, JobSpec, Reuse, Step, StepReport, Stream};
@@ -60,6 +61,27 @@ pub fn load() -> LoadReport {
 
 /// A run that wrote `stdout_bytes` and came to `outcome`.
 pub fn report(outcome: Outcome, stdout_bytes: u64) -> JobReport {
+    JobReport {
+        outcome,
+        message: None,
+        compile: None,
+        companion: None,
+        run: Some(step(outcome, stdout_bytes)),
+        files: Vec::new(),
+        files_error: None,
+        sandbox_us: 10,
+        isolation: Isolation::Runc,
+        reuse: Reuse::Tenant,
+        dependencies: None,
+    }
+}
+
+/// A case that wrote `stdout_bytes` and was judged so.
+pub fn case(verdict: Verdict, stdout_bytes: u64) -> CaseReport {
+    CaseReport { verdict, run: step(Outcome::Ok, stdout_bytes), score_ppm: None, feedback: None }
+}
+
+fn step(outcome: Outcome, stdout_bytes: u64) -> StepReport {
     let facts = StepFacts {
         exit: Some(Exit::Code(i32::from(outcome != Outcome::Ok))),
         stop: None,
@@ -75,16 +97,7 @@ pub fn report(outcome: Outcome, stdout_bytes: u64) -> JobReport {
         start_error: None,
         keep_error: None,
     };
-    JobReport {
-        outcome,
-        message: None,
-        compile: None,
-        run: Some(StepReport { outcome, facts }),
-        sandbox_us: 10,
-        isolation: Isolation::Runc,
-        reuse: Reuse::Tenant,
-        dependencies: None,
-    }
+    StepReport { outcome, facts, cached: false }
 }
 
 impl FakeAgent {
@@ -164,7 +177,12 @@ impl FakeAgent {
 
     /// Sends what a run wrote to stdout.
     pub async fn output(&mut self, attempt: AttemptId, offset: u64, bytes: &[u8]) {
-        let (step, stream, bytes) = (Step::Run, Stream::Stdout, bytes.to_vec().into());
+        self.output_of(attempt, Step::Run, offset, bytes).await;
+    }
+
+    /// Sends what a step wrote to stdout.
+    pub async fn output_of(&mut self, attempt: AttemptId, step: Step, offset: u64, bytes: &[u8]) {
+        let (stream, bytes) = (Stream::Stdout, bytes.to_vec().into());
         let output = FromAgent::Output { attempt, step, stream, offset, bytes };
         self.send(output).await.expect("the connection is open");
     }
@@ -172,6 +190,15 @@ impl FakeAgent {
     /// Says that the run began.
     pub async fn started(&mut self, attempt: AttemptId) {
         self.send(FromAgent::Started { attempt, step: Step::Run }).await.expect("the connection is open");
+    }
+
+    /// Runs one case: says that it began, what it wrote, and how it was judged.
+    pub async fn run_case(&mut self, attempt: AttemptId, number: u32, stdout: &[u8], verdict: Verdict) {
+        let step = Step::Case(number);
+        self.send(FromAgent::Started { attempt, step }).await.expect("the connection is open");
+        self.output_of(attempt, step, 0, stdout).await;
+        let report = Box::new(case(verdict, stdout.len() as u64));
+        self.send(FromAgent::CaseDone { attempt, case: number, report }).await.expect("the connection is open");
     }
 
     /// Sends a report without waiting for anything.

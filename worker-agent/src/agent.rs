@@ -1,7 +1,7 @@
 //! The agent as a whole: what is started in which order, and how it ends.
 //!
 //! ```text
-//!  engine ─▶ level possible? ─▶ sweep ─▶ cgroups ─▶ proof ─▶ pool, images, session ─▶ … ─▶ drain ─▶ pool ends ─▶ sweep
+//!  engine ─▶ level possible? ─▶ leftovers ─▶ cgroups ─▶ proof ─▶ pool, images, session ─▶ … ─▶ drain ─▶ pool ends ─▶ sweep
 //! ```
 //!
 //! Everything before the session either holds or refuses the start with what
@@ -12,40 +12,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enclos_images::Catalogue;
+use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::{Isolation, Reuse};
-use enclos_protocol::supervisor_link::{CellKind, SANDBOX_HEADROOM_BYTES, SANDBOX_HEADROOM_PIDS};
+use enclos_protocol::supervisor_link::CellKind;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::attempt::input::InputClient;
 use crate::attempt::{Installs, Workshop};
-use crate::builder::{Dependencies, EngineBench, bench_limits};
-use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout, TreeLimits};
+use crate::builder::{Dependencies, EngineBench};
+use crate::cache::CompileCache;
+use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
 use crate::engine::docker::DockerEngine;
-use crate::engine::{Engine, EngineError, EngineFacts, SandboxLimits, apparmor, profile};
+use crate::engine::{Engine, EngineError, EngineFacts, apparmor, profile};
+use crate::headroom;
 use crate::images::derived::DerivedImages;
 use crate::images::{ImageOptions, ImageStore, SourceFlags};
 use crate::images_source::{ImageSource, StoreSource};
 use crate::load::Sampler;
-use crate::machine::OwnCgroup;
+use crate::machine::{self, OwnCgroup};
 use crate::pool::{Bounds, Pool};
 use crate::probe::{ProbeError, prove};
 use crate::sandbox::{Host, UidRange, chain};
 use crate::session::link::LinkError;
 use crate::session::{Leave, Session};
 use crate::supervisor;
-use crate::sweep::{SweepError, reap, sweep};
+use crate::sweep::{self, Left, SweepError};
 
-/// Largest memory that a single cell may be asked for, in bytes; the catalogue's bounds have the same.
-const CELL_MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
-/// Largest process count of a single cell.
-const CELL_PIDS_MAX: u32 = 512;
-/// Processor share that a sandbox has beyond its largest cell, so that its supervisor wakes in time.
-const HEADROOM_CPU_MILLIS: u32 = 500;
-/// Largest processor share of a single cell.
-const CELL_CPU_MILLIS_MAX: u32 = 1000;
 /// How long a sandbox lives at most.
 const SANDBOX_AGE_MAX: Duration = Duration::from_secs(3600);
 /// What the deadline label allows beyond that, for a job that began late.
@@ -131,18 +126,18 @@ pub async fn run(
     let layout = Layout::of_host();
     let own = OwnCgroup::detect(layout.as_ref().ok());
     let tree = layout.map(|layout| CgroupTree::new(layout, &config.name));
-    let swept = sweep(engine.as_ref(), tree.as_ref().ok(), &config.name).await.map_err(AgentError::Sweep)?;
-    if swept > 0 {
-        tracing::info!(containers = swept, "removed what an earlier agent of this name left");
-    }
-    reap(engine.as_ref(), tree.as_ref().ok()).await;
+    let every_tree = tree.as_ref().ok().cloned();
+    let left = sweep::begin(engine.as_ref(), every_tree.as_ref(), &config.name).await.map_err(AgentError::Sweep)?;
     let cgroups = cgroups(&config, &facts, tree)?;
     let _held = cgroups.as_ref().and_then(hold);
     let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone());
+    let probe_number = left.first_number();
     let agent = config.name.clone();
+    let mut cleaning = JoinSet::new();
+    cleaning.spawn(clean(left, Arc::clone(&engine), every_tree, agent.clone()));
     let begun = async {
         check_pinning(&config, cgroups.as_ref())?;
-        prove(&mut host, config.cells).await.map_err(AgentError::Probe)?;
+        prove(&mut host, config.cells, probe_number).await.map_err(AgentError::Probe)?;
         if host.cells == CellKind::Plain {
             config.reuse = Reuse::Never;
         }
@@ -152,40 +147,51 @@ pub async fn run(
             cells = ?host.cells,
             "the host keeps the sandbox profile's promises"
         );
-        serve(config, catalogue, ImageStoreParts { docker, sources }, Arc::new(host), own, leave).await
+        let begun = Begun { docker, sources, own, first_number: probe_number + 1 };
+        serve(config, catalogue, begun, Arc::new(host), leave).await
     };
     let ended = begun.await;
+    cleaning.shutdown().await;
     // Whatever happened, nothing of ours stays; the first failure is the one that is told.
-    let swept = sweep(engine.as_ref(), cgroups.as_ref(), &agent).await;
+    let swept = sweep::sweep(engine.as_ref(), cgroups.as_ref(), &agent).await;
     ended?;
-    swept.map(|_| ()).map_err(AgentError::Leftovers)
+    swept.map_err(AgentError::Leftovers)
 }
 
-struct ImageStoreParts {
+/// Removes what earlier agents left; no start waits for the end of it.
+async fn clean(left: Left, engine: Arc<dyn Engine>, tree: Option<CgroupTree>, agent: AgentName) {
+    tokio::join!(sweep::reap(engine.as_ref(), tree.as_ref()), left.remove(Arc::clone(&engine), tree.clone(), agent));
+}
+
+/// What the start found and made, beside the host.
+struct Begun {
     docker: DockerEngine,
     sources: SourceFlags,
+    own: OwnCgroup,
+    /// Number of the pool's first sandbox.
+    first_number: u64,
 }
 
 /// Pool, images and session, until the session has left.
 async fn serve(
     config: Config,
     catalogue: Catalogue,
-    parts: ImageStoreParts,
+    begun: Begun,
     host: Arc<Host>,
-    own: OwnCgroup,
     leave: Leave,
 ) -> Result<(), AgentError> {
+    let Begun { docker, sources, own, first_number } = begun;
     let config = Arc::new(config);
     let catalogue = Arc::new(catalogue);
-    let options = ImageOptions::new(supervisor::SUPERVISOR, parts.sources);
-    let store = ImageStore::new(parts.docker.client(), Arc::clone(&catalogue), options);
+    let options = ImageOptions::new(supervisor::SUPERVISOR, sources);
+    let store = ImageStore::new(docker.client(), Arc::clone(&catalogue), options);
     if let Err(error) = store.survey().await {
         tracing::warn!(error = chain(&error), "images of this engine could not be surveyed");
     }
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
-    let installs = installs(&config, &host, DerivedImages::new(parts.docker.client())).await;
+    let installs = installs(&config, &host, DerivedImages::new(docker.client())).await;
     let dependencies = installs.as_ref().map(|i| i.dependencies.clone());
-    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue));
+    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue, first_number));
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
     let mut stocking = JoinSet::new();
@@ -201,6 +207,7 @@ async fn serve(
         isolation: config.isolation,
         reuse: config.reuse,
         cores: config.pin_cores.clone().map(Cores::new),
+        cache: CompileCache::new(config.compile_cache_bytes),
     });
     let session = Session::new(config, workshop, host.instance, Sampler::new(own));
     let left = session.run(leave).await.map_err(AgentError::Session);
@@ -252,9 +259,10 @@ fn stocked_images(config: &Config, catalogue: &Catalogue) -> Vec<String> {
     images
 }
 
-fn bounds(config: &Config, catalogue: &Catalogue) -> Bounds {
+fn bounds(config: &Config, catalogue: &Catalogue, first_number: u64) -> Bounds {
     let warm = stocked_images(config, catalogue).len() * config.warm as usize;
     Bounds {
+        first_number,
         // Every slot may have a busy one and one that is closing, beside the stock.
         sandboxes_max: 2 * config.capacity.slots as usize + warm,
         starting_max: STARTING_MAX.max(config.capacity.cpu_millis as usize / 1000),
@@ -299,8 +307,12 @@ fn cgroups(
     tree: Result<CgroupTree, DetectError>,
 ) -> Result<Option<CgroupTree>, AgentError> {
     let made = if facts.cgroupfs {
-        let make =
-            |tree: CgroupTree| tree.make_agent(&tree_limits(config)).map(|()| tree).map_err(CgroupsRefused::Make);
+        let mut limits = headroom::of_tree(&config.capacity, config.isolation, machine::process_ids());
+        if let Some(dependencies) = &config.dependencies {
+            let builder = headroom::of_builder(dependencies.memory_bytes(), config.isolation);
+            limits = headroom::with_builder(limits, &builder);
+        }
+        let make = |tree: CgroupTree| tree.make_agent(&limits).map(|()| tree).map_err(CgroupsRefused::Make);
         tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {
             advice: "the agent cannot make cgroups: run it as root on the engine's host".to_owned(),
             source: Some(source),
@@ -340,23 +352,6 @@ fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), Ag
     }
 }
 
-/// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
-/// the kernel kill, or the scheduler stop, a supervisor.
-fn tree_limits(config: &Config) -> TreeLimits {
-    let capacity = config.capacity;
-    let headroom_bytes = SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots);
-    // A builder comes on top of what jobs were promised, too.
-    let builder = config.dependencies.as_ref().map(bench_limits);
-    TreeLimits {
-        cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS + builder.map_or(0, |b| b.cpu_millis),
-        memory_bytes: capacity.memory_bytes + headroom_bytes + builder.map_or(0, |b| b.memory_bytes),
-        pids: capacity
-            .pids
-            .saturating_add(SANDBOX_HEADROOM_PIDS.saturating_mul(capacity.slots * 4))
-            .saturating_add(builder.map_or(0, |b| b.pids)),
-    }
-}
-
 fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: Option<CgroupTree>) -> Host {
     let list = |cores: &BTreeSet<u32>| cores.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     Host {
@@ -371,11 +366,7 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
         },
         proof_cpus: config.pin_cores.as_ref().map(list),
         apparmor: facts.apparmor,
-        limits: SandboxLimits {
-            memory_bytes: CELL_MEMORY_BYTES_MAX.min(config.capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
-            cpu_millis: CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
-            pids: CELL_PIDS_MAX.min(config.capacity.pids) + SANDBOX_HEADROOM_PIDS,
-        },
+        limits: headroom::of_sandbox(&config.capacity, config.isolation),
         uids: UidRange::of(&config.name, config.isolation),
         lifetime: SANDBOX_AGE_MAX + DEADLINE_SLACK,
     }

@@ -128,6 +128,9 @@ pub struct RunArgs {
     /// Sandboxes to keep ready per language image; 0 makes images only when a job needs them.
     #[arg(long, env = "ENCLOS_WARM", default_value_t = 2)]
     pub warm: u32,
+    /// Memory for results of compile steps, in bytes; 0 remembers none.
+    #[arg(long, env = "ENCLOS_COMPILE_CACHE_BYTES", default_value_t = 256 * 1024 * 1024)]
+    pub compile_cache_bytes: usize,
     /// Folder of image folders [default: those that this build carries].
     #[arg(long, env = "ENCLOS_IMAGES_DIR")]
     pub images_dir: Option<PathBuf>,
@@ -211,6 +214,8 @@ pub struct Config {
     pub pin_cores: Option<BTreeSet<u32>>,
     /// Sandboxes to keep ready per image.
     pub warm: u32,
+    /// Memory for results of compile steps, in bytes.
+    pub compile_cache_bytes: usize,
     /// May run without cgroups.
     pub allow_sampled: bool,
     /// Longest drain.
@@ -322,6 +327,7 @@ impl Config {
             cells,
             pin_cores: args.pin_cores.then(|| machine.cores.clone()),
             warm: args.warm,
+            compile_cache_bytes: args.compile_cache_bytes,
             allow_sampled: args.allow_sampled,
             drain: Duration::from_millis(args.drain_ms),
             embedded: args.embedded,

@@ -13,13 +13,16 @@
 pub mod agent;
 pub mod attempt;
 pub mod builder;
+pub mod cache;
 pub mod cgroup;
 pub mod config;
 pub mod cores;
 pub mod doctor;
 pub mod engine;
+pub mod headroom;
 pub mod images;
 pub mod images_source;
+pub mod judge;
 pub mod load;
 pub mod machine;
 pub mod pool;

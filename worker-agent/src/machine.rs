@@ -56,6 +56,15 @@ fn allowed_cores(status: &str) -> BTreeSet<u32> {
     list.and_then(|list| cores::parse_list(list).ok()).unwrap_or_default()
 }
 
+/// Process ids that this machine's kernel gives out (proc_sys_kernel(5)), for all users together.
+#[must_use]
+pub fn process_ids() -> u32 {
+    /// What a kernel begins with.
+    const USUAL: u32 = 32_768;
+    let text = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap_or_default();
+    text.trim().parse().unwrap_or(USUAL)
+}
+
 /// The memory cgroup that this process lives in, if it can be found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OwnCgroup {

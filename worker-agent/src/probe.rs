@@ -43,15 +43,12 @@ pub enum ProbeError {
     OutsideCgroup(Vec<String>),
 }
 
-/// Number of the probe; sandboxes of the pool begin with 1.
-const PROBE_NUMBER: u64 = 0;
-
-/// Proves `host`; where it can have no namespaced cells and `cells` leaves the choice, makes it one of plain cells.
+/// Proves `host` with sandbox `number`; where it can have no namespaced cells and `cells` leaves the choice, makes it one of plain cells.
 ///
 /// # Errors
 /// [`ProbeError`] names what does not hold.
-pub async fn prove(host: &mut Host, cells: Cells) -> Result<(), ProbeError> {
-    match probe(host).await {
+pub async fn prove(host: &mut Host, cells: Cells, number: u64) -> Result<(), ProbeError> {
+    match probe(host, number).await {
         Err(ProbeError::Sandbox { source: SandboxError::NoCell(why), .. })
             if cells == Cells::Auto && host.cells == CellKind::Namespaced =>
         {
@@ -61,19 +58,19 @@ pub async fn prove(host: &mut Host, cells: Cells) -> Result<(), ProbeError> {
                  CPU-second a job ('enclos doctor' says how to allow them; --cells namespaced refuses such a start)"
             );
             host.cells = CellKind::Plain;
-            probe(host).await
+            probe(host, number).await
         }
         other => other,
     }
 }
 
-/// Makes a sandbox as the pool would, looks at it, and destroys it.
+/// Makes sandbox `number` as the pool would, looks at it, and destroys it.
 ///
 /// # Errors
 /// [`ProbeError`] names what does not hold.
-pub async fn probe(host: &Host) -> Result<(), ProbeError> {
+pub async fn probe(host: &Host, number: u64) -> Result<(), ProbeError> {
     let image = host.engine.probe_image().await.map_err(ProbeError::Image)?;
-    match host.open(PROBE_NUMBER, &image).await {
+    match host.open(number, &image).await {
         Ok(sandbox) => {
             let remains = sandbox.remains();
             let placed = placed(host, &remains).await;
@@ -93,7 +90,7 @@ async fn placed(host: &Host, remains: &crate::sandbox::Remains) -> Result<(), Pr
     let (Some(tree), Some(container)) = (&host.cgroups, &remains.container) else { return Ok(()) };
     let pid = host.engine.init_pid(container).await.map_err(ProbeError::Inspect)?;
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let outside = tree.outside_of(&PROBE_NUMBER.to_string(), &text);
+    let outside = tree.outside_of(&remains.number.to_string(), &text);
     if outside.is_empty() {
         Ok(())
     } else if host.isolation == Isolation::Gvisor {
@@ -124,7 +121,7 @@ mod tests {
         if let Cells::Only(kind) = cells {
             host.cells = kind;
         }
-        let proof = prove(&mut host, cells).await;
+        let proof = prove(&mut host, cells, 0).await;
         assert_eq!(engine.live(), 0, "no probe is left");
         (proof, host.cells, engine.made())
     }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::cache::CompileCache;
 use crate::config::JoinToken;
 use crate::engine::SandboxLimits;
 use crate::engine::fake::FakeEngine;
@@ -27,6 +28,7 @@ use crate::sandbox::{Host, UidRange};
 
 /// Pool bounds that are out of a test's way.
 pub const BOUNDS: Bounds = Bounds {
+    first_number: 1,
     sandboxes_max: 8,
     starting_max: 2,
     bound_idle_max: Duration::from_secs(3600),
@@ -110,6 +112,7 @@ pub fn workshop(pool: Pool, images: Arc<FakeImages>) -> Workshop {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         cores: None,
+        cache: CompileCache::new(1 << 20),
     }
 }
 
@@ -138,8 +141,11 @@ pub fn job(language: &str) -> (JobSpec, JobInput) {
         merge_stderr: false,
         reuse: Reuse::Tenant,
         isolation: Isolation::Runc,
+        cases: None,
+        keep_files: Vec::new(),
+        no_cache: false,
         dependencies: None,
     };
     let file = JobFile { path: entry, content: ByteBuf::from(b"source".to_vec()) };
-    (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()) })
+    (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()), companion: Vec::new() })
 }

@@ -1,5 +1,6 @@
 //! What the API answers, as types: `/openapi.json` is generated from them.
 
+mod cases;
 mod dependencies;
 mod fleet;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile, VerdictName, WaitLine, WaitList};
 pub use dependencies::{Dependencies, Package};
 pub use fleet::{
     Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageLimits, LanguageList,
@@ -51,8 +53,12 @@ pub enum StepName {
     Install,
     /// The compiler.
     Compile,
+    /// The compiler of the checker or interactor.
+    JudgeCompile,
     /// The program.
     Run,
+    /// The program, for one of its cases.
+    Case,
 }
 
 /// Which output.
@@ -98,6 +104,9 @@ pub struct Job {
     /// While a step runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepName>,
+    /// Which case runs, by its place in `cases`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<u32>,
     /// When finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeName>,
@@ -107,9 +116,36 @@ pub struct Job {
     /// The compile step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compile: Option<Step>,
-    /// The run.
+    /// The compile step of the checker or interactor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge_compile: Option<Step>,
+    /// The run; a job with cases has `cases` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Step>,
+    /// Of a job with cases: accepted if all are, else what the first failing one came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<VerdictName>,
+    /// Cases that were accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<u32>,
+    /// Cases that there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
+    /// The sum over the groups, or without any the mean over all cases (0 to 1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// Its cases; not in lists and events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cases: Option<Vec<Case>>,
+    /// Its groups; not in lists and events.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// The files that it gives back, where it was asked for some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<KeptFile>>,
+    /// Why not all files that were asked for are given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_error: Option<String>,
     /// When finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
@@ -181,6 +217,9 @@ pub struct Step {
     pub memory_peak_bytes: u64,
     /// `cgroup`: exact; `sampled`: a lower bound.
     pub accounting: String,
+    /// The compiler was not run: an earlier job of the same tenant and scope had the same to compile.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 /// Where the time of a job went.
@@ -227,6 +266,9 @@ pub struct StateEvent {
     /// Which step runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepName>,
+    /// Which case runs, by its place in `cases`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<u32>,
     /// Names the attempt: where it differs from the last, its output begins anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<String>,
@@ -237,6 +279,9 @@ pub struct StateEvent {
 pub struct OutputEvent {
     /// Whose.
     pub step: StepName,
+    /// Of which case, by its place in `cases`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<u32>,
     /// Which.
     pub stream: StreamName,
     /// Where it begins in the stream.

@@ -9,13 +9,18 @@ use super::fake_agent::report;
 use super::{LONG, Running, python};
 
 #[derive(Debug)]
-struct Event {
-    id: String,
-    kind: String,
-    data: Value,
+pub(super) struct Event {
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) data: Value,
 }
 
-async fn events(master: &Running, job: &str, after: Option<&str>, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+pub(super) async fn events(
+    master: &Running,
+    job: &str,
+    after: Option<&str>,
+    enough: impl Fn(&[Event]) -> bool,
+) -> Vec<Event> {
     let mut request = master.http.get(format!("{}/v1/jobs/{job}/events", master.url));
     if let Some(after) = after {
         request = request.header("Last-Event-ID", after);
@@ -41,7 +46,7 @@ async fn events(master: &Running, job: &str, after: Option<&str>, enough: impl F
     seen
 }
 
-fn ended(seen: &[Event]) -> bool {
+pub(super) fn ended(seen: &[Event]) -> bool {
     seen.last().is_some_and(|event| event.kind == "finished")
 }
 

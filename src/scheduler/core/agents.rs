@@ -1,6 +1,6 @@
 //! Agents come, speak, fall silent, drain.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use enclos_protocol::agent_link::{FromMaster, LINK_VERSION, LoadReport, Welcome};
 use enclos_protocol::ids::{AgentName, AttemptId, JobId};
@@ -144,8 +144,9 @@ impl Core {
     fn ended_leases(&mut self, now: Moment) {
         let running = self.held.values().flatten().copied().collect::<Vec<_>>();
         for id in running {
-            let Some(State::Running(run)) = self.jobs.get(&id).map(|job| &job.state) else { continue };
-            if let Some(why) = self.over_by_time(run, now.instant) {
+            let Some(job) = self.jobs.get(&id) else { continue };
+            let State::Running(run) = &job.state else { continue };
+            if let Some(why) = self.over_by_time(run, job.cases_time, now.instant) {
                 let attempt = AttemptId { job: id, token: run.token };
                 let session = self.fleet.get(&run.agent).and_then(|a| a.session);
                 self.actions.extend(session.map(|s| Action::Send(s, FromMaster::Abandon { attempt })));
@@ -155,7 +156,7 @@ impl Core {
         }
     }
 
-    fn over_by_time(&self, run: &Run, now: Instant) -> Option<String> {
+    fn over_by_time(&self, run: &Run, cases_time: Duration, now: Instant) -> Option<String> {
         let elapsed = |since: Instant| now.saturating_duration_since(since);
         let agent = self.fleet.get(&run.agent);
         let renewed = agent.map_or(run.since, |a| a.last_seen.max(run.since));
@@ -166,7 +167,7 @@ impl Core {
             return Some(format!("agent {} did not end it when asked", run.agent));
         }
         let connected = agent.is_some_and(|a| a.session.is_some());
-        (connected && elapsed(run.since) > self.policy.attempt_max)
+        (connected && elapsed(run.since) > self.policy.attempt_max + cases_time)
             .then(|| format!("agent {} took longer than an attempt may", run.agent))
     }
 

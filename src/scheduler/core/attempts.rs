@@ -57,7 +57,9 @@ impl Core {
                 let job = self.jobs.get_mut(&attempt.job).expect("it runs");
                 job.state = State::Ending { holder: Some((attempt, name.clone())) };
                 self.report_bytes += job.demand.report_bytes;
-                let ending = Ending { outcome: report.outcome, message: report.message.clone(), report: Some(report) };
+                // What its cases came to, its live state knows; it is asked when this is recorded.
+                let (outcome, message) = (report.outcome, report.message.clone());
+                let ending = Ending { outcome, message, report: Some(report), judged: None };
                 let finishing =
                     Finishing { job: attempt.job, attempt: Some((attempt, name, started)), attempts, ending };
                 self.actions.push(Action::Ended(AttemptEnd::Reported));
@@ -178,7 +180,7 @@ impl Core {
         self.send(
             session,
             match recorded {
-                Recorded::Now => FromMaster::Acknowledge { attempt },
+                Recorded::Now | Recorded::Erased => FromMaster::Acknowledge { attempt },
                 Recorded::Refused => FromMaster::Abandon { attempt },
             },
         );

@@ -37,7 +37,7 @@ pub struct Policy {
     pub retry_delay: Duration,
     /// A job that fits nowhere for so long has an agent kept free for it.
     pub hold_after: Duration,
-    /// Longest that an attempt may take, whatever the agent says.
+    /// Longest that an attempt may take beside its cases, whatever the agent says.
     pub attempt_max: Duration,
     /// Longest that an agent may take to end a cancelled attempt.
     pub cancel_max: Duration,
@@ -69,6 +69,8 @@ struct Job {
     order: Order,
     demand: Arc<Demand>,
     input_bytes: u64,
+    compile_key: Option<u64>,
+    cases_time: Duration,
     waiting_since: Instant,
     attempts: u32,
     failures: Vec<String>,
@@ -216,7 +218,7 @@ impl Core {
     }
 
     fn insert(&mut self, submitted: Submitted, now: Moment) {
-        let Submitted { job: id, demand, input_bytes } = submitted;
+        let Submitted { job: id, demand, input_bytes, compile_key, cases_time } = submitted;
         let order = self.next_order;
         self.next_order += 1;
         self.queue.insert(order, id, Arc::clone(&demand));
@@ -224,6 +226,8 @@ impl Core {
             order,
             demand,
             input_bytes,
+            compile_key,
+            cases_time,
             waiting_since: now.instant,
             attempts: 0,
             failures: Vec::new(),
@@ -269,7 +273,7 @@ impl Core {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.state = State::Ending { holder: None };
         self.report_bytes += job.demand.report_bytes;
-        let ending = Ending { outcome, message: Some(message), report: None };
+        let ending = Ending { outcome, message: Some(message), report: None, judged: None };
         let finishing = Finishing { job: id, attempt: None, attempts: job.attempts, ending };
         self.actions.push(Action::Finish(Box::new(finishing)));
     }

@@ -81,7 +81,8 @@ impl Core {
             // The next head of the same line is younger, so going on from here meets it in order.
             pass.after = Some(order);
             let job = self.jobs.get(&id).expect("a ready job is known");
-            let ask = Ask { demand: &demand, avoid: job.avoid.as_ref(), held: &pass.kept_free };
+            let (avoid, compile_key) = (job.avoid.as_ref(), job.compile_key);
+            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key };
             let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
             let chosen = placement::choose(self.fleet.iter(), ask, now.instant).filter(|_| fits_here);
             if let Some(agent) = chosen {

@@ -33,6 +33,7 @@ fn capacity(agent: usize) -> Room {
 fn demand(n: u8) -> Arc<Demand> {
     Arc::new(Demand {
         language: Arc::from(if n.is_multiple_of(2) { "c" } else { "java" }),
+        companion: None,
         isolation: Isolation::Runc,
         installs: false,
         room: Room { memory_bytes: 1 + u64::from(n % 4), cpu_millis: 1000, pids: 10, slots: 1 },
@@ -41,16 +42,7 @@ fn demand(n: u8) -> Arc<Demand> {
 }
 
 fn report() -> JobReport {
-    JobReport {
-        outcome: Outcome::Ok,
-        message: None,
-        compile: None,
-        run: None,
-        sandbox_us: 0,
-        isolation: Isolation::Runc,
-        reuse: Reuse::Tenant,
-        dependencies: None,
-    }
+    crate::testing::report(Outcome::Ok)
 }
 
 fn load() -> LoadReport {
@@ -138,7 +130,13 @@ impl World {
             cancelled: false,
         };
         self.rows.insert(job, row);
-        self.handle(Event::Submitted(Submitted { job, demand, input_bytes: 1 }));
+        self.handle(Event::Submitted(Submitted {
+            job,
+            demand,
+            input_bytes: 1,
+            compile_key: None,
+            cases_time: Duration::ZERO,
+        }));
         job
     }
 
@@ -274,7 +272,13 @@ impl World {
             (row.attempt, row.holder, row.attempts) = (None, None, 0);
         }
         let survivors = self.rows.iter().filter(|(_, row)| !row.finished).map(|(job, row)| Survivor {
-            submitted: Submitted { job: *job, demand: Arc::clone(&row.demand), input_bytes: 1 },
+            submitted: Submitted {
+                job: *job,
+                demand: Arc::clone(&row.demand),
+                input_bytes: 1,
+                compile_key: None,
+                cases_time: Duration::ZERO,
+            },
             attempts: row.attempts,
             failures: vec![],
             token: row.attempt.map(|a| a.token),

@@ -29,6 +29,8 @@ pub enum FromCell {
         /// When, by the monotonic clock.
         at: Duration,
     },
+    /// What it left is kept.
+    Kept,
     /// What it left could not be kept.
     NotKept(String),
 }

@@ -12,17 +12,19 @@ use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 
+use enclos_protocol::glob::{KEEP_FILES_BYTES_MAX, KEEP_FILES_MAX};
+use enclos_protocol::job::JobPath;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Exit;
-use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, PROGRAM_UID, StepRequest};
+use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, Keep, PROGRAM_UID, StepRequest};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::stat::{Mode, umask};
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid};
 
 use super::control::{Control, FromCell, ToCell};
+use super::held::Held;
 use super::mounts::{self, Mask};
 use crate::archive::{self, ArchiveError};
 use crate::{clock, filter, sys};
@@ -31,6 +33,9 @@ use crate::{clock, filter, sys};
 const DESCRIPTORS_MAX: u64 = 1024;
 /// Signals that may wait for a program, at most; each costs the kernel memory.
 const PENDING_SIGNALS_MAX: u64 = 1024;
+/// Not 0, which leaves a handler that the host reads core files with by a pipe: 1 alone keeps it from
+/// being started, and is too little for a file (core(5), fs/coredump.c).
+const CORE_BYTES: u64 = 1;
 /// Standing of a program when the kernel looks for a process to kill: before all others.
 const OOM_SCORE: &[u8] = b"1000";
 
@@ -45,14 +50,24 @@ pub struct Inside<'a> {
     pub stdin: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+    /// Standard input and output are another program's.
+    pub paired: bool,
     /// Of the cell's cgroup; writing `0` joins it.
     pub members: &'a [File],
-    /// Archive of the files that the program finds.
-    pub files: Option<File>,
+    /// Archives of the files that the program finds.
+    pub files: Vec<File>,
     /// Where an archive of what it leaves goes.
     pub keep: Option<File>,
     /// End well instead of executing the program: the sandbox is being proven.
     pub rehearsal: bool,
+}
+
+impl Inside<'_> {
+    /// Lets go all but what is held of a pair.
+    fn into_held(self) -> Held {
+        let Self { stdin, stdout, paired, .. } = self;
+        Held::new(if paired { vec![stdin, stdout] } else { Vec::new() })
+    }
 }
 
 /// The first process of the cell; its end is the end of every process in it.
@@ -79,35 +94,39 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
         sys::raise_loopback().map_err(says("cannot raise the loopback interface"))?;
         sys::drop_bounding_set().map_err(says("cannot drop the bounding set"))?;
     }
-    let keep = inside.keep.take();
+    let keep = inside.keep.take().map(|into| (into, inside.request.keep.clone()));
     let control = inside.control.clone();
+    let (kind, host_uid, paired) = (inside.kind, inside.host_uid, inside.paired);
     match sys::fork(0).map_err(says("cannot fork"))? {
         sys::Fork::Child => second_process(inside, &proc_dir),
         sys::Fork::Parent { child } => {
             // Ends of pipes that stay open here would hide their end from the supervisor.
-            drop((inside, proc_dir));
-            let exit = wait_for(Pid::from_raw(child)).map_err(|e| format!("cannot wait: {e}"))?;
+            let mut held = inside.into_held();
+            drop(proc_dir);
+            let exit = if paired { held.wait_for(child) } else { wait_for(child) }.map_err(says("cannot wait"))?;
             let at = clock::now();
+            drop(held);
             end_all_others();
             let _ = control.send(&FromCell::Ended { exit, at });
-            if let (Some(keep), Exit::Code(0)) = (keep, exit) {
-                keep_files(&keep).map_err(|e| format!("the files that it left: {e}")).or_else(|message| {
-                    control.send(&FromCell::NotKept(message)).map_err(says("the supervisor is gone"))
-                })?;
-            }
-            Ok(())
+            let Some((into, what)) = keep else { return Ok(()) };
+            let kept = match kind {
+                CellKind::Plain => keep_as(host_uid, &into, &what, exit),
+                CellKind::Namespaced => keep_files(&into, &what, exit),
+            };
+            control
+                .send(&kept.map_or_else(FromCell::NotKept, |()| FromCell::Kept))
+                .map_err(says("the supervisor is gone"))
         }
     }
 }
 
 /// Reaps whoever ends until `program` does.
-fn wait_for(program: Pid) -> nix::Result<Exit> {
+fn wait_for(program: i32) -> io::Result<Exit> {
     loop {
-        match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == program => return Ok(Exit::Code(code)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == program => return Ok(Exit::Signal(signal as i32)),
-            Ok(_) | Err(nix::Error::EINTR) => {}
-            Err(errno) => return Err(errno),
+        match sys::wait_for_child() {
+            Ok((pid, exit)) if pid == program => return Ok(exit),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
     }
 }
@@ -116,16 +135,53 @@ fn wait_for(program: Pid) -> nix::Result<Exit> {
 pub fn end_all_others() {
     loop {
         let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-        if waitpid(None, None) == Err(nix::Error::ECHILD) {
+        if sys::wait_for_child().is_err_and(|error| error.raw_os_error() == Some(libc::ECHILD)) {
             return;
         }
     }
 }
 
-fn keep_files(keep: &File) -> Result<(), ArchiveError> {
+/// Keeps files as the user who made them: in a plain cell this process is another user, who may not
+/// read them. No process of that user is left that could meet the one which does it.
+fn keep_as(uid: u32, into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
+    let (mut words, answer) = io::pipe().map_err(|e| format!("cannot make a pipe: {e}"))?;
+    match sys::fork(0).map_err(|e| format!("cannot fork: {e}"))? {
+        sys::Fork::Child => {
+            let kept = become_user(uid).map_err(|e| format!("cannot become the program's user: {e}"));
+            if let Err(message) = kept.and_then(|()| keep_files(into, what, exit)) {
+                let _ = (&answer).write_all(message.as_bytes());
+            }
+            sys::exit_now(0)
+        }
+        sys::Fork::Parent { child } => {
+            drop(answer);
+            let mut message = String::new();
+            let read = words.read_to_string(&mut message);
+            wait_for(child).map_err(|e| format!("cannot wait: {e}"))?;
+            read.map_err(|e| format!("cannot hear what was kept: {e}"))?;
+            if message.is_empty() { Ok(()) } else { Err(message) }
+        }
+    }
+}
+
+fn keep_files(into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(io::Error::from)?;
-    archive::Writer::new(keep, KEPT_BYTES_MAX).add_tree(directory)
+    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
+    let failed = |error: ArchiveError| format!("the files that it left: {error}");
+    match what {
+        Keep::Workspace if exit == Exit::Code(0) => {
+            archive::Writer::new(into, KEPT_BYTES_MAX).add_tree(directory).map_err(failed)
+        }
+        Keep::Files(globs) => {
+            let mut writer = archive::Writer::new(into, KEEP_FILES_BYTES_MAX);
+            if writer.add_matching(directory, globs, KEEP_FILES_MAX).map_err(failed)? {
+                Ok(())
+            } else {
+                Err(format!("more than {KEEP_FILES_MAX} files, or {KEEP_FILES_BYTES_MAX} bytes, were to be kept"))
+            }
+        }
+        Keep::Workspace | Keep::Nothing => Ok(()),
+    }
 }
 
 fn second_process(inside: Inside<'_>, proc_dir: &OwnedFd) -> ! {
@@ -162,7 +218,8 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
     for mut group in inside.members {
         group.write_all(b"0").map_err(says("cannot join the cell's cgroup"))?;
     }
-    let processes_max = inside.members.is_empty().then_some(inside.request.limits.pids);
+    // One more than it may have, so that this one can be seen.
+    let processes_max = inside.members.is_empty().then_some(inside.request.limits.pids.saturating_add(1));
     limit_resources(&inside.request.limits, processes_max).map_err(errno("cannot set a resource limit"))?;
     become_user(match inside.kind {
         CellKind::Namespaced => PROGRAM_UID,
@@ -170,7 +227,9 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
     })
     .map_err(errno("cannot become the program's user"))?;
     umask(Mode::from_bits_truncate(0o022));
-    lay_out_files(inside.files.as_ref())?;
+    lay_out_files(&inside.files, &inside.request.directories)?;
+    // Only now: it bounds what the program writes, not what it was given.
+    limit(Resource::RLIMIT_FSIZE, inside.request.limits.file_bytes).map_err(errno("cannot limit the size of files"))?;
     dup2_stdin(&inside.stdin).map_err(errno("cannot set standard input"))?;
     dup2_stdout(&inside.stdout).map_err(errno("cannot set standard output"))?;
     dup2_stderr(&inside.stderr).map_err(errno("cannot set standard error"))?;
@@ -195,24 +254,27 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
 /// `processes_max` where no cgroup holds them: the kernel then counts by user, of which a sandbox has its own.
 fn limit_resources(limits: &StepLimits, processes_max: Option<u32>) -> nix::Result<()> {
     let mut wanted = vec![
-        (Resource::RLIMIT_FSIZE, limits.file_bytes),
         (Resource::RLIMIT_STACK, limits.stack_bytes),
-        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CORE, CORE_BYTES),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
         (Resource::RLIMIT_SIGPENDING, PENDING_SIGNALS_MAX),
     ];
     wanted.extend(processes_max.map(|max| (Resource::RLIMIT_NPROC, u64::from(max))));
     for (resource, value) in wanted {
-        // A limit that the container already has cannot be raised again.
-        let (_, hard) = getrlimit(resource)?;
-        let value = value.min(hard);
-        match setrlimit(resource, value, value) {
+        match limit(resource, value) {
             // gVisor lets nobody set it; there signals wait in memory of the sandbox's own kernel.
             Err(nix::Error::EPERM) if resource == Resource::RLIMIT_SIGPENDING => {}
             other => other?,
         }
     }
     Ok(())
+}
+
+/// As hard and as soft limit. One that the container already has cannot be raised again.
+fn limit(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
 }
 
 pub fn become_user(id: u32) -> nix::Result<()> {
@@ -222,16 +284,19 @@ pub fn become_user(id: u32) -> nix::Result<()> {
     setresuid(user, user, user)
 }
 
-fn lay_out_files(files: Option<&File>) -> Result<(), StartError> {
+fn lay_out_files(archives: &[File], directories: &[JobPath]) -> Result<(), StartError> {
     nix::unistd::chdir(JOB_DIR).map_err(|e| format!("cannot enter {JOB_DIR}: {e}"))?;
-    let Some(files) = files else { return Ok(()) };
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let directory = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
-    let mut reader = io::BufReader::with_capacity(64 * 1024, FromStart { file: files, at: 0 });
-    archive::extract(&mut reader, directory.as_fd()).map_err(|e| match e {
+    let root = open(JOB_DIR, flags, Mode::empty()).map_err(|e| format!("cannot open {JOB_DIR}: {e}"))?;
+    let failed = |error: ArchiveError| match error {
         e if e.is_out_of_space() => StartError::OutOfSpace,
         e => StartError::Other(format!("cannot lay out the files: {e}")),
-    })
+    };
+    for file in archives {
+        let mut reader = io::BufReader::with_capacity(64 * 1024, FromStart { file, at: 0 });
+        archive::extract(&mut reader, root.as_fd()).map_err(failed)?;
+    }
+    directories.iter().try_for_each(|path| archive::make_directory(root.as_fd(), path)).map_err(failed)
 }
 
 /// Reads a file from its start, whatever the shared offset of its descriptor is.

@@ -8,7 +8,10 @@
 //! The cell is gone when its end of the control socket is closed: the first
 //! process has ended, and with it, by the rule of pid namespaces, all others.
 
+mod begin;
 pub mod control;
+mod finish;
+mod held;
 pub mod inside;
 pub mod mounts;
 pub mod plain;
@@ -16,31 +19,33 @@ mod watch;
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use enclos_protocol::job::Stream;
 use enclos_protocol::limits::StepLimits;
-use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
-use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID, StepRequest};
-use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags};
+use enclos_protocol::outcome::{Exit, Stop};
+use enclos_protocol::supervisor_link::{CellKind, StepRequest};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, pipe2};
+use nix::unistd::{Pid, close};
 
+pub use self::begin::pipe_between;
+use self::begin::{begin_process, map_user, pipe};
 use self::control::{Control, FromCell, ToCell};
+pub use self::finish::Finished;
 use self::inside::Inside;
 use self::mounts::Mask;
-use self::watch::{Reading, Verdict};
+use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
 use crate::cgroup::{CellGroup, CgroupError};
+use crate::locks::Locks;
 use crate::sampled::Sampler;
 use crate::{clock, sys};
 
 /// Longest that a cell may take to be ready; it copies at most a job's input.
 const PREPARE_MAX: Duration = Duration::from_secs(20);
-/// Who the supervisor is in its container.
-const SUPERVISOR_UID: u32 = 0;
+/// Threads of a cell that are not its program's: the first process.
+const OWN_THREADS: u64 = 1;
 /// Bytes taken from a stream at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -56,6 +61,9 @@ pub enum CellError {
     /// Its cgroup.
     #[error("{0}: {cause}", cause = std::error::Error::source(.0).map(ToString::to_string).unwrap_or_default())]
     Cgroup(#[from] CgroupError),
+    /// It ended before its program did, and nobody here ended it: the host killed what is ours.
+    #[error("a cell was killed from outside of its sandbox")]
+    Killed,
     /// It did not become ready in time.
     #[error("a cell was not ready after {0:?}")]
     Slow(Duration),
@@ -68,8 +76,10 @@ fn call(what: &'static str) -> impl FnOnce(io::Error) -> CellError {
 /// What is the same for every cell of a sandbox.
 pub struct Surroundings {
     pub kind: CellKind,
-    /// Who the program is outside of the cell, and who owns the cell's namespaces.
+    /// Who programs are outside of their cells.
     pub host_uid: u32,
+    /// Who interactors are.
+    pub judge_uid: u32,
     pub masks: Vec<Mask>,
     /// Processors that can run at once.
     pub cores: u32,
@@ -78,8 +88,14 @@ pub struct Surroundings {
 /// What one cell begins with.
 pub struct Beginning<'a> {
     pub request: &'a StepRequest,
+    /// Who the program is outside of the cell, and who owns the cell's namespaces.
+    pub uid: u32,
     pub stdin: OwnedFd,
-    pub files: Option<File>,
+    /// Where standard output goes, of one of a pair; of others it is captured.
+    pub stdout: Option<OwnedFd>,
+    /// Descriptors of the other of the pair, which this cell must not hold.
+    pub foreign: &'a [OwnedFd],
+    pub files: Vec<File>,
     pub keep: Option<File>,
     pub group: Option<CellGroup>,
     pub rehearsal: bool,
@@ -93,21 +109,28 @@ enum Meter {
 
 /// A step that runs.
 pub struct Cell {
+    init: Pid,
+    /// Another cell runs beside it; its program starts when both are ready.
+    paired: bool,
+    is_ready: bool,
     control: Control,
     control_open: bool,
     stdout: Option<File>,
     stderr: Option<File>,
-    pub stdout_capture: Capture,
-    pub stderr_capture: Capture,
+    stdout_capture: Capture,
+    stderr_capture: Capture,
     limits: StepLimits,
     cores: u32,
     meter: Meter,
+    locks: Locks,
     spawned_at: Duration,
     /// When the program started, and the CPU time that was used before.
     started: Option<(Duration, Duration)>,
     stop: Option<(Stop, Duration)>,
     ended: Option<(Exit, Duration)>,
     start_error: Option<String>,
+    /// What it leaves is to be kept, and it has not yet said what came of that.
+    keeps: bool,
     keep_error: Option<String>,
     buffer: Vec<u8>,
 }
@@ -116,25 +139,38 @@ impl Cell {
     /// Makes the cell; its program starts as soon as it is ready.
     pub fn spawn(surroundings: &Surroundings, beginning: Beginning<'_>) -> Result<Self, CellError> {
         let request = beginning.request;
+        let keeps = beginning.keep.is_some();
         let (ours, theirs) = Control::pair().map_err(call("make a control socket"))?;
-        let (stdout, stdout_end) = pipe().map_err(call("make a pipe"))?;
+        let paired = beginning.stdout.is_some();
+        let (stdout, stdout_end) = match beginning.stdout {
+            Some(end) => (None, end),
+            None => {
+                let (ours, theirs) = pipe(beginning.uid).map_err(call("make a pipe"))?;
+                (Some(ours), theirs)
+            }
+        };
         let (stderr, stderr_end) = if request.merge_stderr {
             (None, stdout_end.try_clone().map_err(call("share a pipe"))?)
         } else {
-            pipe().map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
+            pipe(beginning.uid).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
         };
-        let init = match begin_process(surroundings)? {
+        let init = match begin_process(surroundings.kind, beginning.uid)? {
             sys::Fork::Child => {
                 drop(ours);
+                for fd in beginning.foreign {
+                    // Open since before the fork, so this cannot fail.
+                    let _ = close(fd.as_raw_fd());
+                }
                 inside::first_process(Inside {
                     kind: surroundings.kind,
-                    host_uid: surroundings.host_uid,
+                    host_uid: beginning.uid,
                     request,
                     masks: &surroundings.masks,
                     control: theirs,
                     stdin: beginning.stdin,
                     stdout: stdout_end,
                     stderr: stderr_end,
+                    paired,
                     members: beginning.group.as_ref().map_or(&[], |g| &g.members),
                     files: beginning.files,
                     keep: beginning.keep,
@@ -143,41 +179,59 @@ impl Cell {
             }
             sys::Fork::Parent { child } => Pid::from_raw(child),
         };
+        let mut sampler = Sampler::new(surroundings.cores, u64::from(request.limits.pids) + OWN_THREADS);
+        if paired {
+            sampler.look_only_at(beginning.uid);
+        }
         let cell = Self {
+            init,
+            paired,
+            is_ready: false,
             control: ours,
             control_open: true,
-            stdout: Some(stdout),
+            stdout,
             stderr,
-            stdout_capture: Capture::new(&request.limits, request.on_output_limit),
+            stdout_capture: if request.whole_stdout {
+                Capture::whole(&request.limits, request.on_output_limit)
+            } else {
+                Capture::new(&request.limits, request.on_output_limit)
+            },
             stderr_capture: Capture::new(&request.limits, request.on_output_limit),
             limits: request.limits,
             cores: surroundings.cores,
-            meter: beginning.group.map_or_else(|| Meter::Sampled(Sampler::default()), Meter::Cgroup),
+            meter: beginning.group.map_or_else(|| Meter::Sampled(sampler), Meter::Cgroup),
+            locks: Locks::default(),
             spawned_at: clock::now(),
             started: None,
             stop: None,
             ended: None,
             start_error: None,
+            keeps,
             keep_error: None,
             buffer: vec![0; READ_BYTES],
         };
         if surroundings.kind == CellKind::Namespaced {
-            let mapped = map_user(init, surroundings.host_uid)
-                .map_err(|error| CellError::Namespaces("map the program's user", error));
-            let back = sys::act_as(SUPERVISOR_UID).map_err(call("act as itself again"));
+            let mapped =
+                map_user(init, beginning.uid).map_err(|error| CellError::Namespaces("map the program's user", error));
+            let back = sys::act_as(begin::SUPERVISOR_UID).map_err(call("act as itself again"));
             mapped.and(back)?;
         }
         cell.control.tell(ToCell::Mapped).map_err(call("speak to the cell"))?;
         Ok(cell)
     }
 
-    /// What to wait on: control and both streams, those that are still open.
+    /// What to wait on: control and both streams, those that are still open and have room.
     pub fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 3] {
         [
             self.control_open.then(|| self.control.fd()),
-            self.stdout.as_ref().map(File::as_fd),
+            self.stdout.as_ref().filter(|_| self.stdout_capture.has_room()).map(File::as_fd),
             self.stderr.as_ref().map(File::as_fd),
         ]
+    }
+
+    /// Both streams.
+    pub fn captures(&mut self) -> [(Stream, &mut Capture); 2] {
+        [(Stream::Stdout, &mut self.stdout_capture), (Stream::Stderr, &mut self.stderr_capture)]
     }
 
     /// Whether every process is gone, or about to be without our help.
@@ -189,16 +243,40 @@ impl Cell {
     pub fn take_message(&mut self) -> Result<(), CellError> {
         match self.control.next().map_err(call("hear the cell"))? {
             None => self.control_open = false,
-            Some(FromCell::Ready) if self.stop.is_none() => {
-                let used = self.cpu_time()?;
-                self.started = Some((clock::now(), used));
-                self.control.tell(ToCell::Go).map_err(call("speak to the cell"))?;
+            Some(FromCell::Ready) => {
+                self.is_ready = true;
+                if !self.paired {
+                    self.go()?;
+                }
             }
-            Some(FromCell::Ready) => {}
             Some(FromCell::Failed(message)) => self.start_error = Some(message),
             Some(FromCell::OutOfSpace) => self.stop = self.stop.or(Some((Stop::MemoryLimit, clock::now()))),
             Some(FromCell::Ended { exit, at }) => self.ended = Some((exit, at)),
-            Some(FromCell::NotKept(message)) => self.keep_error = Some(message),
+            Some(FromCell::Kept) => self.keeps = false,
+            Some(FromCell::NotKept(message)) => {
+                self.keeps = false;
+                self.keep_error = Some(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its program could start, and has not.
+    pub fn is_waiting(&self) -> bool {
+        self.is_ready && self.started.is_none() && self.stop.is_none()
+    }
+
+    /// Whether its program will never start.
+    pub fn has_failed(&self) -> bool {
+        self.started.is_none() && (self.stop.is_some() || self.start_error.is_some())
+    }
+
+    /// Starts the program of a cell that is ready, and its clock.
+    pub fn go(&mut self) -> Result<(), CellError> {
+        if self.is_waiting() {
+            let used = self.cpu_time()?;
+            self.started = Some((clock::now(), used));
+            self.control.tell(ToCell::Go).map_err(call("speak to the cell"))?;
         }
         Ok(())
     }
@@ -236,12 +314,14 @@ impl Cell {
             let waited = now.saturating_sub(self.spawned_at);
             return if waited > PREPARE_MAX { Err(CellError::Slow(PREPARE_MAX)) } else { Ok(PREPARE_MAX - waited) };
         };
+        let locks = self.locks.held(now);
         let reading = match &mut self.meter {
             Meter::Cgroup(group) => Reading {
                 cpu: group.cpu_time()?.saturating_sub(used_before),
                 wall: now.saturating_sub(started_at),
                 oom_kills: group.oom_kills(),
-                sampled_memory_bytes: None,
+                locks,
+                sampled: None,
             },
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
@@ -249,7 +329,11 @@ impl Cell {
                     cpu: sample.cpu,
                     wall: now.saturating_sub(started_at),
                     oom_kills: 0,
-                    sampled_memory_bytes: Some(sample.memory_bytes),
+                    locks,
+                    sampled: Some(InUse {
+                        memory_bytes: sample.memory_bytes,
+                        pids: sample.threads.saturating_sub(OWN_THREADS),
+                    }),
                 }
             }
         };
@@ -267,7 +351,11 @@ impl Cell {
         if self.ended.is_none() && self.stop.is_none() {
             self.stop = Some((stop, clock::now()));
         }
-        kill_everything();
+        if self.paired {
+            let _ = kill(self.init, Signal::SIGKILL);
+        } else {
+            kill_everything();
+        }
     }
 
     fn cpu_time(&mut self) -> Result<Duration, CellError> {
@@ -276,110 +364,9 @@ impl Cell {
             Meter::Sampled(sampler) => sampler.look().cpu,
         })
     }
-
-    /// Reaps what is left, takes the rest of the output, and measures.
-    pub fn finish(mut self) -> Result<Finished, CellError> {
-        inside::end_all_others();
-        let gone_at = clock::now();
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            self.take_rest(stream)?;
-        }
-        let cpu = self.cpu_time()?;
-        let (started_at, used_before) = self.started.unwrap_or((gone_at, cpu));
-        let ended_at = self.ended.map_or(gone_at, |(_, at)| at);
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let (accounting, memory_peak_bytes, oom_kills, pids_refused) = match &mut self.meter {
-            Meter::Cgroup(group) => {
-                (Accounting::Cgroup, group.memory_peak_bytes(), group.oom_kills(), group.pids_refused())
-            }
-            Meter::Sampled(sampler) => (Accounting::Sampled, sampler.memory_peak_bytes(), 0, 0),
-        };
-        let facts = StepFacts {
-            exit: self.ended.map(|(exit, _)| exit),
-            stop: self.stop.map(|(stop, _)| stop),
-            cpu_us: micros(cpu.saturating_sub(used_before)),
-            wall_us: micros(ended_at.saturating_sub(started_at)),
-            memory_peak_bytes,
-            oom_kills,
-            pids_refused,
-            stdout_bytes: self.stdout_capture.produced_bytes(),
-            stderr_bytes: self.stderr_capture.produced_bytes(),
-            kill_us: self.stop.map(|(_, at)| micros(gone_at.saturating_sub(at))),
-            accounting,
-            start_error: self.start_error,
-            keep_error: self.keep_error,
-        };
-        if let Meter::Cgroup(group) = self.meter {
-            // The result is whole. One that stays is named at the end of the job as a leftover.
-            let _ = group.remove();
-        }
-        Ok(Finished { facts, stdout: self.stdout_capture, stderr: self.stderr_capture })
-    }
-
-    /// Takes what the pipe still holds: every writer is dead, so then it ends.
-    ///
-    /// Bounded, because a descriptor that a process had sent to itself closes only when the kernel
-    /// collects such sockets.
-    fn take_rest(&mut self, stream: Stream) -> Result<(), CellError> {
-        /// For the kernel to close what dead processes held.
-        const REST_MAX: Duration = Duration::from_millis(100);
-        let deadline = clock::now() + REST_MAX;
-        loop {
-            let pipe = match stream {
-                Stream::Stdout => &self.stdout,
-                Stream::Stderr => &self.stderr,
-            };
-            let Some(file) = pipe else { return Ok(()) };
-            let left = deadline.saturating_sub(clock::now());
-            match clock::poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], left) {
-                Ok(0) => return Ok(()),
-                Ok(_) | Err(nix::Error::EINTR) => self.take_output(stream)?,
-                Err(errno) => return Err(CellError::Call("wait for a stream", errno.into())),
-            }
-        }
-    }
-}
-
-/// A step that is over.
-pub struct Finished {
-    pub facts: StepFacts,
-    pub stdout: Capture,
-    pub stderr: Capture,
 }
 
 /// SIGKILL for every process of the container but this one, which is its first.
 fn kill_everything() {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
-}
-
-/// A pipe whose reading end does not block.
-fn pipe() -> io::Result<(File, OwnedFd)> {
-    let (ours, theirs) = pipe2(OFlag::O_CLOEXEC)?;
-    nix::fcntl::fcntl(&ours, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((ours.into(), theirs))
-}
-
-/// Forks the first process, for a namespaced cell into new namespaces, and then acts as their owner.
-///
-/// The kernel counts what a user namespace uses (inotify instances, pending signals, bytes of
-/// message queues, namespaces) for the user that made it, too. Made by uid 0, all cells of a host
-/// would share one allowance with each other and with the host's root.
-fn begin_process(surroundings: &Surroundings) -> Result<sys::Fork, CellError> {
-    match surroundings.kind {
-        CellKind::Plain => sys::fork(0).map_err(call("make a process")),
-        CellKind::Namespaced => {
-            sys::act_as(surroundings.host_uid).map_err(call("act as the owner of a cell"))?;
-            sys::fork(sys::CELL_NAMESPACES).map_err(|error| {
-                let _ = sys::act_as(SUPERVISOR_UID);
-                CellError::Namespaces("make a process in new namespaces", error)
-            })
-        }
-    }
-}
-
-/// Says who the program's user is outside (user_namespaces(7)); needs `CAP_SETUID` and `CAP_SETGID`.
-fn map_user(init: Pid, host_uid: u32) -> io::Result<()> {
-    let line = format!("{PROGRAM_UID} {host_uid} 1");
-    std::fs::write(format!("/proc/{init}/uid_map"), &line)?;
-    std::fs::write(format!("/proc/{init}/gid_map"), &line)
 }

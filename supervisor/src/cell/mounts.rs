@@ -6,28 +6,11 @@
 use std::path::Path;
 
 use enclos_protocol::limits::StepLimits;
-use enclos_protocol::supervisor_link::{JOB_DIR, PROGRAM_UID};
+use enclos_protocol::supervisor_link::{JOB_DIR, MASKED_PATHS, PROGRAM_UID};
 use nix::mount::{MsFlags, mount};
 
 /// Most files and directories in each writable place; each costs about a KiB of the cell's memory.
 const INODES_MAX: u32 = 32 * 1024;
-
-/// Paths of `/proc` that say something of the host, as engines mask them (OCI runtime specification, `maskedPaths`).
-const MASKED: [&str; 13] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kallsyms",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/slabinfo",
-    "/proc/sysrq-trigger",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-];
 
 /// A mask that this kernel needs.
 #[derive(Clone, Debug)]
@@ -38,9 +21,9 @@ pub enum Mask {
     Directory(&'static str),
 }
 
-/// The masks for what exists here; looked up once, since it is the same for every cell.
+/// The masks of [`MASKED_PATHS`] for what exists here; looked up once, since it is the same for every cell.
 pub fn masks() -> Vec<Mask> {
-    let existing = MASKED.into_iter().filter_map(|path| {
+    let existing = MASKED_PATHS.into_iter().filter_map(|path| {
         let metadata = std::fs::metadata(path).ok()?;
         Some(if metadata.is_dir() { Mask::Directory(path) } else { Mask::File(path) })
     });

@@ -5,6 +5,8 @@ use std::time::Duration;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Stop;
 
+use crate::locks::LOCKS_MAX;
+
 /// Longest time between two looks: within it a killed child is noticed.
 const LOOK_MAX: Duration = Duration::from_millis(50);
 /// Shortest, so that the last microseconds before a limit are not spent looking.
@@ -19,8 +21,19 @@ pub struct Reading {
     pub wall: Duration,
     /// Processes that the kernel killed for want of memory.
     pub oom_kills: u64,
-    /// Memory in use, in bytes, where no cgroup holds the limit.
-    pub sampled_memory_bytes: Option<u64>,
+    /// Locks on files that it holds; each is memory that nothing else counts.
+    pub locks: u64,
+    /// What is in use where no cgroup holds the limits.
+    pub sampled: Option<InUse>,
+}
+
+/// Memory and processes of all of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct InUse {
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u64,
 }
 
 /// What follows from a [`Reading`].
@@ -36,7 +49,12 @@ pub enum Verdict {
 pub fn judge(limits: &StepLimits, reading: &Reading, cores: u32) -> Verdict {
     let cpu_max = Duration::from_millis(limits.cpu_ms);
     let wall_max = Duration::from_millis(limits.wall_ms);
-    if reading.oom_kills > 0 || reading.sampled_memory_bytes.is_some_and(|used| used > limits.memory_bytes) {
+    // Exact where it is told, and many processes look like much memory, which they share.
+    if reading.sampled.is_some_and(|used| used.pids > u64::from(limits.pids)) {
+        return Verdict::End(Stop::ProcessLimit);
+    }
+    let above = reading.sampled.is_some_and(|used| used.memory_bytes > limits.memory_bytes);
+    if reading.oom_kills > 0 || above || reading.locks > LOCKS_MAX {
         return Verdict::End(Stop::MemoryLimit);
     }
     if reading.cpu > cpu_max {
@@ -70,7 +88,7 @@ mod tests {
 
     fn reading(cpu_ms: u64, wall_ms: u64) -> Reading {
         let ms = Duration::from_millis;
-        Reading { cpu: ms(cpu_ms), wall: ms(wall_ms), oom_kills: 0, sampled_memory_bytes: None }
+        Reading { cpu: ms(cpu_ms), wall: ms(wall_ms), oom_kills: 0, locks: 0, sampled: None }
     }
 
     #[test]
@@ -96,7 +114,19 @@ mod tests {
     fn memory_comes_before_time() {
         let both = Reading { oom_kills: 1, ..reading(2000, 9000) };
         assert_eq!(judge(&LIMITS, &both, 1), Verdict::End(Stop::MemoryLimit));
-        let sampled = Reading { sampled_memory_bytes: Some(2 << 20), ..reading(0, 0) };
+        let sampled = Reading { sampled: Some(InUse { memory_bytes: 2 << 20, pids: 1 }), ..reading(0, 0) };
         assert_eq!(judge(&LIMITS, &sampled, 1), Verdict::End(Stop::MemoryLimit));
+        let holding = |locks| judge(&LIMITS, &Reading { locks, ..reading(0, 0) }, 1);
+        assert!(matches!(holding(LOCKS_MAX), Verdict::LookIn(_)), "all that it may hold");
+        assert_eq!(holding(LOCKS_MAX + 1), Verdict::End(Stop::MemoryLimit));
+    }
+
+    #[test]
+    fn processes_come_before_memory_where_both_are_only_seen() {
+        let seen = |pids| Reading { sampled: Some(InUse { memory_bytes: 1, pids }), ..reading(0, 0) };
+        assert!(matches!(judge(&LIMITS, &seen(1), 1), Verdict::LookIn(_)), "all that it may have");
+        assert_eq!(judge(&LIMITS, &seen(2), 1), Verdict::End(Stop::ProcessLimit));
+        let both = Reading { sampled: Some(InUse { memory_bytes: 2 << 20, pids: 2 }), ..reading(2000, 0) };
+        assert_eq!(judge(&LIMITS, &both, 1), Verdict::End(Stop::ProcessLimit));
     }
 }

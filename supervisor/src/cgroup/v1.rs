@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use enclos_protocol::limits::StepLimits;
+use enclos_protocol::limits::{SOCKET_MEMORY_DIVISOR, StepLimits};
 
 use super::{CgroupError, Layout, Result, Setting, bandwidth};
 
@@ -42,9 +42,12 @@ pub fn layout(root: &Path, path: &Path, limits: &StepLimits, pin: Option<&Pin>) 
     let (quota, period) = bandwidth(limits.cpu_millis);
     let set = |path: PathBuf, value: String| Setting { path, value, optional: false };
     let memory = limits.memory_bytes.to_string();
+    let sockets = (limits.memory_bytes / SOCKET_MEMORY_DIVISOR).to_string();
     let mut settings = vec![
         set(file("memory", "memory.limit_in_bytes"), memory.clone()),
         Setting { path: file("memory", "memory.memsw.limit_in_bytes"), value: memory, optional: true },
+        // What waits in sockets, those of a cell's own loopback too, and not only of TCP.
+        Setting { path: file("memory", "memory.kmem.tcp.limit_in_bytes"), value: sockets, optional: true },
         set(file("cpu", "cpu.cfs_period_us"), period.to_string()),
         set(file("cpu", "cpu.cfs_quota_us"), quota.to_string()),
         set(file("pids", "pids.max"), limits.pids.to_string()),
@@ -81,6 +84,18 @@ mod tests {
     fn usage_is_in_nanoseconds() {
         assert_eq!(cpu_time("1234567890\n"), Some(Duration::from_nanos(1_234_567_890)));
         assert_eq!(cpu_time(""), None);
+    }
+
+    #[test]
+    fn what_waits_in_sockets_is_bounded_beside_memory() {
+        let limits = super::super::tests::LIMITS;
+        let layout = layout(Path::new("/g"), Path::new("c/cell-1"), &limits, None);
+        let value = |name: &str| {
+            let setting = layout.settings.iter().find(|s| s.path.ends_with(name))?;
+            setting.value.parse::<u64>().ok()
+        };
+        assert_eq!(value("memory.limit_in_bytes"), Some(64 << 20));
+        assert_eq!(value("memory.kmem.tcp.limit_in_bytes"), Some(16 << 20));
     }
 
     #[test]

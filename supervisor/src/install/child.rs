@@ -10,8 +10,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::time::TimeValLike as _;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, mkdir, pipe2, setsid};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, mkdir, pipe2, setsid};
 
 use crate::cell::inside::{self, Strings, end_all_others};
 use crate::{filter, sys};
@@ -21,7 +20,7 @@ const WORK_DIR: &str = "/job/tmp";
 
 /// A running installer.
 pub struct Installer {
-    pid: Pid,
+    pid: i32,
     streams: Option<[File; 2]>,
 }
 
@@ -41,7 +40,7 @@ impl Installer {
                 let _ = writeln!(File::from(stderr_end), "the installer cannot be started: {message}");
                 sys::exit_now(127)
             }
-            sys::Fork::Parent { child } => Ok(Self { pid: Pid::from_raw(child), streams: Some([stdout, stderr]) }),
+            sys::Fork::Parent { child } => Ok(Self { pid: child, streams: Some([stdout, stderr]) }),
         }
     }
 
@@ -53,16 +52,17 @@ impl Installer {
     /// How it ended, if it did; every other process of it is dead then, too.
     pub fn ended(&self) -> io::Result<Option<Exit>> {
         loop {
-            let exit = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, code)) if pid == self.pid => Exit::Code(code),
-                Ok(WaitStatus::Signaled(pid, signal, _)) if pid == self.pid => Exit::Signal(signal as i32),
-                Ok(WaitStatus::StillAlive) => return Ok(None),
+            match sys::ended_child() {
+                Ok(Some((pid, exit))) if pid == self.pid => {
+                    end_all_others();
+                    return Ok(Some(exit));
+                }
                 // An orphan that came to us.
-                Ok(_) | Err(nix::Error::EINTR) => continue,
-                Err(errno) => return Err(errno.into()),
-            };
-            end_all_others();
-            return Ok(Some(exit));
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

@@ -69,7 +69,7 @@ fn too_high(name: &'static str, send: Send, field: &'static str, maximum: Value)
 
 /// Every case there is.
 pub fn all() -> Vec<Case> {
-    [shapes(), limits(), sources(), words(), doors()].into_iter().flatten().collect()
+    [shapes(), limits(), sources(), words(), cases(), doors()].into_iter().flatten().collect()
 }
 
 /// A submission that is right but for the members of `wrong`.
@@ -110,7 +110,7 @@ fn shapes() -> Vec<Case> {
         unknown("deep objects", Raw(deeper_field.into_bytes()), "limits.limits"),
         unknown("an unknown field", with(&json!({ "colour": 1 })), "colour"),
         unknown("a nested unknown field", run_limit("cpu", json!(1)), "limits.run.cpu"),
-        unknown("a field of a later release", with(&json!({ "cases": [] })), "cases"),
+        unknown("a field of a later release", with(&json!({ "dependencies": {} })), "dependencies"),
         unknown("another one", with(&json!({ "callback_url": "http://x" })), "callback_url"),
         unknown("a field of a file", files(json!([{ "path": "a.py", "content": "", "mode": 7 }])), "files[0].mode"),
         invalid("a repeated field", raw(r#"{"language":"c","language":"cpp","source":""}"#), "language"),
@@ -240,6 +240,55 @@ fn words() -> Vec<Case> {
         invalid("a scope with a space", with(&json!({ "scope": "a b" })), "scope"),
         invalid("a label's odd name", with(&json!({ "labels": { "a b": "" } })), "labels"),
         invalid("a label's odd value", with(&json!({ "labels": { "a": "\u{1b}[2J" } })), "labels.a"),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    let one = |case: Value| with(&json!({ "cases": [case] }));
+    let judged = |changes: Value| {
+        let mut body = json!({ "cases": [{ "name": "a", "expected_stdout": "" }] });
+        body.as_object_mut().expect("it is one").extend(changes.as_object().expect("changes are one").clone());
+        with(&body)
+    };
+    let program = json!({ "language": "c", "source": "" });
+    let group = |v: Value| judged(json!({ "groups": [v] }));
+    vec![
+        invalid("no cases", with(&json!({ "cases": [] })), "cases"),
+        invalid("too many cases", with(&json!({ "cases": vec![json!({}); 1001] })), "cases")
+            .says("maximum", json!(1000)),
+        unknown("a field that cases have not", one(json!({ "input": "" })), "cases[0].input"),
+        invalid("two inputs of a case", one(json!({ "stdin": "", "stdin_base64": "" })), "cases[0].stdin"),
+        invalid("two cases of one name", with(&json!({ "cases": [{ "name": "2" }, {}] })), "cases[1].name"),
+        too_high(
+            "a limit of a case",
+            one(json!({ "limits": { "wall_ms": 120_001 } })),
+            "cases[0].limits.wall_ms",
+            json!(120_000),
+        ),
+        invalid("cases and an input beside them", judged(json!({ "stdin": "" })), "stdin"),
+        invalid("cases and files to keep", judged(json!({ "keep_files": [] })), "keep_files"),
+        invalid("a checker of nothing", with(&json!({ "checker": "exact" })), "checker"),
+        invalid("an odd checker", judged(json!({ "checker": "exactly" })), "checker"),
+        invalid("a checker without tolerance", judged(json!({ "checker": { "float": {} } })), "checker.float"),
+        invalid("nothing to compare with", with(&json!({ "checker": "trim", "cases": [{}] })), "cases[0]"),
+        invalid("two judges", judged(json!({ "checker": "trim", "interactor": program })), "interactor"),
+        case("a judge without a program", judged(json!({ "interactor": {} })), 422, "no_source").at("interactor.files"),
+        invalid("a group of nobody", group(json!({ "name": "g", "weight": 1, "cases": [] })), "groups[0].cases"),
+        invalid(
+            "a group of strangers",
+            group(json!({ "name": "g", "weight": 1, "cases": ["b"] })),
+            "groups[0].cases[0]",
+        ),
+        invalid("a pattern that leaves the job", with(&json!({ "keep_files": ["../*"] })), "keep_files[0]"),
+        unknown("a word beside ids", PostTo("/v1/jobs/wait"), "language"),
+        unknown("a submission for a batch", PostTo("/v1/jobs/batch"), "language"),
+        case(
+            "erasing nobody's job",
+            Other(Method::DELETE, "/v1/jobs/01900000-0000-7000-8000-000000000000"),
+            404,
+            "not_found",
+        ),
+        case("a file of nobody's job", Get("/v1/jobs/01900000-0000-7000-8000-000000000000/files/a"), 404, "not_found"),
     ]
 }
 

@@ -1,27 +1,36 @@
-//! The bytes of a job: in the dispatch itself, or fetched from the master.
+//! Bytes of a job on their way between master and agent: its input in the dispatch itself or
+//! fetched, its cases by pages, its files back.
 
 use std::time::Duration;
 
-use enclos_protocol::agent_link::{INPUTS_PATH, InputSource};
+use enclos_protocol::agent_link::{CASES_PATH, FILES_PATH, INPUTS_PATH, InputSource};
+use enclos_protocol::cases::{CASE_BYTES_MAX, CASE_PAGE_BYTES, CASE_PAGE_MAX, CasePage};
 use enclos_protocol::ids::AttemptId;
-use enclos_protocol::job::JobInput;
+use enclos_protocol::job::{JobInput, JobPath};
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
+use reqwest::{RequestBuilder, Response, Url};
+use serde::de::DeserializeOwned;
 
 use crate::config::JoinToken;
 
-/// Longest that a fetch may take.
-const FETCH_WAIT: Duration = Duration::from_secs(60);
+/// Longest that one transfer may take.
+const TRANSFER_WAIT: Duration = Duration::from_secs(60);
 /// Encoding of an input beyond its bytes: lengths, names of fields, paths; generous.
 const ENCODING_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Deepest nesting of an encoded input; it needs four levels.
+/// A page may end with a case of any size.
+const PAGE_BYTES_MAX: u64 = (CASE_PAGE_BYTES + 2 * CASE_BYTES_MAX) as u64;
+/// Deepest nesting of what is fetched; it needs six levels.
 const DEPTH_MAX: usize = 16;
 
-/// Which step of a fetch failed.
+/// Which step of a transfer failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// It would be above what a job may bring.
-    #[error("the input would be larger than {INPUT_BYTES_MAX} bytes")]
+    #[error("the input would be larger than it may be")]
     TooLarge,
+    /// The master's address.
+    #[error("the master's address is not one")]
+    Address,
     /// The master did not answer.
     #[error("the master did not give the input")]
     Request(#[source] reqwest::Error),
@@ -31,9 +40,12 @@ pub enum FetchError {
     /// It is not an input.
     #[error("the input is not understood: {0}")]
     Malformed(String),
+    /// The master did not take it.
+    #[error("the master did not take a file")]
+    Give(#[source] reqwest::Error),
 }
 
-/// Fetches inputs from one master.
+/// Exchanges bytes with one master.
 #[derive(Clone)]
 pub struct InputClient {
     http: reqwest::Client,
@@ -53,25 +65,56 @@ impl InputClient {
     /// # Errors
     /// [`FetchError`].
     pub async fn take(&self, attempt: AttemptId, source: &InputSource) -> Result<JobInput, FetchError> {
-        let input = match source {
+        let bytes_max = INPUT_BYTES_MAX as u64 + ENCODING_BYTES_MAX;
+        let input: JobInput = match source {
             InputSource::Inline(input) => input.clone(),
-            InputSource::Fetch { size_bytes } if *size_bytes > INPUT_BYTES_MAX as u64 + ENCODING_BYTES_MAX => {
-                return Err(FetchError::TooLarge);
+            InputSource::Fetch { size_bytes } if *size_bytes > bytes_max => return Err(FetchError::TooLarge),
+            InputSource::Fetch { .. } => {
+                self.fetch(self.http.get(self.url(attempt, INPUTS_PATH, None)?), bytes_max).await?
             }
-            InputSource::Fetch { .. } => self.fetch(attempt).await?,
         };
         if input.size_bytes() > INPUT_BYTES_MAX { Err(FetchError::TooLarge) } else { Ok(input) }
     }
 
-    async fn fetch(&self, attempt: AttemptId) -> Result<JobInput, FetchError> {
+    /// Cases of an attempt, from the number `from`.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn cases(&self, attempt: AttemptId, from: u32) -> Result<CasePage, FetchError> {
+        let request = self.http.get(self.url(attempt, CASES_PATH, Some(("from", &from.to_string())))?);
+        let page: CasePage = self.fetch(request, PAGE_BYTES_MAX + ENCODING_BYTES_MAX).await?;
+        if page.cases.len() > CASE_PAGE_MAX { Err(FetchError::TooLarge) } else { Ok(page) }
+    }
+
+    /// Gives the master a file that an attempt left.
+    ///
+    /// # Errors
+    /// [`FetchError::Give`].
+    pub async fn give(&self, attempt: AttemptId, path: &JobPath, content: &[u8]) -> Result<(), FetchError> {
+        let url = self.url(attempt, FILES_PATH, Some(("path", path.as_str())))?;
+        let response = self.send(self.http.put(url).body(content.to_vec())).await;
+        response.map(drop).map_err(FetchError::Give)
+    }
+
+    fn url(&self, attempt: AttemptId, path: &str, more: Option<(&str, &str)>) -> Result<Url, FetchError> {
         let AttemptId { job, token } = attempt;
-        let url = format!("{}{INPUTS_PATH}/{job}?epoch={}&counter={}", self.base, token.epoch, token.counter);
-        let request = self.http.get(url).bearer_auth(self.token.reveal()).timeout(FETCH_WAIT);
-        let response = request.send().await.and_then(reqwest::Response::error_for_status);
-        let mut response = response.map_err(|e| FetchError::Request(e.without_url()))?;
+        let (epoch, counter) = (token.epoch.to_string(), token.counter.to_string());
+        let query = [("epoch", epoch.as_str()), ("counter", counter.as_str())];
+        Url::parse_with_params(&format!("{}{path}/{job}", self.base), query.into_iter().chain(more))
+            .map_err(|_| FetchError::Address)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, reqwest::Error> {
+        let request = request.bearer_auth(self.token.reveal()).timeout(TRANSFER_WAIT);
+        let response = request.send().await.and_then(Response::error_for_status);
+        response.map_err(reqwest::Error::without_url)
+    }
+
+    async fn fetch<T: DeserializeOwned>(&self, request: RequestBuilder, bytes_max: u64) -> Result<T, FetchError> {
+        let mut response = self.send(request).await.map_err(FetchError::Request)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|e| FetchError::Body(e.without_url()))? {
-            if (body.len() + chunk.len()) as u64 > INPUT_BYTES_MAX as u64 + ENCODING_BYTES_MAX {
+            if (body.len() + chunk.len()) as u64 > bytes_max {
                 return Err(FetchError::TooLarge);
             }
             body.extend_from_slice(&chunk);

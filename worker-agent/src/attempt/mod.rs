@@ -1,7 +1,7 @@
 //! One attempt, from its dispatch to its end.
 //!
 //! ```text
-//!  fetching ─▶ imaging ─▶ claiming ─▶ entering ─▶ compiling ─▶ running ─▶ leaving ─▶ Finished
+//!  fetching ─▶ imaging ─▶ claiming ─▶ entering ─▶ compiling ─▶ run, cases ─▶ leaving ─▶ Finished
 //!     │           │           │        │   │          │           │          │
 //!     │           │           │        │   └──────────┴── sandbox ┴─ failed ─┴──▶ Returned (failed)
 //!     │           └── no image ──────────────────────────────────────────────────▶ Returned (no room)
@@ -17,38 +17,43 @@
 //! hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
 //! where those cannot be had, it ends there as one that was not compiled.
 
+mod bench;
+mod cases;
+mod files;
 pub mod input;
+mod interactive;
 mod packages;
+mod seat;
 mod steps;
+mod teller;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
+use enclos_protocol::cases::CaseReport;
 use enclos_protocol::dependencies::Installed;
-use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, StepReport, Stream};
 use enclos_protocol::outcome::{self, Outcome, StepFacts};
+use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::builder;
+use crate::builder::NotInstalled;
+use crate::cache::CompileCache;
 use crate::cores::{CoreSlot, Cores};
 use crate::images_source::ImageSource;
-use crate::pool::{ClaimError, Claimed, Condition, Pool};
-use crate::sandbox::{JobRoom, Listener, SandboxError, chain};
+use crate::pool::{ClaimError, Pool};
+use crate::sandbox::{JobRoom, Listener, Sandbox, SandboxError, chain};
 use crate::stop::{Cause, Stop};
+use files::{Files, Sent};
 use input::{FetchError, InputClient};
 pub use packages::Installs;
-use packages::Source;
-
-/// Sandboxes that are tried before an attempt fails: an idle one can have ended unnoticed.
-const ENTER_TRIES_MAX: u32 = 3;
-
-/// Times that an attempt has an image made anew that the engine turned out not to have.
-const REMAKES_MAX: u32 = 2;
+use seat::{Place, Seat};
+use steps::Program;
+use teller::{Left, Sink, Teller};
 
 /// What all attempts of an agent share.
 pub struct Workshop {
@@ -68,6 +73,8 @@ pub struct Workshop {
     pub reuse: Reuse,
     /// Cores that jobs are pinned to, one each; `None`: they are not.
     pub cores: Option<Cores>,
+    /// What compile steps left.
+    pub cache: CompileCache,
 }
 
 /// What an attempt tells while it runs.
@@ -77,8 +84,10 @@ pub enum Progress {
     Installing,
     /// A step began.
     Started(Step),
-    /// The next bytes of a stream, at most [`CHUNK_BYTES_MAX`].
+    /// The next bytes of a stream, at most [`enclos_protocol::frame::CHUNK_BYTES_MAX`].
     Output(Step, Stream, Vec<u8>),
+    /// A case ended.
+    Case(u32, Box<CaseReport>),
 }
 
 /// How an attempt ended, as far as the master is told.
@@ -108,10 +117,20 @@ enum AttemptError {
     Entry,
     #[error("image '{image}' could not be made: {reason}")]
     Image { image: String, reason: String },
+    #[error("the job asks for an interactor, and this agent's cells are not apart from each other")]
+    Interactor,
+    #[error("the job's cases cannot be run: {0}")]
+    Cases(&'static str),
+    #[error("what a compile step left is not to be had")]
+    Tree,
+    #[error("the files that the run left are not understood")]
+    Files,
     #[error("this agent installs no dependencies of that kind")]
     NoInstaller,
+    #[error("the dependencies were lost")]
+    Lost,
     #[error("the dependencies could not be installed")]
-    Install(#[from] builder::NotInstalled),
+    Install(#[from] NotInstalled),
     #[error("every core has its job already")]
     Core,
     #[error("no sandbox was to be had")]
@@ -148,22 +167,26 @@ pub struct Attempt {
 
 /// What is known of a job that was entered into a sandbox.
 #[derive(Default)]
-struct Steps {
+struct Known {
+    sandbox_us: u64,
     dependencies: Option<Installed>,
     /// Why the job ended before its first step.
     problem: Option<String>,
     compile: Option<StepReport>,
+    companion: Option<StepReport>,
     run: Option<StepReport>,
+    /// What the cases come to, where that is not `ok`.
+    cases: Option<Outcome>,
+    files: Files,
+    sent: Sent,
 }
 
 impl Attempt {
     /// Runs it to its end. Never fails: every way out is an [`End`].
     pub async fn run(self, workshop: &Workshop) -> End {
         let arrived = Instant::now();
-        let mut sandbox_us = 0;
-        let mut steps = Steps::default();
-        let reuse = self.spec.reuse.max(workshop.reuse);
-        let cause = match self.try_run(workshop, arrived, &mut sandbox_us, &mut steps).await {
+        let mut known = Known::default();
+        let cause = match self.try_run(workshop, arrived, &mut known).await {
             Ok(()) => None,
             Err(Broken::Stopped(cause)) => Some(cause),
             Err(Broken::Failed(error)) => {
@@ -183,136 +206,140 @@ impl Attempt {
         match cause {
             Some(Cause::Abandoned) => End::Nothing,
             Some(Cause::Draining) => End::Returned(ReturnReason::Draining),
-            None | Some(Cause::Cancelled) => {
-                End::Finished(Box::new(self.report(workshop, reuse, sandbox_us, steps, cause.is_some())))
-            }
+            None | Some(Cause::Cancelled) => End::Finished(Box::new(self.report(workshop, known, cause.is_some()))),
         }
     }
 
-    async fn try_run(
-        &self,
-        workshop: &Workshop,
-        arrived: Instant,
-        sandbox_us: &mut u64,
-        steps: &mut Steps,
-    ) -> Result<(), Broken> {
-        let stopped = Broken::Stopped;
-        let language = workshop.catalogue.by_id(&self.spec.language);
-        let language = language.ok_or_else(|| AttemptError::Language(self.spec.language.clone()))?;
+    async fn try_run(&self, workshop: &Workshop, arrived: Instant, known: &mut Known) -> Result<(), Broken> {
+        let language = workshop.language(&self.spec.language)?;
         if self.spec.isolation > workshop.isolation {
             return Err(AttemptError::Isolation.into());
         }
-        let fetched = self.stop.or(workshop.inputs.take(self.id, &self.input)).await.map_err(stopped)?;
+        let fetched = self.stop.or(workshop.inputs.take(self.id, &self.input)).await.map_err(Broken::Stopped)?;
         let input = fetched?;
-        if !input.files.iter().any(|f| f.path == self.spec.entry) {
+        let program = Program::of_job(language, &self.spec, &input);
+        if !program.has_entry() {
             return Err(AttemptError::Entry.into());
         }
-        let Some(mut source) = self.image(workshop, language, steps).await? else { return Ok(()) };
-        let reuse = self.spec.reuse.max(workshop.reuse);
+        let Some(source) = self.source(workshop, language, known).await? else { return Ok(()) };
         // Held until the job has left its sandbox, on every way out.
         let core = workshop.cores.as_ref().map(|cores| cores.take().ok_or(AttemptError::Core)).transpose()?;
         let room = JobRoom {
-            memory_bytes: steps::memory_bytes_max(language, &self.spec),
+            memory_bytes: self.spec.peak(language.compile.is_some()).memory_bytes,
             cpus: core.as_ref().map(CoreSlot::list),
         };
-        let mut tries = 0;
-        let mut claimed = loop {
-            tries += 1;
-            let claimed = self.claim(workshop, language, &mut source, reuse, steps).await?;
-            let Some(mut claimed) = claimed else { return Ok(()) };
-            let installed_us = steps.dependencies.as_ref().map_or(0, |d| d.install_us);
-            let waited_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
-            *sandbox_us = waited_us.saturating_sub(installed_us);
-            // Not raced with the stop: a request cut short would cost the sandbox, and it takes moments.
-            match claimed.sandbox().begin_job(&input, room.clone()).await {
-                Ok(()) => break claimed,
-                Err(error) => {
-                    claimed.give_back(Condition::Broken);
-                    // No program has run yet, so another sandbox may be tried.
-                    if tries >= ENTER_TRIES_MAX {
-                        return Err(error.into());
-                    }
-                    tracing::debug!(error = chain(&error), "sandbox could not be entered");
-                }
-            }
+        let place = Place {
+            attempt: self,
+            workshop,
+            program,
+            binding: self.spec.binding.clone(),
+            reuse: self.reuse(workshop),
+            room,
+            runs_often: self.spec.cases.is_some(),
         };
-        let ended = self.inside(&mut claimed, language, &input, steps).await;
-        let left = leave(claimed, ended).await;
-        drop(core);
-        left
-    }
-
-    /// A sandbox of `source`. An image that the engine has lost (someone pruned it) is made anew;
-    /// `None`: its dependencies cannot be had any more.
-    async fn claim(
-        &self,
-        workshop: &Workshop,
-        language: &Language,
-        source: &mut Source,
-        reuse: Reuse,
-        steps: &mut Steps,
-    ) -> Result<Option<Claimed>, Broken> {
-        let mut remakes = 0;
-        loop {
-            let claim = workshop.pool.claim(source.image.clone(), self.spec.binding.clone(), reuse);
-            match self.stop.or(claim).await.map_err(Broken::Stopped)? {
-                Err(ClaimError::NoImage(reason)) if remakes < REMAKES_MAX => {
-                    remakes += 1;
-                    tracing::warn!(image = source.image.name, reason, "image is gone, it is made anew");
-                    source.vanished(workshop);
-                    let Some(again) = self.image(workshop, language, steps).await? else { return Ok(None) };
-                    *source = again;
-                }
-                claimed => return Ok(Some(claimed?)),
-            }
-        }
-    }
-
-    /// Compiles and runs in an entered sandbox.
-    async fn inside(
-        &self,
-        claimed: &mut Claimed,
-        language: &Language,
-        input: &JobInput,
-        steps: &mut Steps,
-    ) -> Result<(), Broken> {
-        if let Some(request) = steps::compile(language, &self.spec, input) {
-            let limits = self.spec.compile_limits;
-            let facts = self.step(claimed, Step::Compile, request).await?;
-            let outcome = outcome::decide(Step::Compile, &facts, &limits);
-            steps.compile = Some(StepReport { outcome, facts });
-            if outcome != Outcome::Ok {
-                return Ok(());
-            }
-        }
-        let facts = self.step(claimed, Step::Run, steps::run(language, &self.spec, input)).await?;
-        let outcome = outcome::decide(Step::Run, &facts, &self.spec.run_limits);
-        steps.run = Some(StepReport { outcome, facts });
+        let mut seat = Seat::enter_from(place, source).await?;
+        known.dependencies = seat.installed();
+        let installed_us = known.dependencies.as_ref().map_or(0, |d| d.install_us);
+        let waited_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+        known.sandbox_us = waited_us.saturating_sub(installed_us);
+        let ended = self.inside(&mut seat, &input, known).await;
+        seat.leave(&ended).await;
+        drop((seat, core));
+        ended?;
+        known.sent = std::mem::take(&mut known.files).send(self, workshop).await?;
         Ok(())
     }
 
+    fn reuse(&self, workshop: &Workshop) -> Reuse {
+        self.spec.reuse.max(workshop.reuse)
+    }
+
+    /// Compiles and runs in an entered sandbox.
+    async fn inside<'a>(&'a self, seat: &mut Seat<'a>, input: &'a JobInput, known: &mut Known) -> Result<(), Broken> {
+        known.compile = seat.compile().await?;
+        if known.compile.as_ref().is_some_and(|report| report.outcome != Outcome::Ok) {
+            return Ok(());
+        }
+        match &self.spec.cases {
+            None => self.run_once(seat, input, known).await,
+            Some(plan) => self.run_cases(plan, seat, input, known).await,
+        }
+    }
+
+    async fn run_once(&self, seat: &mut Seat<'_>, input: &JobInput, known: &mut Known) -> Result<(), Broken> {
+        let spec = &self.spec;
+        let mut request = seat.program().run(&spec.run_args, &spec.env, spec.run_limits);
+        request.on_output_limit = spec.on_output_limit;
+        request.merge_stderr = spec.merge_stderr;
+        if !spec.keep_files.is_empty() {
+            request.keep = Keep::Files(spec.keep_files.clone());
+        }
+        if !input.stdin.is_empty() {
+            request.stdin = StdinSource::Staged;
+            seat.sandbox().await?.put_stdin(&input.stdin).await?;
+        }
+        let mut left_together = u64::MAX;
+        let mut teller = Teller {
+            attempt: self,
+            step: Step::Run,
+            left: Left::of_each(spec.run_limits.report_bytes),
+            left_together: &mut left_together,
+            sink: Sink::Nobody,
+            told: None,
+            sink_error: None,
+        };
+        let mut facts = self.step(seat.sandbox().await?, request, &mut teller).await?;
+        let not_kept = facts.keep_error.take();
+        let outcome = outcome::decide(Step::Run, &facts, &spec.run_limits);
+        known.run = Some(StepReport { outcome, facts, cached: false });
+        if !spec.keep_files.is_empty() {
+            known.files = Files::take(seat, not_kept).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a step of the program's own, and says that it began.
     async fn step(
         &self,
-        claimed: &mut Claimed,
-        step: Step,
-        request: enclos_protocol::supervisor_link::StepRequest,
+        sandbox: &mut Sandbox,
+        request: StepRequest,
+        teller: &mut Teller<'_>,
     ) -> Result<StepFacts, Broken> {
-        if let Some(cause) = self.stop.cause() {
-            return Err(Broken::Stopped(cause));
-        }
+        let step = teller.step;
+        self.go_on()?;
         self.tell(Progress::Started(step)).await;
-        let mut listener = Teller { attempt: self, step };
         let begun = Instant::now();
-        let facts = claimed.sandbox().run_step(request, &self.stop, &mut listener).await?;
+        let facts = self.unheard(sandbox, request, teller).await?;
         let around = begun.elapsed().saturating_sub(Duration::from_micros(facts.wall_us));
         tracing::debug!(job = %self.id.job, ?step, wall_us = facts.wall_us, around_us = around.as_micros(), "step ended");
-        // A step that ended by itself before the stop reached it has its true outcome.
+        Ok(facts)
+    }
+
+    /// Runs a step of which nobody is told that it began.
+    async fn unheard(
+        &self,
+        sandbox: &mut Sandbox,
+        request: StepRequest,
+        listener: &mut impl Listener,
+    ) -> Result<StepFacts, Broken> {
+        self.go_on()?;
+        let facts = sandbox.run_step(request, &self.stop, listener).await?;
+        self.not_cut_short(&facts)?;
+        Ok(facts)
+    }
+
+    /// A step that ended by itself before the stop reached it has its true outcome.
+    fn not_cut_short(&self, facts: &StepFacts) -> Result<(), Broken> {
         match (facts.stop, self.stop.cause()) {
             (Some(outcome::Stop::Cancelled), Some(cause @ (Cause::Abandoned | Cause::Draining))) => {
                 Err(Broken::Stopped(cause))
             }
-            _ => Ok(facts),
+            _ => Ok(()),
         }
+    }
+
+    fn go_on(&self) -> Result<(), Broken> {
+        self.stop.cause().map_or(Ok(()), |cause| Err(Broken::Stopped(cause)))
     }
 
     async fn tell(&self, progress: Progress) {
@@ -320,59 +347,44 @@ impl Attempt {
         let _ = self.progress.send((self.id, progress)).await;
     }
 
-    fn report(&self, workshop: &Workshop, reuse: Reuse, sandbox_us: u64, steps: Steps, cancelled: bool) -> JobReport {
-        let Steps { dependencies, problem, compile, run } = steps;
-        let last = run.as_ref().or(compile.as_ref());
-        let outcome = match last {
-            Some(report) if !cancelled => report.outcome,
+    fn report(&self, workshop: &Workshop, known: Known, cancelled: bool) -> JobReport {
+        let Known { sandbox_us, dependencies, problem, compile, companion, run, cases, files: _, sent } = known;
+        let failed = |report: &Option<StepReport>| report.as_ref().map(|r| r.outcome).filter(|o| *o != Outcome::Ok);
+        let ended = run.as_ref().map(|r| r.outcome).or(cases);
+        let outcome = match failed(&compile).or_else(|| failed(&companion)).or(ended) {
+            Some(outcome) if !cancelled => outcome,
             _ => Outcome::Cancelled,
         };
-        let said = last.and_then(|r| r.facts.start_error.clone().or_else(|| r.facts.keep_error.clone()));
-        let (message, isolation) = (problem.or(said), workshop.isolation);
-        JobReport { outcome, message, compile, run, sandbox_us, isolation, reuse, dependencies }
+        let last = run.as_ref().or(companion.as_ref()).or(compile.as_ref());
+        let why = last.and_then(|r| r.facts.start_error.clone().or_else(|| r.facts.keep_error.clone()));
+        let message = match failed(&companion) {
+            Some(outcome) if !cancelled => {
+                let why = why.unwrap_or_else(|| outcome.as_str().to_owned());
+                Some(format!("the checker or interactor did not compile: {why}"))
+            }
+            _ => problem.or(why),
+        };
+        let Sent { files, error: files_error } = sent;
+        let (isolation, reuse) = (workshop.isolation, self.reuse(workshop));
+        JobReport {
+            outcome,
+            message,
+            compile,
+            companion,
+            run,
+            files,
+            files_error,
+            sandbox_us,
+            isolation,
+            reuse,
+            dependencies,
+        }
     }
 }
 
-/// Ends the job in its sandbox and gives the sandbox back as it is.
-async fn leave(mut claimed: Claimed, ended: Result<(), Broken>) -> Result<(), Broken> {
-    if let Err(Broken::Failed(_)) = &ended {
-        claimed.give_back(Condition::Broken);
-        return ended;
-    }
-    let begun = Instant::now();
-    let left = claimed.sandbox().end_job().await;
-    tracing::debug!(
-        sandbox = claimed.sandbox().number(),
-        took_us = begun.elapsed().as_micros(),
-        "job left its sandbox"
-    );
-    let condition = match left {
-        Ok(leftovers) if leftovers.is_empty() => Condition::Clean,
-        Ok(leftovers) => Condition::Leftovers(leftovers),
-        Err(error) => {
-            // The job's answer is whole; only the sandbox is lost.
-            tracing::warn!(sandbox = claimed.sandbox().number(), error = chain(&error), "job could not be ended");
-            Condition::Broken
-        }
-    };
-    claimed.give_back(condition);
-    ended
-}
-
-struct Teller<'a> {
-    attempt: &'a Attempt,
-    step: Step,
-}
-
-impl Listener for Teller<'_> {
-    async fn output(&mut self, stream: Stream, bytes: Vec<u8>) {
-        if bytes.len() <= CHUNK_BYTES_MAX {
-            self.attempt.tell(Progress::Output(self.step, stream, bytes)).await;
-            return;
-        }
-        for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
-            self.attempt.tell(Progress::Output(self.step, stream, chunk.to_vec())).await;
-        }
+impl Workshop {
+    fn language(&self, id: &str) -> Result<&Language, AttemptError> {
+        self.catalogue.by_id(id).ok_or_else(|| AttemptError::Language(id.to_owned()))
     }
 }
 

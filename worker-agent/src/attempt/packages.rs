@@ -8,7 +8,8 @@ use enclos_protocol::job::{Step, StepReport, Stream};
 use enclos_protocol::outcome::{Accounting, Outcome, StepFacts};
 use tokio::time::Instant;
 
-use super::{Attempt, AttemptError, Broken, Progress, REMAKES_MAX, Steps, Workshop};
+use super::seat::REMAKES_MAX;
+use super::{Attempt, AttemptError, Broken, Known, Progress, Workshop};
 use crate::builder::flags::DependencyConfig;
 use crate::builder::key::Key;
 use crate::builder::{Dependencies, NotInstalled, Order, Refusal};
@@ -27,36 +28,43 @@ pub struct Installs {
 /// An image, and where it came from.
 pub(super) struct Source {
     pub image: ImageKey,
-    derived: Option<Key>,
+    derived: Option<(Key, Installed)>,
 }
 
 impl Source {
-    /// The engine turned out not to have it.
-    pub(super) fn vanished(&self, workshop: &Workshop) {
-        match (&self.derived, &workshop.installs) {
-            (Some(key), Some(installs)) => installs.dependencies.vanished(key),
-            _ => workshop.images.vanished(&self.image.name),
-        }
+    /// A language's own image.
+    pub(super) fn of_language(image: ImageKey) -> Self {
+        Self { image, derived: None }
+    }
+
+    /// What is in it beyond the language's own.
+    pub(super) fn installed(&self) -> Option<&Installed> {
+        self.derived.as_ref().map(|(_, installed)| installed)
     }
 }
 
 impl Attempt {
+    /// The image of a language, made if it is missing.
+    pub(super) async fn language_image(&self, workshop: &Workshop, language: &Language) -> Result<ImageKey, Broken> {
+        let made = self.stop.or(workshop.images.ensure(&language.image)).await.map_err(Broken::Stopped)?;
+        Ok(made.map_err(|reason| AttemptError::Image { image: language.image.clone(), reason })?)
+    }
+
     /// The image to start from, made if it is missing. `None`: its dependencies cannot be had, and
-    /// `steps` says why.
-    pub(super) async fn image(
+    /// `known` says why.
+    pub(super) async fn source(
         &self,
         workshop: &Workshop,
         language: &Language,
-        steps: &mut Steps,
+        known: &mut Known,
     ) -> Result<Option<Source>, Broken> {
         let mut remakes = 0;
         loop {
-            let base = self.stop.or(workshop.images.ensure(&language.image)).await.map_err(Broken::Stopped)?;
-            let base = base.map_err(|reason| AttemptError::Image { image: language.image.clone(), reason })?;
+            let base = self.language_image(workshop, language).await?;
             if self.spec.dependencies.is_none() {
-                return Ok(Some(Source { image: base, derived: None }));
+                return Ok(Some(Source::of_language(base)));
             }
-            match self.installed(workshop, language, base, steps).await {
+            match self.installed(workshop, language, base, known).await {
                 Err(Broken::Failed(AttemptError::Install(NotInstalled::NoBase(image)))) if remakes < REMAKES_MAX => {
                     remakes += 1;
                     workshop.images.vanished(&image);
@@ -66,13 +74,30 @@ impl Attempt {
         }
     }
 
+    /// The image that the engine turned out not to have, made anew.
+    pub(super) async fn again(
+        &self,
+        workshop: &Workshop,
+        language: &Language,
+        lost: &Source,
+    ) -> Result<Source, Broken> {
+        let (Some((key, _)), Some(installs)) = (&lost.derived, &workshop.installs) else {
+            workshop.images.vanished(&lost.image.name);
+            return Ok(Source::of_language(self.language_image(workshop, language).await?));
+        };
+        installs.dependencies.vanished(key);
+        let again = self.source(workshop, language, &mut Known::default()).await?;
+        // They were there a moment ago: the next attempt tells what has become of them.
+        again.ok_or_else(|| AttemptError::Lost.into())
+    }
+
     /// The image with the job's dependencies on `base`.
     async fn installed(
         &self,
         workshop: &Workshop,
         language: &Language,
         base: ImageKey,
-        steps: &mut Steps,
+        known: &mut Known,
     ) -> Result<Option<Source>, Broken> {
         let wanted = self.spec.dependencies.as_ref();
         let installer = language.installer.as_ref().filter(|i| wanted.is_some_and(|w| w.installer == i.name));
@@ -96,13 +121,13 @@ impl Attempt {
         };
         match made {
             Ok(ready) => {
-                steps.dependencies = Some(installed(ready.image.packages.clone(), ready.cached));
+                let installed = installed(ready.image.packages.clone(), ready.cached);
                 let image = order.key.image(&order.base, &ready.image.reference);
-                Ok(Some(Source { image, derived: Some(order.key) }))
+                Ok(Some(Source { image, derived: Some((order.key, installed)) }))
             }
             Err(NotInstalled::Refused(refusal)) => {
-                steps.dependencies = Some(installed(Vec::new(), false));
-                self.refused(&refusal, steps).await;
+                known.dependencies = Some(installed(Vec::new(), false));
+                self.refused(&refusal, known).await;
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -110,7 +135,7 @@ impl Attempt {
     }
 
     /// The job ends as if its compiler had refused it: what it needs is a part of what it is.
-    async fn refused(&self, refusal: &Refusal, steps: &mut Steps) {
+    async fn refused(&self, refusal: &Refusal, known: &mut Known) {
         let room = usize::try_from(self.spec.compile_limits.report_bytes).unwrap_or(usize::MAX);
         // The end of a log says what went wrong.
         let kept = &refusal.log[refusal.log.len().saturating_sub(room)..];
@@ -132,8 +157,8 @@ impl Attempt {
             start_error: None,
             keep_error: None,
         };
-        steps.compile = Some(StepReport { outcome: Outcome::CompileError, facts });
-        steps.problem = Some(format!("the dependencies cannot be installed: {}", refusal.problem));
+        known.compile = Some(StepReport { outcome: Outcome::CompileError, facts, cached: false });
+        known.problem = Some(format!("the dependencies cannot be installed: {}", refusal.problem));
     }
 }
 

@@ -1,69 +1,111 @@
-//! The steps of a job as the supervisor is asked for them. Pure.
+//! The steps of a program as the supervisor is asked for them. Pure.
 
 use std::collections::BTreeMap;
 
 use enclos_images::Language;
 use enclos_images::command::{ENVIRONMENT, JobWords, expand};
+use enclos_images::compile_key::{Compilation, CompileKey};
 use enclos_images::language::Command;
-use enclos_protocol::job::{JobInput, JobPath, JobSpec};
+use enclos_protocol::cases::Companion;
+use enclos_protocol::ids::Binding;
+use enclos_protocol::job::{JobFile, JobInput, JobPath, JobSpec, Step};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
-use enclos_protocol::supervisor_link::{StdinSource, StepRequest, Workspace};
+use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Workspace};
 
-/// Memory that no step uses more of, in bytes.
-pub(super) fn memory_bytes_max(language: &Language, spec: &JobSpec) -> u64 {
-    let compile = language.compile.as_ref().map_or(0, |_| spec.compile_limits.memory_bytes);
-    compile.max(spec.run_limits.memory_bytes)
+/// A program as it is compiled and run: the job's own, or its companion.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Program<'a> {
+    pub(super) language: &'a Language,
+    /// What its compile step is called.
+    pub(super) step: Step,
+    pub(super) compile_limits: StepLimits,
+    pub(super) files: &'a [JobFile],
+    entry: &'a JobPath,
+    compile_args: &'a [String],
 }
 
-/// The compile step, where the language has one.
-pub(super) fn compile(language: &Language, spec: &JobSpec, input: &JobInput) -> Option<StepRequest> {
-    let command = language.compile.as_ref()?;
-    let limits = spec.compile_limits;
-    Some(StepRequest {
-        argv: argv(language, command, spec, input, (&spec.compile_args, &limits)),
-        env: environment(command, &[]),
-        limits,
-        // An avalanche of warnings is cut, not a crime: the program may compile all the same.
-        on_output_limit: OnOutputLimit::Truncate,
-        merge_stderr: false,
-        stdin: StdinSource::Empty,
-        workspace: Workspace::Inputs,
-        keep_workspace: true,
-    })
-}
-
-/// The run.
-pub(super) fn run(language: &Language, spec: &JobSpec, input: &JobInput) -> StepRequest {
-    let limits = spec.run_limits;
-    StepRequest {
-        argv: argv(language, &language.run, spec, input, (&spec.run_args, &limits)),
-        env: environment(&language.run, &spec.env),
-        limits,
-        on_output_limit: spec.on_output_limit,
-        merge_stderr: spec.merge_stderr,
-        stdin: if input.stdin.is_empty() { StdinSource::Empty } else { StdinSource::Staged },
-        workspace: if language.compile.is_some() { Workspace::Kept } else { Workspace::Inputs },
-        keep_workspace: false,
+impl<'a> Program<'a> {
+    /// The job's own.
+    pub(super) fn of_job(language: &'a Language, spec: &'a JobSpec, input: &'a JobInput) -> Self {
+        Self {
+            language,
+            step: Step::Compile,
+            compile_limits: spec.compile_limits,
+            files: &input.files,
+            entry: &spec.entry,
+            compile_args: &spec.compile_args,
+        }
     }
-}
 
-fn argv(
-    language: &Language,
-    command: &Command,
-    spec: &JobSpec,
-    input: &JobInput,
-    (args, limits): (&[String], &StepLimits),
-) -> Vec<String> {
-    let files: Vec<JobPath> = input.files.iter().map(|f| f.path.clone()).collect();
-    let entry = input.files.iter().find(|f| f.path == spec.entry);
-    let words = JobWords {
-        args,
-        files: &files,
-        entry: &spec.entry,
-        entry_content: entry.map_or(&[], |f| f.content.as_ref()),
-        memory_bytes: limits.memory_bytes,
-    };
-    expand(language, &command.command, &words)
+    /// The checker or interactor.
+    pub(super) fn of_companion(language: &'a Language, companion: &'a Companion, input: &'a JobInput) -> Self {
+        Self {
+            language,
+            step: Step::Companion,
+            compile_limits: companion.compile_limits,
+            files: &input.companion,
+            entry: &companion.entry,
+            compile_args: &companion.compile_args,
+        }
+    }
+
+    /// Whether its entry is among its files.
+    pub(super) fn has_entry(&self) -> bool {
+        self.files.iter().any(|file| file.path == *self.entry)
+    }
+
+    /// What makes its compile step the same as another.
+    pub(super) fn key(&self, binding: &Binding) -> Option<CompileKey> {
+        let Self { language, compile_limits, files, entry, compile_args, step: _ } = *self;
+        Compilation { binding, language, entry, args: compile_args, limits: &compile_limits, files }.key()
+    }
+
+    /// The compile step, where the language has one.
+    pub(super) fn compile(&self) -> Option<StepRequest> {
+        let command = self.language.compile.as_ref()?;
+        let limits = self.compile_limits;
+        Some(StepRequest {
+            // An avalanche of warnings is cut, not a crime: the program may compile all the same.
+            on_output_limit: OnOutputLimit::Truncate,
+            workspace: Workspace::Inputs,
+            keep: Keep::Workspace,
+            ..self.request(command, self.compile_args, &[], limits)
+        })
+    }
+
+    /// A run with nothing on its standard input, of which nothing is kept.
+    pub(super) fn run(&self, args: &[String], env: &[(String, String)], limits: StepLimits) -> StepRequest {
+        self.request(&self.language.run, args, env, limits)
+    }
+
+    fn request(&self, command: &Command, args: &[String], env: &[(String, String)], limits: StepLimits) -> StepRequest {
+        StepRequest {
+            argv: self.argv(command, args, &limits),
+            env: environment(command, env),
+            limits,
+            on_output_limit: OnOutputLimit::Kill,
+            merge_stderr: false,
+            stdin: StdinSource::Empty,
+            workspace: if self.language.compile.is_some() { Workspace::Kept } else { Workspace::Inputs },
+            extras: false,
+            directories: Vec::new(),
+            keep: Keep::Nothing,
+            whole_stdout: false,
+        }
+    }
+
+    fn argv(&self, command: &Command, args: &[String], limits: &StepLimits) -> Vec<String> {
+        let files: Vec<JobPath> = self.files.iter().map(|f| f.path.clone()).collect();
+        let entry = self.files.iter().find(|f| f.path == *self.entry);
+        let words = JobWords {
+            args,
+            files: &files,
+            entry: self.entry,
+            entry_content: entry.map_or(&[], |f| f.content.as_ref()),
+            memory_bytes: limits.memory_bytes,
+        };
+        expand(self.language, &command.command, &words)
+    }
 }
 
 /// The whole environment: ours, the language's, the job's; a later one replaces an earlier of its name.

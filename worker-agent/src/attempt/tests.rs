@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
-use enclos_protocol::supervisor_link::{StdinSource, Workspace};
+use enclos_protocol::supervisor_link::{Keep, StdinSource, Workspace};
 use tokio::task::JoinSet;
 
+use super::seat::REMAKES_MAX;
 use super::*;
 use crate::engine::fake::{Failing, FakeEngine, OnStep};
+use crate::pool::Condition;
 use crate::stop::{self, Stopper};
 use crate::testing::{BOUNDS, FakeImages, attempt_id, host, job, workshop};
 
@@ -89,9 +91,9 @@ async fn a_compiled_job_compiles_then_runs_what_was_kept() {
     ];
     assert_eq!(heard, expected);
     let asked = bench.engine.asked.lock().unwrap().clone();
-    assert_eq!((asked[0].workspace, asked[0].keep_workspace), (Workspace::Inputs, true));
+    assert_eq!((asked[0].workspace, asked[0].keep.clone()), (Workspace::Inputs, Keep::Workspace));
     assert_eq!((asked[0].stdin, asked[1].stdin), (StdinSource::Empty, StdinSource::Staged));
-    assert_eq!((asked[1].workspace, asked[1].keep_workspace), (Workspace::Kept, false));
+    assert_eq!((asked[1].workspace, asked[1].keep.clone()), (Workspace::Kept, Keep::Nothing));
     assert_eq!(asked[1].argv, ["./main", "a b"]);
     let value = |name: &str| asked[1].env.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect::<Vec<_>>();
     assert_eq!((value("NAME"), value("LANG")), (vec!["v".to_owned()], vec!["C".to_owned()]));

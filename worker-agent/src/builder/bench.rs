@@ -18,14 +18,11 @@ use super::flags::DependencyConfig;
 use super::gate::{Gate, Traffic};
 use super::layer::Layer;
 use super::{Bench, Derived, Listed, NotInstalled, Order, Refusal};
-use crate::engine::{ContainerId, EngineError, Purpose, SandboxLimits, SandboxSpec, docker};
+use crate::engine::{ContainerId, EngineError, Purpose, SandboxSpec, docker};
+use crate::headroom;
 use crate::images::derived::{self, DerivedImages};
 use crate::sandbox::{Host, chain, unix_seconds};
 
-/// Processes and threads of an installer.
-const PIDS: u32 = 64;
-/// Processor share of an installer, in thousandths of a core.
-const CPU_MILLIS: u32 = 1000;
 /// What is kept of each of an installer's streams, in bytes.
 const REPORT_BYTES: u64 = 64 * 1024;
 /// Files that an installer may leave.
@@ -38,14 +35,10 @@ const EXIT_TRY_AGAIN: i32 = 75;
 const SIGKILL: i32 = 9;
 /// Longest sentence that is taken from an installer, in characters.
 const PROBLEM_CHARS_MAX: usize = 300;
+/// Digits of a process's identity that are its time; the others are random.
+const INSTANCE_DIGITS: usize = 20;
 /// Pieces of a context on their way to the engine.
 const PIECES_MAX: usize = 8;
-
-/// What all builders of an agent together take beside what is promised to jobs.
-#[must_use]
-pub fn limits(config: &DependencyConfig) -> SandboxLimits {
-    SandboxLimits { memory_bytes: config.memory_bytes(), cpu_millis: CPU_MILLIS, pids: PIDS }
-}
 
 /// Installs by containers of the agent's engine.
 pub struct EngineBench {
@@ -103,7 +96,9 @@ impl EngineBench {
     /// A builder in a container of its own, which [`Bench::tidy`] removes.
     async fn open(&self, order: &Order) -> Result<Builder, NotInstalled> {
         let host = &self.host;
-        let branch = format!("install-{}", self.next.fetch_add(1, Ordering::Relaxed));
+        // Of this process alone: what an earlier one left may still be on its way out.
+        let process = host.instance.simple().to_string().split_off(INSTANCE_DIGITS);
+        let branch = format!("install-{process}-{}", self.next.fetch_add(1, Ordering::Relaxed));
         let name = format!("enclos-{}-{branch}", host.agent);
         // By its name: the engine may make it although nobody hears of it.
         *self.remains.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -116,8 +111,8 @@ impl EngineBench {
             name,
             image: order.base.reference.clone(),
             purpose: Purpose::Install { room_bytes: self.config.room_bytes },
-            labels: docker::labels(&host.agent, host.instance, unix_seconds() + LIFETIME.as_secs()),
-            limits: limits(&self.config),
+            labels: docker::builder_labels(&host.agent, host.instance, unix_seconds() + LIFETIME.as_secs()),
+            limits: headroom::of_builder(self.config.memory_bytes(), host.isolation),
             cells: CellKind::Plain,
             isolation: host.isolation,
             apparmor: host.apparmor,

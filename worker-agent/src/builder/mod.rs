@@ -38,7 +38,7 @@ use enclos_protocol::dependencies::Package;
 use enclos_protocol::outcome::Exit;
 use futures::future::BoxFuture;
 
-pub use bench::{EngineBench, limits as bench_limits};
+pub use bench::EngineBench;
 pub use store::Dependencies;
 
 use crate::pool::ImageKey;

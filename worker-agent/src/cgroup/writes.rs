@@ -1,5 +1,7 @@
 //! What is written to the agent's cgroup. Pure.
 
+use enclos_protocol::limits::SOCKET_MEMORY_DIVISOR;
+
 use super::Layout;
 
 /// Length of a period of the processor quota, in microseconds.
@@ -43,6 +45,8 @@ pub fn memory(layout: &Layout, memory_bytes: u64) -> Vec<Write> {
             needed("memory.limit_in_bytes", memory_bytes),
             // Only where the kernel counts swap; without, no program of a sandbox gets any by its own limit.
             optional("memory.memsw.limit_in_bytes", memory_bytes),
+            // What waits in internet sockets is counted apart, and otherwise not at all.
+            optional("memory.kmem.tcp.limit_in_bytes", memory_bytes / SOCKET_MEMORY_DIVISOR),
         ],
         Layout::V2 { .. } => vec![needed("memory.max", memory_bytes), optional("memory.swap.max", 0)],
     }
@@ -89,6 +93,7 @@ mod tests {
         cpu.cfs_quota_us = 250000
         memory.limit_in_bytes = 1073741824
         memory.memsw.limit_in_bytes = 1073741824 (optional)
+        memory.kmem.tcp.limit_in_bytes = 268435456 (optional)
         pids.max = 4096
         ");
     }

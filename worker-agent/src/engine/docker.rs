@@ -22,7 +22,7 @@ use tokio_util::bytes::Bytes;
 
 use super::{
     Answer, Cause, ContainerId, Engine, EngineError, EngineFacts, KIND_SANDBOX, LABEL_AGENT, LABEL_DEADLINE,
-    LABEL_KIND, Labelled, Piece, SandboxSpec, Wires, has_option, profile,
+    LABEL_KIND, LABEL_NUMBER, Labelled, Piece, SandboxSpec, Wires, has_option, profile,
 };
 use crate::supervisor;
 
@@ -216,15 +216,24 @@ impl Engine for DockerEngine {
     }
 }
 
-/// Labels of a sandbox, its deadline in seconds since 1970 among them.
+/// Labels of sandbox `number`, its deadline in seconds since 1970 among them.
 #[must_use]
-pub fn labels(agent: &AgentName, instance: uuid::Uuid, deadline_unix_s: u64) -> BTreeMap<String, String> {
+pub fn labels(agent: &AgentName, instance: uuid::Uuid, number: u64, deadline_unix_s: u64) -> BTreeMap<String, String> {
     BTreeMap::from([
         (LABEL_KIND.to_owned(), KIND_SANDBOX.to_owned()),
         (LABEL_AGENT.to_owned(), agent.to_string()),
         (super::LABEL_INSTANCE.to_owned(), instance.to_string()),
+        (LABEL_NUMBER.to_owned(), number.to_string()),
         (LABEL_DEADLINE.to_owned(), deadline_unix_s.to_string()),
     ])
+}
+
+/// Labels of a builder: as a sandbox's, without a number, of which it has none.
+#[must_use]
+pub fn builder_labels(agent: &AgentName, instance: uuid::Uuid, deadline_unix_s: u64) -> BTreeMap<String, String> {
+    let mut labels = labels(agent, instance, 0, deadline_unix_s);
+    labels.remove(LABEL_NUMBER);
+    labels
 }
 
 /// What the labels of a container say; `None` where it is no agent's.
@@ -233,6 +242,7 @@ fn labelled(id: String, labels: &HashMap<String, String>) -> Option<Labelled> {
         id: ContainerId(id),
         agent: labels.get(LABEL_AGENT)?.clone(),
         is_sandbox: labels.get(LABEL_KIND).is_some_and(|kind| kind == KIND_SANDBOX),
+        number: labels.get(LABEL_NUMBER).and_then(|text| text.parse().ok()),
         deadline_unix_s: labels.get(LABEL_DEADLINE).and_then(|text| text.parse().ok()),
     })
 }
@@ -243,12 +253,13 @@ mod tests {
 
     #[test]
     fn the_labels_of_a_sandbox_are_read_as_they_are_written() {
-        let written = labels(&"a".parse().expect("a valid name"), uuid::Uuid::nil(), 1234);
+        let written = labels(&"a".parse().expect("a valid name"), uuid::Uuid::nil(), 5, 1234);
         let read = labelled("c".to_owned(), &written.into_iter().collect()).expect("it is an agent's");
         let expected = Labelled {
             id: ContainerId("c".to_owned()),
             agent: "a".to_owned(),
             is_sandbox: true,
+            number: Some(5),
             deadline_unix_s: Some(1234),
         };
         assert_eq!(read, expected);

@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
-use enclos_protocol::frame::{self, Decoder};
+use enclos_protocol::frame::{self, CHUNK_BYTES_MAX, Decoder};
 use enclos_protocol::job::Stream;
 use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
-use enclos_protocol::supervisor_link::{CellKind, Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest};
+use enclos_protocol::supervisor_link::{
+    CellKind, Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest, Tree,
+};
 use futures::StreamExt;
 use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -19,7 +21,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     Answer, ContainerId, Engine, EngineError, EngineFacts, KIND_SANDBOX, LABEL_AGENT, LABEL_DEADLINE, LABEL_KIND,
-    Labelled, Piece, SandboxSpec, Wires,
+    LABEL_NUMBER, Labelled, Piece, SandboxSpec, Wires,
 };
 
 const PIPE_BYTES: usize = 64 * 1024;
@@ -55,6 +57,8 @@ struct Script {
     failing: VecDeque<Failing>,
     steps: VecDeque<OnStep>,
     leftovers: VecDeque<Vec<String>>,
+    /// What sandboxes give as a tree.
+    trees: Vec<(Tree, &'static [u8])>,
     facts: Option<SandboxFacts>,
     /// Namespaced cells cannot be made.
     without_namespaces: bool,
@@ -69,6 +73,7 @@ pub struct FakeEngine {
     waiting: Mutex<Vec<(ContainerId, DuplexStream)>>,
     tasks: Mutex<JoinSet<()>>,
     made: Mutex<usize>,
+    removals_held: watch::Sender<bool>,
     /// Steps that hang now; tests wait for it.
     pub hanging: watch::Sender<usize>,
     /// Step requests so far.
@@ -87,6 +92,7 @@ impl Default for FakeEngine {
             waiting: Mutex::default(),
             tasks: Mutex::new(JoinSet::new()),
             made: Mutex::new(0),
+            removals_held: watch::channel(false).0,
             hanging: watch::channel(0).0,
             asked: std::sync::Arc::default(),
         }
@@ -106,6 +112,10 @@ impl FakeEngine {
         locked(&self.script).leftovers.push_back(leftovers.iter().map(|l| (*l).to_owned()).collect());
     }
 
+    pub fn give(&self, tree: Tree, archive: &'static [u8]) {
+        locked(&self.script).trees.push((tree, archive));
+    }
+
     pub fn find(&self, facts: SandboxFacts) {
         locked(&self.script).facts = Some(facts);
     }
@@ -116,6 +126,11 @@ impl FakeEngine {
 
     pub fn end_early(&self, sandboxes: usize) {
         locked(&self.script).short_lived = sandboxes;
+    }
+
+    /// Whether removals wait, as for a process that the kernel cannot end.
+    pub fn hold_removals(&self, held: bool) {
+        self.removals_held.send_replace(held);
     }
 
     /// A container that is there already.
@@ -151,6 +166,7 @@ pub fn good_facts() -> SandboxFacts {
         no_new_privileges: true,
         seccomp_mode: 2,
         root_read_only: true,
+        pseudo_terminals: false,
         interfaces: vec!["lo".into()],
         memory_limit_bytes: None,
         pids_limit: None,
@@ -184,6 +200,7 @@ impl Engine for FakeEngine {
                 id: id.clone(),
                 agent: label(LABEL_AGENT).unwrap_or_default(),
                 is_sandbox: label(LABEL_KIND).is_some_and(|kind| kind == KIND_SANDBOX),
+                number: label(LABEL_NUMBER).and_then(|text| text.parse().ok()),
                 deadline_unix_s: label(LABEL_DEADLINE).and_then(|text| text.parse().ok()),
             };
             self.adopt(labelled);
@@ -234,6 +251,8 @@ impl Engine for FakeEngine {
 
     fn remove<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()> {
         Box::pin(async {
+            let mut held = self.removals_held.subscribe();
+            let _ = held.wait_for(|held| !held).await;
             locked(&self.live).remove(id);
             Ok(())
         })
@@ -288,6 +307,14 @@ impl FakeSupervisor {
                     }
                 }
                 Request::RunStep(step) => self.run(*step).await?,
+                Request::RunPair(_) => return None,
+                Request::TakeTree { tree, .. } => {
+                    let given = locked(&self.script).trees.iter().find(|(which, _)| *which == tree).copied();
+                    if let Some((_, archive)) = given {
+                        self.send(Report::Tree(ByteBuf::from(archive))).await?;
+                    }
+                    self.send(Report::TreeDone { whole: true }).await?;
+                }
                 Request::EndJob => {
                     let leftovers = locked(&self.script).leftovers.pop_front().unwrap_or_default();
                     self.send(Report::JobEnded { leftovers }).await?;
@@ -295,6 +322,8 @@ impl FakeSupervisor {
                 Request::BeginJob { .. }
                 | Request::PutFile { .. }
                 | Request::PutStdin
+                | Request::PutTree(_)
+                | Request::PutExtra { .. }
                 | Request::Data(_)
                 | Request::CancelStep => {}
             }
@@ -307,7 +336,9 @@ impl FakeSupervisor {
         let on_step = locked(&self.script).steps.pop_front().unwrap_or(OnStep::Print("hello", 0));
         match on_step {
             OnStep::Print(text, code) => {
-                self.output(text.as_bytes().to_vec()).await?;
+                for piece in text.as_bytes().chunks(CHUNK_BYTES_MAX) {
+                    self.output(piece.to_vec()).await?;
+                }
                 self.done(Some(Exit::Code(code)), None).await
             }
             OnStep::Hang => {

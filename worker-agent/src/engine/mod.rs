@@ -33,6 +33,8 @@ pub const KIND_SANDBOX: &str = "sandbox";
 pub const LABEL_AGENT: &str = "enclos.agent";
 /// Label with the identity of the agent's process.
 pub const LABEL_INSTANCE: &str = "enclos.instance";
+/// Label with a sandbox's number.
+pub const LABEL_NUMBER: &str = "enclos.number";
 /// Label with the time after which anyone may remove the container, in seconds since 1970.
 pub const LABEL_DEADLINE: &str = "enclos.deadline";
 
@@ -69,6 +71,8 @@ pub struct Labelled {
     pub agent: String,
     /// It is a sandbox.
     pub is_sandbox: bool,
+    /// Its number among its agent's sandboxes; `None`: it does not say.
+    pub number: Option<u64>,
     /// When anyone may remove it, in seconds since 1970; `None`: it does not say.
     pub deadline_unix_s: Option<u64>,
 }

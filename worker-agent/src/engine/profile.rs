@@ -5,15 +5,13 @@
 //! of it, so a loosened line shows in review. What cells add on top (their own
 //! namespaces, cgroup, uid and a stricter filter) is the supervisor's.
 
-use std::collections::HashMap;
-
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
     RestartPolicyNameEnum,
 };
 use enclos_protocol::install_link::{INSTALL_ARGUMENT, ROOM_DIR};
 use enclos_protocol::job::Isolation;
-use enclos_protocol::supervisor_link::{CellKind, SUPERVISOR_PATH};
+use enclos_protocol::supervisor_link::{CellKind, MASKED_PATHS, SUPERVISOR_PATH};
 
 use super::{Purpose, SandboxSpec};
 
@@ -30,6 +28,8 @@ const CAPABILITIES: [&str; 2] = ["SETUID", "SETGID"];
 const CPU_PERIOD_US: i64 = 100_000;
 /// Open files of the supervisor and, through it, of a program.
 const FILES_MAX: i64 = 1024;
+/// Too little for a core file. At 0 a handler at the end of a pipe would be started all the same (core(5)).
+const CORE_BYTES: i64 = 1;
 /// `/dev/shm` of the container; cells have one of their own. The engine takes 0 for its default.
 const SHM_BYTES: i64 = 4096;
 /// What plain cells may write below each of their directories, in bytes.
@@ -41,6 +41,8 @@ const PLAIN_INODES_MAX: u32 = 32 * 1024;
 const ROOM_INODES_MAX: u32 = 64 * 1024;
 /// Weight of a builder's processors against 1024 of a sandbox.
 const INSTALL_CPU_SHARES: i64 = 128;
+/// What engines mask of `/sys`; namespaced cells have none of it.
+const MASKED_OF_SYS: [&str; 2] = ["/sys/firmware", "/sys/devices/virtual/powercap"];
 
 /// One line of the profile.
 type Rule = fn(&SandboxSpec, &mut ContainerCreateBody, &mut HostConfig);
@@ -114,6 +116,15 @@ const RULES: &[Rule] = &[
             }
         },
     ),
+    rule("plain cells see the container's /proc, in which a named list replaces the engine's own", |spec, _, host| {
+        if spec.cells == CellKind::Plain {
+            host.masked_paths = Some(MASKED_PATHS.into_iter().chain(MASKED_OF_SYS).map(str::to_owned).collect());
+        }
+    }),
+    rule("pseudo terminals are one allowance for the whole host, and nothing in a sandbox needs one", |_, _, host| {
+        let mounts = host.tmpfs.get_or_insert_default();
+        mounts.insert("/dev/pts".to_owned(), "ro,noexec,nosuid,nodev,size=4k,nr_inodes=2".to_owned());
+    }),
     rule("memory and swap together: a program in swap is slow for everyone", |spec, _, host| {
         let bytes = i64::try_from(spec.limits.memory_bytes).unwrap_or(i64::MAX);
         host.memory = Some(bytes);
@@ -127,8 +138,11 @@ const RULES: &[Rule] = &[
         host.cpu_quota = Some(i64::from(spec.limits.cpu_millis) * CPU_PERIOD_US / 1000);
     }),
     rule("a fork bomb stays inside", |spec, _, host| host.pids_limit = Some(i64::from(spec.limits.pids))),
-    rule("core dumps would fill disks; descriptors are the kernel's memory", |_, _, host| {
-        host.ulimits = Some(vec![ulimit("core", 0), ulimit("nofile", FILES_MAX)]);
+    rule("no core file, and no start of a handler that the host reads them with by a pipe", |_, _, host| {
+        host.ulimits.get_or_insert_default().push(ulimit("core", CORE_BYTES));
+    }),
+    rule("descriptors are the kernel's memory", |_, _, host| {
+        host.ulimits.get_or_insert_default().push(ulimit("nofile", FILES_MAX));
     }),
     rule("shared memory of its own, and almost none: cells bring theirs", |_, _, host| {
         host.ipc_mode = Some("private".to_owned());
@@ -155,7 +169,7 @@ const RULES: &[Rule] = &[
             // The supervisor's own: it opens them to the program's user, whom nobody knows yet.
             let options = format!("rw,exec,nosuid,nodev,{room},mode=1777,uid=0,gid=0");
             let mounts = ["/job", "/tmp"].map(|path| (path.to_owned(), options.clone()));
-            host.tmpfs = Some(HashMap::from(mounts));
+            host.tmpfs.get_or_insert_default().extend(mounts);
         }
     }),
     rule("an installer writes to memory of a bounded size and nowhere else", |spec, _, host| {

@@ -63,8 +63,8 @@ impl Plan {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self {
+            next_number: bounds.first_number,
             bounds,
-            next_number: 1,
             sandboxes: BTreeMap::new(),
             waiting: VecDeque::new(),
             stock: BTreeMap::new(),

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 const BOUNDS: Bounds = Bounds {
+    first_number: 1,
     sandboxes_max: 4,
     starting_max: 2,
     bound_idle_max: Duration::from_secs(60),

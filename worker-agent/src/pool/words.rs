@@ -18,6 +18,8 @@ pub struct ImageKey {
 /// Bounds of the plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
+    /// Number of the first sandbox.
+    pub first_number: u64,
     /// Sandboxes of any phase.
     pub sandboxes_max: usize,
     /// Sandboxes that are being started at once: each start costs half a CPU-second.

@@ -51,6 +51,10 @@ pub fn violations(facts: &SandboxFacts, expected: &Expected) -> Vec<String> {
     if !facts.root_read_only {
         found.push("its root file system can be written".to_owned());
     }
+    // gVisor's are its own kernel's.
+    if expected.isolation != Isolation::Gvisor && facts.pseudo_terminals {
+        found.push("programs could use up the host's pseudo terminals".to_owned());
+    }
     for interface in facts.interfaces.iter().filter(|name| !INTERFACES_OF_THE_KERNEL.contains(&name.as_str())) {
         found.push(format!("it has the network interface '{}'", interface.escape_debug()));
     }
@@ -96,6 +100,7 @@ mod tests {
             no_new_privileges: true,
             seccomp_mode: 2,
             root_read_only: true,
+            pseudo_terminals: false,
             interfaces: vec!["lo".into(), "sit0".into()],
             memory_limit_bytes: Some(1 << 30),
             pids_limit: Some(520),
@@ -124,6 +129,7 @@ mod tests {
             no_new_privileges: false,
             seccomp_mode: 0,
             root_read_only: false,
+            pseudo_terminals: true,
             interfaces: vec!["lo".into(), "eth0".into()],
             memory_limit_bytes: Some(1 << 40),
             pids_limit: None,
@@ -133,6 +139,7 @@ mod tests {
         set-uid programs could raise privileges (no_new_privs is not set)
         no system call filter holds (seccomp mode 0)
         its root file system can be written
+        programs could use up the host's pseudo terminals
         it has the network interface 'eth0'
         its memory limit is 1099511627776 instead of 1073741824
         its process limit cannot be read

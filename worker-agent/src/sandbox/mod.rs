@@ -10,28 +10,27 @@
 //! Whoever holds a [`Sandbox`] is its only user. Every wait has a deadline; any
 //! error means that the stream can no longer be trusted, and the sandbox must
 //! be destroyed. What comes out of it is untrusted: sizes are held here too.
-//! Destroying the container and its cgroups is the pool's ([`Host::destroy`]).
+//! Destroying the container and its cgroups is the pool's ([`Host::destroy`]). What a job
+//! does in it is `job`'s.
 
 pub mod facts;
+mod job;
 mod uids;
 mod wires;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use enclos_protocol::frame::{CHUNK_BYTES_MAX, FrameError};
+use enclos_protocol::frame::FrameError;
 use enclos_protocol::ids::AgentName;
-use enclos_protocol::job::{Isolation, JobInput, Stream};
-use enclos_protocol::outcome::StepFacts;
+use enclos_protocol::job::Isolation;
 use enclos_protocol::supervisor_link::{
-    CellKind, CgroupPlace, Report, Request, SANDBOX_HEADROOM_BYTES, SUPERVISOR_VERSION, SandboxFacts, Setup,
-    StepRequest,
+    CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup,
 };
-use serde_bytes::ByteBuf;
 
 use crate::cgroup::{CgroupError, CgroupTree};
 use crate::engine::{ContainerId, Engine, EngineError, Purpose, SandboxLimits, SandboxSpec, docker};
-use crate::stop::Stop;
+pub use job::{JobRoom, Listener};
 pub use uids::UidRange;
 use wires::SupervisorWires;
 
@@ -41,14 +40,6 @@ const READY_WAIT: Duration = Duration::from_secs(30);
 const SETUP_WAIT: Duration = Duration::from_secs(30);
 /// Longest for one message to be taken by the supervisor while no program runs.
 const SEND_WAIT: Duration = Duration::from_secs(15);
-/// Longest for a job's remains to be removed and the base to be looked at.
-const END_WAIT: Duration = Duration::from_secs(15);
-/// What a step may take beyond its wall limit: copying the workspace, killing, reaping.
-const STEP_SLACK: Duration = Duration::from_secs(15);
-/// Longest from the request to cancel until the step is over.
-const CANCEL_WAIT: Duration = Duration::from_secs(5);
-/// Most leftovers that are looked at of one report.
-const LEFTOVERS_MAX: usize = 32;
 /// Longest text that is taken from a supervisor's words, in characters.
 const TEXT_CHARS_MAX: usize = 300;
 
@@ -128,6 +119,9 @@ pub enum SandboxError {
     /// More output than the step's answer may hold.
     #[error("the supervisor reported more output than was asked for")]
     TooMuchOutput,
+    /// A tree above what was asked for.
+    #[error("the supervisor gave more files than was asked for")]
+    TooLargeTree,
 }
 
 /// What the pool must know of a sandbox in order to destroy it.
@@ -145,17 +139,9 @@ pub struct Sandbox {
     container: ContainerId,
     facts: SandboxFacts,
     wires: SupervisorWires,
+    cells: CellKind,
     /// Where its memory as a whole is held to a job's, if it has to be.
     whole: Option<CgroupTree>,
-}
-
-/// What a job has for itself in its sandbox.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct JobRoom {
-    /// Memory that no step of it uses more of, in bytes.
-    pub memory_bytes: u64,
-    /// Cores that its cells are pinned to, as a cpuset list; `None`: any.
-    pub cpus: Option<String>,
 }
 
 impl Host {
@@ -181,7 +167,7 @@ impl Host {
             name: format!("enclos-{}-{number}", self.agent),
             image: image.to_owned(),
             purpose: Purpose::Jobs,
-            labels: docker::labels(&self.agent, self.instance, unix_seconds() + self.lifetime.as_secs()),
+            labels: docker::labels(&self.agent, self.instance, number, unix_seconds() + self.lifetime.as_secs()),
             limits: self.limits,
             cells: self.cells,
             isolation: self.isolation,
@@ -202,7 +188,8 @@ impl Host {
         }
         let setup = Setup {
             version: SUPERVISOR_VERSION,
-            host_uid: self.uids.uid(number),
+            host_uid: self.uids.program(number),
+            judge_uid: self.uids.judge(number),
             cells: self.cells,
             cgroup: self
                 .cgroups
@@ -218,7 +205,7 @@ impl Host {
             return Err(SandboxError::Violations(violations));
         }
         let whole = self.cgroups.clone().filter(|_| self.cells == CellKind::Plain && self.has_cell_cgroups());
-        Ok(Sandbox { number, container, facts, wires, whole })
+        Ok(Sandbox { number, container, facts, wires, cells: self.cells, whole })
     }
 
     /// Whether cells get cgroups of their own: gVisor shows its sandboxes none of the host's.
@@ -292,12 +279,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What a step writes, as it comes.
-pub trait Listener: Send {
-    /// The next bytes of a stream.
-    fn output(&mut self, stream: Stream, bytes: Vec<u8>) -> impl Future<Output = ()> + Send;
-}
-
 impl Sandbox {
     /// Its number on this agent.
     #[must_use]
@@ -322,90 +303,9 @@ impl Sandbox {
         &self.facts
     }
 
-    /// Begins a job and brings its bytes.
-    ///
-    /// # Errors
-    /// Any: the sandbox must be destroyed.
-    pub async fn begin_job(&mut self, input: &JobInput, room: JobRoom) -> Result<(), SandboxError> {
-        let JobRoom { memory_bytes, cpus } = room;
-        // What a plain cell leaves in the sandbox's files outlives its own limit, and must not come
-        // on top of what the agent has promised.
-        if let Some(tree) = &self.whole {
-            tree.limit_sandbox(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
-        }
-        self.wires.send(&Request::BeginJob { cpus }, SEND_WAIT).await?;
-        for file in &input.files {
-            self.wires.send(&Request::PutFile { path: file.path.clone() }, SEND_WAIT).await?;
-            self.send_bytes(&file.content).await?;
-        }
-        if !input.stdin.is_empty() {
-            self.wires.send(&Request::PutStdin, SEND_WAIT).await?;
-            self.send_bytes(&input.stdin).await?;
-        }
-        Ok(())
-    }
-
-    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), SandboxError> {
-        for chunk in bytes.chunks(CHUNK_BYTES_MAX) {
-            self.wires.send(&Request::Data(ByteBuf::from(chunk)), SEND_WAIT).await?;
-        }
-        Ok(())
-    }
-
-    /// Runs a step to its end, which `stop` may bring forward.
-    ///
-    /// # Errors
-    /// Any: the sandbox must be destroyed.
-    pub async fn run_step(
-        &mut self,
-        request: StepRequest,
-        stop: &Stop,
-        listener: &mut impl Listener,
-    ) -> Result<StepFacts, SandboxError> {
-        let doing = "run a step";
-        let report_bytes_max = request.limits.report_bytes;
-        let wait = Duration::from_millis(request.limits.wall_ms) + STEP_SLACK;
-        let mut deadline = tokio::time::Instant::now() + wait;
-        self.wires.send(&Request::RunStep(Box::new(request)), SEND_WAIT).await?;
-        let mut reported = [0_u64; 2];
-        let mut cancelled = false;
-        loop {
-            let report = tokio::select! {
-                // Cancel-safe: a report is taken out of the decoder only when it is whole.
-                report = self.wires.receive_until(deadline, doing) => report?,
-                // Cancel-safe: it only watches a value.
-                _ = stop.wait(), if !cancelled => {
-                    cancelled = true;
-                    deadline = deadline.min(tokio::time::Instant::now() + CANCEL_WAIT);
-                    self.wires.send(&Request::CancelStep, SEND_WAIT).await?;
-                    continue;
-                }
-            };
-            match report {
-                Report::Output { stream, bytes } => {
-                    let sum = &mut reported[usize::from(stream == Stream::Stderr)];
-                    *sum = sum.saturating_add(bytes.len() as u64);
-                    if *sum > report_bytes_max {
-                        return Err(SandboxError::TooMuchOutput);
-                    }
-                    listener.output(stream, bytes.into_vec()).await;
-                }
-                Report::StepDone(facts) => return Ok(*facts),
-                other => return Err(out_of_turn(other, doing)),
-            }
-        }
-    }
-
-    /// Ends the job; gives what was not back at base. Only without leftovers may the sandbox serve on.
-    ///
-    /// # Errors
-    /// Any: the sandbox must be destroyed.
-    pub async fn end_job(&mut self) -> Result<Vec<String>, SandboxError> {
-        let doing = "end a job";
-        self.wires.send(&Request::EndJob, SEND_WAIT).await?;
-        match self.wires.receive(END_WAIT, doing).await? {
-            Report::JobEnded { leftovers } => Ok(leftovers.into_iter().take(LEFTOVERS_MAX).map(short).collect()),
-            other => Err(out_of_turn(other, doing)),
-        }
+    /// Its cells are plain: what one leaves the next finds, and nothing hides an interactor.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.cells == CellKind::Plain
     }
 }

@@ -3,7 +3,8 @@
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::Isolation;
 
-/// User ids of programs: one per live sandbox, because the kernel counts some limits by user.
+/// User ids of programs: two per live sandbox, because the kernel counts some limits by user, and
+/// an interactor is another than the program it judges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UidRange {
     /// The first.
@@ -38,10 +39,17 @@ impl UidRange {
         }
     }
 
-    /// The id of sandbox `number`.
+    /// The id of programs in sandbox `number`.
     #[must_use]
-    pub fn uid(self, number: u64) -> u32 {
-        self.first + u32::try_from(number % u64::from(self.count)).unwrap_or(0)
+    pub fn program(self, number: u64) -> u32 {
+        let pair = u32::try_from(number % u64::from(self.count / 2)).unwrap_or(0);
+        self.first + 2 * pair
+    }
+
+    /// The id of interactors in sandbox `number`.
+    #[must_use]
+    pub fn judge(self, number: u64) -> u32 {
+        self.program(number) + 1
     }
 }
 
@@ -53,9 +61,10 @@ mod tests {
     fn user_ids_stay_in_the_range_of_their_kind() {
         let agent: AgentName = "node-7".parse().unwrap();
         let mapped = UidRange::of(&agent, Isolation::Userns);
-        assert!((0..5000).all(|n| mapped.uid(n) < 65_536));
+        assert!((0..5000).all(|n| mapped.judge(n) < 65_536));
         let host = UidRange::of(&agent, Isolation::Runc);
-        assert!([0, 1, u64::MAX].into_iter().all(|n| (1_879_048_192..2_147_483_648).contains(&host.uid(n))));
-        assert_ne!(host.uid(1), host.uid(2));
+        assert!([0, 1, u64::MAX].into_iter().all(|n| (1_879_048_192..2_147_483_648).contains(&host.judge(n))));
+        let ids: std::collections::BTreeSet<u32> = (0..8).flat_map(|n| [host.program(n), host.judge(n)]).collect();
+        assert_eq!(ids.len(), 16, "no two of neighbouring sandboxes are the same");
     }
 }

@@ -1,13 +1,14 @@
 //! What the master must still be told, kept until it says that it is safe. Pure.
 //!
-//! Per attempt: that it installs, which steps began, four byte strings, and the end. Each has a
-//! mark of how far it was sent; a new connection sets the marks back, so what
-//! was lost with the old one is sent again, and offsets make that harmless.
-//! Memory is bounded by what the attempts may report.
+//! Per attempt: what it told, in order, and the end. A mark says how far that
+//! was sent; a new connection sets the mark back, so what was lost with the old
+//! one is sent again, and offsets make that harmless. Memory is bounded by what
+//! the attempts may report.
 
 use std::collections::BTreeMap;
 
 use enclos_protocol::agent_link::FromAgent;
+use enclos_protocol::cases::CaseReport;
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::{Step, Stream};
@@ -25,19 +26,21 @@ pub struct Outbox {
 
 #[derive(Default, Debug)]
 struct Kept {
-    installing: bool,
-    installing_sent: bool,
-    started: Vec<Step>,
-    started_sent: usize,
-    streams: BTreeMap<(Step, Stream), Kind>,
+    told: Vec<Told>,
+    /// How many of them were sent.
+    sent: usize,
+    /// Bytes of each stream so far.
+    lengths: BTreeMap<(Step, Stream), u64>,
     end: Option<End>,
     end_sent: bool,
 }
 
-#[derive(Default, Debug)]
-struct Kind {
-    bytes: Vec<u8>,
-    sent: usize,
+#[derive(Debug)]
+enum Told {
+    Installing,
+    Started(Step),
+    Output { step: Step, stream: Stream, offset: u64, bytes: Vec<u8> },
+    Case(u32, Box<CaseReport>),
 }
 
 impl Outbox {
@@ -50,11 +53,10 @@ impl Outbox {
     pub fn record(&mut self, attempt: AttemptId, progress: Progress) {
         let Some(kept) = self.attempts.get_mut(&attempt) else { return };
         match progress {
-            Progress::Installing => kept.installing = true,
-            Progress::Started(step) => kept.started.push(step),
-            Progress::Output(step, stream, bytes) => {
-                kept.streams.entry((step, stream)).or_default().bytes.extend_from_slice(&bytes);
-            }
+            Progress::Installing => kept.told.push(Told::Installing),
+            Progress::Started(step) => kept.told.push(Told::Started(step)),
+            Progress::Output(step, stream, bytes) => kept.output(step, stream, &bytes),
+            Progress::Case(case, report) => kept.told.push(Told::Case(case, report)),
         }
     }
 
@@ -78,12 +80,8 @@ impl Outbox {
     /// A new connection: what was sent before may be lost.
     pub fn rewind(&mut self) {
         for kept in self.attempts.values_mut() {
-            kept.installing_sent = false;
-            kept.started_sent = 0;
+            kept.sent = 0;
             kept.end_sent = false;
-            for kind in kept.streams.values_mut() {
-                kind.sent = 0;
-            }
         }
     }
 
@@ -115,37 +113,44 @@ impl Outbox {
 }
 
 impl Kept {
-    fn has_unsent(&self) -> bool {
-        (self.installing && !self.installing_sent)
-            || self.started_sent < self.started.len()
-            || self.streams.values().any(|k| k.sent < k.bytes.len())
-            || (self.end.is_some() && !self.end_sent)
+    fn output(&mut self, step: Step, stream: Stream, more: &[u8]) {
+        let length = self.lengths.entry((step, stream)).or_default();
+        for more in more.chunks(CHUNK_BYTES_MAX) {
+            let offset = *length;
+            *length += more.len() as u64;
+            // What a program writes byte by byte is not to cost a message for each.
+            let waits = self.told.len() > self.sent;
+            match self.told.last_mut().filter(|_| waits) {
+                Some(Told::Output { step: last, stream: of, bytes, .. })
+                    if (*last, *of) == (step, stream) && bytes.len() + more.len() <= CHUNK_BYTES_MAX =>
+                {
+                    bytes.extend_from_slice(more);
+                }
+                _ => self.told.push(Told::Output { step, stream, offset, bytes: more.to_vec() }),
+            }
+        }
     }
 
-    /// Beginnings, then output, then the end: nothing comes after an end.
+    fn has_unsent(&self) -> bool {
+        self.sent < self.told.len() || (self.end.is_some() && !self.end_sent)
+    }
+
+    /// As it was told, then the end: nothing comes after an end.
     fn take_next(&mut self, attempt: AttemptId) -> Option<FromAgent> {
-        if self.installing && !self.installing_sent {
-            self.installing_sent = true;
-            return Some(FromAgent::Installing { attempt });
-        }
-        if let Some(step) = self.started.get(self.started_sent) {
-            self.started_sent += 1;
-            return Some(FromAgent::Started { attempt, step: *step });
-        }
-        for ((step, stream), kind) in &mut self.streams {
-            let rest = &kind.bytes[kind.sent..];
-            if !rest.is_empty() {
-                let chunk = &rest[..rest.len().min(CHUNK_BYTES_MAX)];
-                let message = FromAgent::Output {
+        if let Some(told) = self.told.get(self.sent) {
+            self.sent += 1;
+            return Some(match told {
+                Told::Installing => FromAgent::Installing { attempt },
+                Told::Started(step) => FromAgent::Started { attempt, step: *step },
+                Told::Output { step, stream, offset, bytes } => FromAgent::Output {
                     attempt,
                     step: *step,
                     stream: *stream,
-                    offset: kind.sent as u64,
-                    bytes: ByteBuf::from(chunk),
-                };
-                kind.sent += chunk.len();
-                return Some(message);
-            }
+                    offset: *offset,
+                    bytes: ByteBuf::from(bytes.as_slice()),
+                },
+                Told::Case(case, report) => FromAgent::CaseDone { attempt, case: *case, report: report.clone() },
+            });
         }
         let end = self.end.clone().filter(|_| !self.end_sent)?;
         self.end_sent = true;
@@ -202,6 +207,20 @@ mod tests {
         outbox.forget(attempt(1));
         outbox.record(attempt(1), output(b"late"));
         assert!(outbox.is_empty() && !outbox.has_unsent());
+    }
+
+    #[test]
+    fn what_is_written_byte_by_byte_costs_one_message_until_it_is_sent() {
+        let mut outbox = Outbox::default();
+        outbox.begin(attempt(1));
+        for _ in 0..3 {
+            outbox.record(attempt(1), output(b"x"));
+        }
+        assert_eq!(drained(&mut outbox), ["1 output 0+3"]);
+        outbox.record(attempt(1), output(b"x"));
+        assert_eq!(drained(&mut outbox), ["1 output 3+1"]);
+        outbox.rewind();
+        assert_eq!(drained(&mut outbox), ["1 output 0+3", "1 output 3+1"]);
     }
 
     #[test]

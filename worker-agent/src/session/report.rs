@@ -46,6 +46,7 @@ impl Session {
             draining: self.draining,
             unclean_jobs: view.unclean_jobs,
             sandboxes_closed: view.closed,
+            compiled: self.workshop.cache.hints(),
             derived_images: derived.images,
             derived_bytes: derived.bytes,
         }

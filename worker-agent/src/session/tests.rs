@@ -141,6 +141,7 @@ impl Agent {
             cells: crate::config::Cells::Auto,
             pin_cores: None,
             warm: 0,
+            compile_cache_bytes: 1 << 20,
             allow_sampled: false,
             drain: PATIENCE,
             embedded: false,

@@ -7,11 +7,14 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -141,6 +144,28 @@ static void kernel(void) {
 #endif
 }
 
+// What there is once for the whole host, and no limit of a cell counts.
+static void allowances(void) {
+    unsigned long context = 0;
+    TRY(io_setup, 1, P(&context), 0, 0, 0);
+    refused("huge pages", mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == MAP_FAILED ? -1 : 0);
+    refused("a file of huge pages", memfd_create("huge", MFD_HUGETLB));
+    refused("shared huge pages", shmget(IPC_PRIVATE, 2 << 20, IPC_CREAT | SHM_HUGETLB | 0600));
+    refused("a pseudo terminal", posix_openpt(O_RDWR | O_NOCTTY));
+}
+
+// Refused before anybody is traced: two that hold each other so could be ended by nobody.
+static long stop_at_exit(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    long result = ptrace(PTRACE_SEIZE, child, 0, PTRACE_O_TRACEEXIT);
+    kill(child, SIGKILL);
+    return result;
+}
+
 static void mounts(void) {
     TRY(mount, P("none"), P("/tmp"), P("tmpfs"), 0, 0);
     refused("mount again", mount("none", "/", NULL, MS_REMOUNT | MS_BIND, NULL));
@@ -169,8 +194,11 @@ static void identities(void) {
     refused("no_new_privs taken back", prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0));
     refused("a nicer priority", setpriority(PRIO_PROCESS, 0, -20));
     refused("signalling the supervisor's parent", kill(0x7ffffff0, 0));
+    // Setting it answers as if it was done. Only at 1 no handler of the host is started.
+    limit.rlim_cur = limit.rlim_max = 0;
+    setrlimit(RLIMIT_CORE, &limit);
     getrlimit(RLIMIT_CORE, &limit);
-    refused("core files", limit.rlim_max == 0 ? -1 : 0);
+    refused("core files", limit.rlim_cur == 1 && limit.rlim_max == 1 ? -1 : 0);
     limit.rlim_cur = limit.rlim_max = RLIM_INFINITY;
     refused("a larger file limit", setrlimit(RLIMIT_FSIZE, &limit));
     refused("more descriptors", setrlimit(RLIMIT_NOFILE, &limit));
@@ -205,6 +233,8 @@ int main(void) {
     files_and_namespaces();
     sockets();
     kernel();
+    allowances();
+    refused("stopping a process on its way out", in_child(stop_at_exit));
     mounts();
     identities();
     first_process();

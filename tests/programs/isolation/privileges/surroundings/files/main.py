@@ -13,7 +13,7 @@ def status():
 
 def can_write(path):
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
         return True
     except OSError:
         return False
@@ -99,7 +99,8 @@ def kernel_settings_are_fixed():
 
 def kernel_secrets_are_masked():
     found = []
-    for name in ("kcore", "keys", "timer_list", "kmsg", "kallsyms", "sched_debug", "latency_stats", "vmallocinfo", "slabinfo"):
+    names = ("kcore", "keys", "key-users", "timer_list", "kmsg", "kallsyms", "sched_debug", "latency_stats", "vmallocinfo")
+    for name in names + ("slabinfo", "cmdline", "modules", "partitions", "diskstats", "iomem", "ioports", "interrupts"):
         try:
             with open("/proc/" + name, "rb") as file:
                 text = file.read(4096)
@@ -109,6 +110,25 @@ def kernel_secrets_are_masked():
         if text and not (name == "kallsyms" and text.startswith(b"0000000000000000")):
             found.append(name)
     return found
+
+
+def masked_directories_are_empty():
+    return [name for name in ("acpi", "bus", "driver", "fs", "irq", "scsi") for _ in glob.glob(f"/proc/{name}/*")]
+
+
+def no_terminals():
+    return os.listdir("/dev/pts") + [path for path in ("/dev/ptmx", "/dev/tty") if can_write(path)]
+
+
+def streams_open_anew_for_what_they_are():
+    wrong = [name for name in ("stdout", "stderr") if not can_write("/dev/" + name)]
+    for name in ("stdout", "stderr"):
+        try:
+            os.close(os.open("/dev/" + name, os.O_RDONLY | os.O_NONBLOCK))
+            wrong.append(name + " can be read")
+        except OSError:
+            pass
+    return wrong
 
 
 def mounts():
@@ -167,7 +187,8 @@ def files_of_the_first_process():
 CLAIMS = [
     ordinary_user, no_capabilities, no_new_privileges, filtered, own_processes_only, clean_environment, own_directory,
     own_names, loopback_only, writable_places, harmless_devices, kernel_settings_are_fixed, kernel_secrets_are_masked,
-    no_cgroup_files, guarded_mounts, no_trace_of_the_host, little_descriptors, files_of_the_first_process,
+    masked_directories_are_empty, no_terminals, streams_open_anew_for_what_they_are, no_cgroup_files, guarded_mounts,
+    no_trace_of_the_host, little_descriptors, files_of_the_first_process,
 ]
 for claim in CLAIMS:
     try:

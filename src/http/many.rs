@@ -1,0 +1,151 @@
+//! Many jobs at once: submitted together, or awaited together.
+//!
+//! ```text
+//! POST /v1/jobs/batch: body ─ one submission after the other, some at once ─ admitted or refused, each on its own
+//! POST /v1/jobs/wait:  ids ─ whichever ends first ─ a line with the job ─ … ─ end of the answer
+//! ```
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream, FuturesUnordered};
+use serde_json::value::RawValue;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::query::{Nothing, Strict, job_id};
+use super::submit::{self, Kept};
+use super::{Api, error, jobs, wire};
+use crate::admission::{self, Refusal};
+use crate::progress::Cursor;
+
+/// Submissions of a batch that are admitted at once: enough to share a commit.
+const AT_ONCE: usize = 16;
+/// Jobs that one request may wait for.
+const WAIT_IDS_MAX: usize = 1000;
+/// Largest list of ids, in bytes.
+const WAIT_BYTES_MAX: usize = 64 * 1024;
+/// How often an empty line is sent where no job ends, so that nobody takes the connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// When to come back where too many watch.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Submit many programs; each is admitted or refused on its own.
+#[utoipa::path(post, path = "/v1/jobs/batch", tag = "jobs", request_body = wire::Batch,
+    params(("Idempotency-Key" = Option<String>, Header, description = "the same key and body answer the same jobs")),
+    responses(
+        (status = 200, body = wire::BatchAnswer, description = "what became of each, in order"),
+        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn batch(
+    State(api): State<Arc<Api>>,
+    Strict(Nothing {}): Strict<Nothing>,
+    request: Request,
+) -> Result<Json<wire::BatchAnswer>, Refusal> {
+    let key = submit::idempotency_key(request.headers())?;
+    let body = Arc::new(api.bodies.read(request, admission::BODY_BYTES_MAX).await?);
+    let wire::Batch { jobs } = admission::strict_json(&body.bytes)?;
+    if !(1..=api.batch_jobs_max).contains(&jobs.len()) {
+        let detail = format!("a batch has 1 to {} submissions", api.batch_jobs_max);
+        return Err(Refusal::above("jobs", detail, api.batch_jobs_max));
+    }
+    let admissions = jobs.into_iter().enumerate().map(|(index, submission)| {
+        // A client's own key has no such character, so none of theirs is one of these.
+        let key = key.as_ref().map(|key| format!("{key}\u{1f}{index}"));
+        let (api, body) = (&api, Arc::clone(&body));
+        async move {
+            match one(api, submission, key, body).await {
+                Ok(job) => wire::BatchItem::Kept { job: Box::new(job) },
+                Err(refusal) => wire::BatchItem::Refused { problem: error::problem(refusal) },
+            }
+        }
+    });
+    let admissions = stream::iter(admissions.collect::<Vec<_>>());
+    Ok(Json(wire::BatchAnswer { jobs: admissions.buffered(AT_ONCE).collect().await }))
+}
+
+async fn one(
+    api: &Arc<Api>,
+    submission: Box<RawValue>,
+    key: Option<String>,
+    body: Arc<super::body::Body>,
+) -> Result<wire::Job, Refusal> {
+    let admitted = submit::admit(api, Bytes::from(String::from(Box::<str>::from(submission)))).await?;
+    let Kept { job, .. } = submit::keep(api, admitted, key, body).await?;
+    jobs::job(api, job).await
+}
+
+/// Wait for many jobs: a line of JSON for each as it ends (empty lines keep the connection alive).
+#[utoipa::path(post, path = "/v1/jobs/wait", tag = "jobs", request_body = wire::WaitList,
+    responses(
+        (status = 200, content_type = "application/x-ndjson", body = wire::WaitLine),
+        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn wait(
+    State(api): State<Arc<Api>>,
+    Strict(Nothing {}): Strict<Nothing>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let body = api.bodies.read(request, WAIT_BYTES_MAX).await?;
+    let wire::WaitList { ids } = admission::strict_json(&body.bytes)?;
+    let ids: BTreeSet<String> = ids.into_iter().collect();
+    if !(1..=WAIT_IDS_MAX).contains(&ids.len()) {
+        let detail = format!("give the ids of 1 to {WAIT_IDS_MAX} jobs");
+        return Err(Refusal::above("ids", detail, WAIT_IDS_MAX));
+    }
+    let place = Arc::clone(&api.watchers).try_acquire_owned();
+    let place = place.map_err(|_| error::unavailable("too many clients watch jobs", RETRY))?;
+    let ends = ids.into_iter().map(|id| end_of(Arc::clone(&api), id)).collect::<FuturesUnordered<_>>();
+    let waiting = Waiting { api, ends: ends.boxed(), _place: place };
+    let lines = stream::unfold(waiting, |mut waiting| async move {
+        let line = waiting.next_line().await?;
+        Some((Ok::<_, Infallible>(line), waiting))
+    });
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))];
+    Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+/// The id, when its job has ended or there is none.
+async fn end_of(api: Arc<Api>, id: String) -> String {
+    if let Some(live) = job_id(&id).ok().and_then(|job| api.progress.find(job)) {
+        live.watch(Cursor::default()).finished().await;
+    }
+    id
+}
+
+struct Waiting {
+    api: Arc<Api>,
+    ends: BoxStream<'static, String>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Waiting {
+    /// The next line; `None`: all were told, or the service is ending.
+    async fn next_line(&mut self) -> Option<Bytes> {
+        let ended = self.api.shutdown.run_until_cancelled(timeout(KEEP_ALIVE, self.ends.next())).await?;
+        let Ok(ended) = ended else { return Some(Bytes::from_static(b"\n")) };
+        let id = ended?;
+        // Read one by one as the client takes the lines: together they could be larger than memory.
+        let found = match job_id(&id) {
+            Ok(job) => jobs::job(&self.api, job).await,
+            Err(refusal) => Err(refusal),
+        };
+        let line = match found {
+            Ok(job) => wire::WaitLine { id, job: Some(job), problem: None },
+            Err(refusal) => wire::WaitLine { id, job: None, problem: Some(error::problem(refusal)) },
+        };
+        let mut text = serde_json::to_vec(&line).ok()?;
+        text.push(b'\n');
+        Some(text.into())
+    }
+}

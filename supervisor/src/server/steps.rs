@@ -1,0 +1,186 @@
+//! Steps: cells made for them, watched together, and what they wrote passed on.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use enclos_protocol::frame::CHUNK_BYTES_MAX;
+use enclos_protocol::job::Stream;
+use enclos_protocol::outcome::Stop;
+use enclos_protocol::supervisor_link::{
+    CellKind, Keep, PairFacts, PairRequest, Report, Request, Side, StepRequest, Tree, Workspace,
+};
+use nix::poll::PollFlags;
+use serde_bytes::ByteBuf;
+
+use super::{Fault, IDLE, Server, poll_those};
+use crate::capture::Capture;
+use crate::cell::{Beginning, Cell, Finished, pipe_between};
+use crate::link::Link;
+
+/// Standard input and output of one of a pair, and what it must not hold.
+struct Ends<'a> {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    foreign: &'a [OwnedFd],
+}
+
+impl Server {
+    /// Runs a step, and reports it.
+    pub(super) fn run_step(&mut self, step: &StepRequest) -> Result<(), Fault> {
+        let Finished { facts, stdout, stderr, at: _ } = self.run_one(step, false)?;
+        self.pass_on(&mut [(Stream::Stdout, stdout), (Stream::Stderr, stderr)])?;
+        self.link.send(&Report::StepDone(Box::new(facts)))?;
+        Ok(())
+    }
+
+    /// Runs a program and an interactor, and reports both.
+    pub(super) fn run_pair(&mut self, pair: &PairRequest) -> Result<(), Fault> {
+        let PairRequest { program, judge } = pair;
+        let surroundings = &self.sandbox.as_ref().ok_or(Fault::Unexpected("a pair before setup"))?.surroundings;
+        if surroundings.kind == CellKind::Plain {
+            return Err(Fault::Unexpected("a pair where nothing hides one from the other"));
+        }
+        let (program_uid, judge_uid) = (surroundings.host_uid, surroundings.judge_uid);
+        let (from_judge, to_program) = pipe_between()?;
+        let (from_program, to_judge) = pipe_between()?;
+        let of_judge = [from_program, to_program];
+        let ends = Ends { stdin: from_judge, stdout: to_judge, foreign: &of_judge };
+        let first = self.spawn(program, program_uid, Some(ends), false)?;
+        let [stdin, stdout] = of_judge;
+        // Its words are not the program's.
+        let mut judge = judge.clone();
+        judge.limits.report_bytes = 0;
+        let second = self.spawn(&judge, judge_uid, Some(Ends { stdin, stdout, foreign: &[] }), false)?;
+        let mut cells = [first, second];
+        self.watch(&mut cells)?;
+        let [program, judge] = cells.map(Cell::finish);
+        let (program, judge) = (program?, judge?);
+        let first = if program.at <= judge.at { Side::Program } else { Side::Judge };
+        self.pass_on(&mut [(Stream::Stderr, program.stderr)])?;
+        let facts = PairFacts { program: program.facts, judge: judge.facts, first };
+        self.link.send(&Report::PairDone(Box::new(facts)))?;
+        Ok(())
+    }
+
+    /// Runs a step to its end; its output goes on its way meanwhile.
+    pub(super) fn run_one(&mut self, step: &StepRequest, rehearsal: bool) -> Result<Finished, Fault> {
+        let sandbox = self.sandbox.as_ref().ok_or(Fault::Unexpected("a step before setup"))?;
+        let uid = sandbox.surroundings.host_uid;
+        let mut cells = [self.spawn(step, uid, None, rehearsal)?];
+        self.watch(&mut cells)?;
+        let [cell] = cells;
+        Ok(cell.finish()?)
+    }
+
+    fn spawn(&mut self, step: &StepRequest, uid: u32, ends: Option<Ends<'_>>, rehearsal: bool) -> Result<Cell, Fault> {
+        let job = self.job.as_mut().ok_or(Fault::Unexpected("a step without a job"))?;
+        let sandbox = self.sandbox.as_mut().ok_or(Fault::Unexpected("a step before setup"))?;
+        job.seal()?;
+        let plain = sandbox.surroundings.kind == CellKind::Plain;
+        // A plain cell's directory is the sandbox's own: what a step left is simply there.
+        let is_there = plain && step.workspace == Workspace::Kept && !job.was_brought();
+        let files = if is_there { None } else { job.workspace(step.workspace)? };
+        let extras = if step.extras { job.take_extras()? } else { None };
+        let (stdin, stdout, foreign) = match ends {
+            Some(Ends { stdin, stdout, foreign }) => (stdin, Some(stdout), foreign),
+            None => (job.open_stdin(step.stdin)?, None, [].as_slice()),
+        };
+        let beginning = Beginning {
+            request: step,
+            uid,
+            stdin,
+            stdout,
+            foreign,
+            files: files.into_iter().chain(extras).collect(),
+            keep: match step.keep {
+                Keep::Workspace => Some(job.keep(Tree::Kept)?),
+                Keep::Files(_) => Some(job.keep(Tree::Files)?),
+                Keep::Nothing => None,
+            },
+            group: match &mut sandbox.cgroup {
+                Some(parent) => Some(parent.make_cell(&step.limits, job.cpus.as_deref())?),
+                None => None,
+            },
+            rehearsal,
+        };
+        Ok(Cell::spawn(&sandbox.surroundings, beginning)?)
+    }
+
+    /// Watches cells to the end of all. The programs of more than one start together, or none does.
+    fn watch(&mut self, cells: &mut [Cell]) -> Result<(), Fault> {
+        while !cells.iter().all(Cell::is_over) {
+            let mut wait = IDLE;
+            for cell in cells.iter_mut().filter(|cell| !cell.is_over()) {
+                wait = wait.min(cell.look()?);
+            }
+            self.wait_for_cells(cells, wait)?;
+            while let Some(request) = self.link.next()? {
+                match request {
+                    Request::CancelStep => cells.iter_mut().for_each(|cell| cell.end(Stop::Cancelled)),
+                    _ => return Err(Fault::Unexpected("a request during a step")),
+                }
+            }
+            if cells.iter().any(Cell::has_failed) {
+                cells.iter_mut().filter(|cell| !cell.has_failed()).for_each(|cell| cell.end(Stop::Cancelled));
+            } else if cells.iter().all(Cell::is_waiting) {
+                cells.iter_mut().try_for_each(Cell::go)?;
+            }
+            for cell in cells.iter_mut() {
+                pump(&mut self.link, cell.captures())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the cells and the link together, and takes what came.
+    fn wait_for_cells(&mut self, cells: &mut [Cell], timeout: Duration) -> Result<(), Fault> {
+        let output = self.link.has_pending().then(|| self.link.output());
+        let of_link = [(Some(self.link.input()), PollFlags::POLLIN), (output, PollFlags::POLLOUT)];
+        let of_cells = cells.iter().flat_map(Cell::descriptors).map(|fd| (fd, PollFlags::POLLIN));
+        let ready = poll_those(of_link.into_iter().chain(of_cells), timeout)?;
+        let (link, of_cells) = ready.split_at(2);
+        if link[0] && !self.link.read()? {
+            return Err(Fault::AgentGone);
+        }
+        if link[1] {
+            self.link.flush()?;
+        }
+        for (cell, ready) in cells.iter_mut().zip(of_cells.chunks(3)) {
+            if ready[1] {
+                cell.take_output(Stream::Stdout)?;
+            }
+            if ready[2] {
+                cell.take_output(Stream::Stderr)?;
+            }
+            if ready[0] {
+                cell.take_message()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the agent took all that a step wrote.
+    fn pass_on(&mut self, captures: &mut [(Stream, Capture)]) -> Result<(), Fault> {
+        loop {
+            pump(&mut self.link, captures.iter_mut().map(|(stream, capture)| (*stream, capture)))?;
+            if !self.link.has_pending() {
+                return Ok(());
+            }
+            self.wait_for_link(IDLE)?;
+        }
+    }
+}
+
+/// Puts captured output on its way while the link has room.
+fn pump<'a>(link: &mut Link, captures: impl IntoIterator<Item = (Stream, &'a mut Capture)>) -> Result<(), Fault> {
+    for (stream, capture) in captures {
+        while link.has_room() {
+            let bytes = capture.drain(CHUNK_BYTES_MAX);
+            if bytes.is_empty() {
+                break;
+            }
+            link.send(&Report::Output { stream, bytes: ByteBuf::from(bytes) })?;
+        }
+    }
+    Ok(())
+}

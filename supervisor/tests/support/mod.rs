@@ -1,0 +1,210 @@
+//! A supervisor as first process of a small system of its own, without an engine: in mount and pid
+//! namespaces, on a root of its own in which it finds what a container would give it. Needs root, as
+//! the tests with an engine do.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use enclos_protocol::frame::{self, CHUNK_BYTES_MAX, Decoder};
+use enclos_protocol::job::{JobPath, Stream};
+use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::outcome::StepFacts;
+use enclos_protocol::supervisor_link::{
+    CellKind, Keep, PairFacts, PairRequest, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree,
+    Workspace,
+};
+use serde_bytes::ByteBuf;
+
+/// Makes the root below `$1` and replaces itself by the supervisor `$2`.
+const SYSTEM: &str = include_str!("system.sh");
+
+/// Who programs are outside of their cells; nobody else is.
+const PROGRAM_HOST_UID: u32 = 1_999_000_000;
+/// Who interactors are.
+const JUDGE_HOST_UID: u32 = 1_999_000_001;
+
+/// A sandbox.
+pub struct Sandbox {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    decoder: Decoder,
+    _root: tempfile::TempDir,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub facts: StepFacts,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A shell that runs `code`, with limits that it does not meet.
+pub fn shell(code: &str) -> StepRequest {
+    StepRequest {
+        argv: ["sh", "-c", code].map(str::to_owned).to_vec(),
+        env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+        limits: StepLimits {
+            cpu_ms: 10_000,
+            wall_ms: 20_000,
+            memory_bytes: 64 << 20,
+            pids: 16,
+            output_bytes: 1 << 16,
+            report_bytes: 1 << 16,
+            file_bytes: 1 << 20,
+            stack_bytes: 8 << 20,
+            cpu_millis: 1000,
+        },
+        on_output_limit: OnOutputLimit::Kill,
+        merge_stderr: false,
+        stdin: StdinSource::Empty,
+        workspace: Workspace::Inputs,
+        extras: false,
+        directories: Vec::new(),
+        keep: Keep::Nothing,
+        whole_stdout: false,
+    }
+}
+
+impl Sandbox {
+    /// One that was set up, in the middle of a job that brought `files` and `stdin`.
+    pub fn with_job(files: &[(&str, &str)], stdin: &str) -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "cells of other users are made by root only");
+        let root = tempfile::tempdir().expect("a directory can be made");
+        let mut child = Command::new("unshare")
+            .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SYSTEM, "sh"])
+            .args([root.path().as_os_str(), env!("CARGO_BIN_EXE_enclos-supervisor").as_ref()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare(1) is installed");
+        let input = child.stdin.take().expect("it is a pipe");
+        let output = child.stdout.take().expect("it is a pipe");
+        let mut sandbox = Self { child, input, output, decoder: Decoder::default(), _root: root };
+        assert_eq!(sandbox.report(), Report::Ready { version: SUPERVISOR_VERSION });
+        sandbox.ask(&Request::Setup(Setup {
+            version: SUPERVISOR_VERSION,
+            host_uid: PROGRAM_HOST_UID,
+            judge_uid: JUDGE_HOST_UID,
+            cells: CellKind::Namespaced,
+            cgroup: None,
+            cpus: None,
+        }));
+        let set_up = sandbox.report();
+        assert!(matches!(set_up, Report::SetUp(_)), "{set_up:?}");
+        sandbox.ask(&Request::BeginJob { cpus: None });
+        for (path, content) in files {
+            sandbox.ask(&Request::PutFile { path: JobPath::try_from((*path).to_owned()).expect("a path") });
+            sandbox.bring(content);
+        }
+        sandbox.ask(&Request::PutStdin);
+        sandbox.bring(stdin);
+        sandbox
+    }
+
+    fn bring(&mut self, content: &str) {
+        for chunk in content.as_bytes().chunks(CHUNK_BYTES_MAX) {
+            self.ask(&Request::Data(ByteBuf::from(chunk)));
+        }
+    }
+
+    /// Sends a request.
+    pub fn ask(&mut self, request: &Request) {
+        let bytes = frame::encode(request).expect("requests can be written");
+        self.input.write_all(&bytes).expect("the supervisor takes requests");
+    }
+
+    /// The next report.
+    pub fn report(&mut self) -> Report {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(report) = self.decoder.take().expect("reports can be read") {
+                return report;
+            }
+            let count = self.output.read(&mut buffer).expect("the supervisor can be heard");
+            assert!(count > 0, "the supervisor ended");
+            self.decoder.feed(&buffer[..count]);
+        }
+    }
+
+    /// Runs a program and an interactor to their ends; gives what the program wrote to standard error, too.
+    pub fn run_pair(&mut self, program: StepRequest, judge: StepRequest) -> (PairFacts, String) {
+        self.ask(&Request::RunPair(Box::new(PairRequest { program, judge })));
+        let mut stderr = Vec::new();
+        loop {
+            match self.report() {
+                Report::Output { stream: Stream::Stderr, bytes } => stderr.extend_from_slice(&bytes),
+                Report::PairDone(facts) => return (*facts, String::from_utf8(stderr).expect("it is text")),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// A tree as the agent gets it.
+    pub fn take_tree(&mut self, tree: Tree, bytes_max: u64) -> Option<Vec<u8>> {
+        self.ask(&Request::TakeTree { tree, bytes_max });
+        let mut archive = Vec::new();
+        loop {
+            match self.report() {
+                Report::Tree(bytes) => archive.extend_from_slice(&bytes),
+                Report::TreeDone { whole } => return whole.then_some(archive),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Brings a file for the next step.
+    pub fn put_extra(&mut self, path: &str, content: &str) {
+        self.ask(&Request::PutExtra { path: JobPath::try_from(path.to_owned()).expect("a path") });
+        self.bring(content);
+    }
+
+    /// Brings standard input anew.
+    pub fn put_stdin(&mut self, content: &str) {
+        self.ask(&Request::PutStdin);
+        self.bring(content);
+    }
+
+    /// Brings a tree.
+    pub fn put_tree(&mut self, tree: Tree, archive: &[u8]) {
+        self.ask(&Request::PutTree(tree));
+        for chunk in archive.chunks(CHUNK_BYTES_MAX) {
+            self.ask(&Request::Data(ByteBuf::from(chunk)));
+        }
+    }
+
+    /// Runs a step to its end.
+    pub fn run(&mut self, step: StepRequest) -> Ran {
+        self.ask(&Request::RunStep(Box::new(step)));
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let facts = loop {
+            match self.report() {
+                Report::Output { stream: Stream::Stdout, bytes } => stdout.extend_from_slice(&bytes),
+                Report::Output { stream: Stream::Stderr, bytes } => stderr.extend_from_slice(&bytes),
+                Report::StepDone(facts) => break *facts,
+                other => panic!("{other:?}"),
+            }
+        };
+        let text = |bytes| String::from_utf8(bytes).expect("it is text");
+        Ran { facts, stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// As the host counts: the first process of the cell that runs.
+    pub fn first_process(&self) -> i32 {
+        let supervisor = only_child(i32::try_from(self.child.id()).expect("ids are small"));
+        only_child(supervisor)
+    }
+}
+
+fn only_child(pid: i32) -> i32 {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it lives");
+    children.trim().parse().unwrap_or_else(|_| panic!("{pid} has one child: {children}"))
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

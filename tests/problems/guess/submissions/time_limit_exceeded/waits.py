@@ -1,0 +1,2 @@
+# Waits for the judge to begin, which waits for it.
+input()

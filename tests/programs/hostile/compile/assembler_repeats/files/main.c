@@ -1,0 +1,5 @@
+__asm__(".rept 1000000000\n nop\n .endr\n");
+
+int main(void) {
+    return 0;
+}

@@ -1,0 +1,7 @@
+package java.lang;
+
+public class Main {
+    public static void main(String[] args) {
+        System.out.println("never");
+    }
+}

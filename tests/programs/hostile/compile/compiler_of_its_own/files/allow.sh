@@ -1,0 +1,2 @@
+chmod +x tools/collect2
+exec "$@"

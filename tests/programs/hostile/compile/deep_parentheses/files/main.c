@@ -1,0 +1,7 @@
+int main(void) {
+    return
+#include "open.h"
+        0
+#include "close.h"
+        ;
+}

@@ -1,0 +1,2 @@
+# 1 "/dev/zero"
+#error an error in it

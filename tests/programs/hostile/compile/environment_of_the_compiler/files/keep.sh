@@ -1,0 +1,2 @@
+env | sed 's/=.*//' >> names
+exec "$@"

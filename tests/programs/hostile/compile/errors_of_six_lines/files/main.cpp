@@ -1,0 +1,6 @@
+template <class T> struct Longer {
+    Longer<T *> operator->();
+};
+
+Longer<int> one;
+int all = one->end;

@@ -1,0 +1,4 @@
+#include "/dev/urandom"
+#include "/dev/random"
+
+int main() {}

@@ -1,0 +1,5 @@
+#include "twice.h"
+
+int main(void) {
+    return 0;
+}

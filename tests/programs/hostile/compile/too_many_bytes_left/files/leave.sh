@@ -1,0 +1,2 @@
+[ -f left ] || head -c 80000000 /dev/zero > left
+exec "$@"

@@ -1,0 +1,3 @@
+sh bomb.sh &
+sh bomb.sh &
+wait

@@ -1,0 +1,4 @@
+"$@"
+status=$?
+chmod 6755 main 2> said || true
+exit $status

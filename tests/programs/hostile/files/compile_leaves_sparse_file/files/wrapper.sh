@@ -1,0 +1,2 @@
+truncate -s 1G sparse
+exec "$@"

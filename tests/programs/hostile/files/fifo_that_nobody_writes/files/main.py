@@ -1,0 +1,5 @@
+import os
+
+print("waiting", flush=True)
+os.mkfifo("/job/pipe")
+open("/job/pipe").read()

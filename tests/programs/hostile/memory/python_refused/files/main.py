@@ -1,0 +1,2 @@
+all = bytearray(1 << 50)
+print("never")

@@ -1,0 +1,8 @@
+#include <unistd.h>
+
+int main(void) {
+    for (;;) {
+        write(1, "o", 1);
+        write(2, "e", 1);
+    }
+}

@@ -1,0 +1,108 @@
+//! What sandboxes need beyond what their jobs may use. Pure.
+
+use enclos_protocol::agent_link::Capacity;
+use enclos_protocol::job::Isolation;
+use enclos_protocol::supervisor_link::{SANDBOX_HEADROOM_BYTES, SANDBOX_HEADROOM_PIDS};
+
+use crate::cgroup::TreeLimits;
+use crate::engine::SandboxLimits;
+
+/// Largest memory that a single cell may be asked for, in bytes; the catalogue's bounds have the same.
+const CELL_MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Largest process count of a single cell.
+const CELL_PIDS_MAX: u32 = 512;
+/// Largest processor share of a single cell.
+const CELL_CPU_MILLIS_MAX: u32 = 1000;
+/// Cells that a sandbox may run at once: an interactor's beside the program's.
+const CELLS_AT_ONCE: u32 = 2;
+/// Sandboxes that hold a job's files at once: the program's, and its checker's.
+const SANDBOXES_PER_JOB: u64 = 2;
+/// Processor share that a sandbox has beyond its largest cells, so that its supervisor wakes in time.
+const HEADROOM_CPU_MILLIS: u32 = 500;
+/// Sandboxes that a slot may have at once: one that works and others that begin or end.
+const SANDBOXES_PER_SLOT: u32 = 4;
+
+/// Tasks of the host for each process of a program under gVisor: one, and one for each thread of the
+/// user-space kernel that ever ran it. Fork bombs were seen with 9 to 26, 250 busy processes with 34 after 20 s.
+/// Without room for them the user-space kernel dies, and with it a job that only made processes.
+const GVISOR_TASKS_PER_PID: u32 = 24;
+/// Part of the host's process ids that all gVisor sandboxes of an agent together may take.
+const GVISOR_HOST_DIVISOR: u32 = 2;
+
+/// Processes and threads of an installer.
+const BUILDER_PIDS: u32 = 64;
+/// Processor share of a builder, in thousandths of a core.
+const BUILDER_CPU_MILLIS: u32 = 1000;
+
+/// The most that any sandbox of an agent with `capacity` may use.
+pub fn of_sandbox(capacity: &Capacity, isolation: Isolation) -> SandboxLimits {
+    SandboxLimits {
+        memory_bytes: CELL_MEMORY_BYTES_MAX.min(capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
+        cpu_millis: CELLS_AT_ONCE * CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
+        pids: tasks(isolation, CELL_PIDS_MAX.min(capacity.pids) + SANDBOX_HEADROOM_PIDS),
+    }
+}
+
+/// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
+/// the kernel kill, or the scheduler stop, a supervisor. The host has `host_pids` process ids.
+pub fn of_tree(capacity: &Capacity, isolation: Isolation, host_pids: u32) -> TreeLimits {
+    let supervisors = SANDBOX_HEADROOM_PIDS.saturating_mul(capacity.slots * SANDBOXES_PER_SLOT);
+    let pids = tasks(isolation, capacity.pids.saturating_add(supervisors));
+    TreeLimits {
+        cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
+        memory_bytes: capacity.memory_bytes + SANDBOXES_PER_JOB * SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots),
+        pids: if isolation == Isolation::Gvisor { pids.min(host_pids / GVISOR_HOST_DIVISOR) } else { pids },
+    }
+}
+
+/// What a builder may use, of which an agent has one at a time.
+pub fn of_builder(memory_bytes: u64, isolation: Isolation) -> SandboxLimits {
+    SandboxLimits { memory_bytes, cpu_millis: BUILDER_CPU_MILLIS, pids: tasks(isolation, BUILDER_PIDS) }
+}
+
+/// `tree` with room for a builder: it comes on top of what jobs were promised.
+pub fn with_builder(tree: TreeLimits, builder: &SandboxLimits) -> TreeLimits {
+    TreeLimits {
+        cpu_millis: tree.cpu_millis.saturating_add(builder.cpu_millis),
+        memory_bytes: tree.memory_bytes.saturating_add(builder.memory_bytes),
+        pids: tree.pids.saturating_add(builder.pids),
+    }
+}
+
+/// Tasks of the host that so many processes of programs need.
+fn tasks(isolation: Isolation, pids: u32) -> u32 {
+    match isolation {
+        Isolation::Gvisor => pids.saturating_mul(GVISOR_TASKS_PER_PID),
+        Isolation::Runc | Isolation::Userns => pids,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPACITY: Capacity = Capacity { slots: 2, cpu_millis: 2000, memory_bytes: 4 << 30, pids: 1024 };
+
+    #[test]
+    fn processes_of_programs_are_as_many_tasks_of_the_host_but_under_gvisor() {
+        assert_eq!(of_sandbox(&CAPACITY, Isolation::Runc).pids, 520);
+        assert_eq!(of_sandbox(&CAPACITY, Isolation::Gvisor).pids, 520 * 24);
+        assert_eq!(of_tree(&CAPACITY, Isolation::Runc, 1 << 15).pids, 1024 + 64);
+    }
+
+    #[test]
+    fn a_builder_takes_nothing_of_what_jobs_were_promised() {
+        let tree = of_tree(&CAPACITY, Isolation::Runc, 1 << 15);
+        let builder = of_builder(1 << 30, Isolation::Runc);
+        let both = with_builder(tree, &builder);
+        assert_eq!((both.memory_bytes - tree.memory_bytes, both.cpu_millis - tree.cpu_millis), (1 << 30, 1000));
+        assert_eq!(both.pids - tree.pids, 64);
+        assert_eq!(of_builder(1, Isolation::Gvisor).pids, 64 * 24);
+    }
+
+    #[test]
+    fn gvisor_leaves_half_of_the_process_ids_to_the_host() {
+        assert_eq!(of_tree(&CAPACITY, Isolation::Gvisor, 1 << 22).pids, 1088 * 24);
+        assert_eq!(of_tree(&CAPACITY, Isolation::Gvisor, 1 << 15).pids, 1 << 14);
+    }
+}
