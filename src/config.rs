@@ -29,6 +29,8 @@ pub const LEASE: Duration = Duration::from_secs(5);
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Most hosts that may be allowed.
 const HOSTS_MAX: usize = 64;
+/// Connections of agents at once, those for large inputs among them.
+const AGENT_CONNECTIONS_MAX: usize = 4096;
 
 /// Flags of the master, for `enclos master` and `enclos up`.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,6 +62,19 @@ pub struct MasterArgs {
     #[arg(long, env = "ENCLOS_BATCH_JOBS_MAX", default_value_t = 100, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub batch_jobs_max: u32,
+    /// Connections of clients that may be open at once
+    #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
+    pub connections_max: u32,
+    /// Connections that one address may have open at once (default: seven in eight of all)
+    #[arg(long, env = "ENCLOS_CONNECTIONS_PER_ADDRESS_MAX", value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address_max: Option<u32>,
+    /// Longest that a client may keep the master waiting: for the head of a request, for its body to
+    /// begin or to catch up, for the next piece of an answer to be read
+    #[arg(long, env = "ENCLOS_CLIENT_WAIT_MS", default_value_t = 30_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(100..=600_000))]
+    pub client_wait_ms: u32,
     /// Host name under which browsers may reach the master, beside localhost (may be repeated)
     #[arg(long = "allow-host", env = "ENCLOS_ALLOW_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub allow_hosts: Vec<String>,
@@ -86,6 +101,33 @@ pub struct QueueBounds {
     pub bytes_max: u64,
 }
 
+/// What the connections of one port may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connections {
+    /// Open at once.
+    pub max: usize,
+    /// Open at once from one address.
+    pub per_address_max: usize,
+    /// How long the other side may keep us waiting.
+    pub client_wait: Duration,
+}
+
+impl Connections {
+    /// At most `max`, and seven in eight of them from one address: it is mostly a proxy, and must
+    /// not be able to shut out all others.
+    #[must_use]
+    pub fn new(max: usize, client_wait: Duration) -> Self {
+        Self { max, per_address_max: max - max / 8, client_wait }
+    }
+
+    /// The same for at most `part` in `whole` of the connections, at least for one.
+    #[must_use]
+    pub fn scaled(self, part: usize, whole: usize) -> Self {
+        let scaled = |count: usize| (count.saturating_mul(part) / whole.max(1)).max(1);
+        Self { max: scaled(self.max), per_address_max: scaled(self.per_address_max), ..self }
+    }
+}
+
 /// The master's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -103,6 +145,10 @@ pub struct Config {
     pub queue: QueueBounds,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// What clients' connections may take.
+    pub clients: Connections,
+    /// What agents' connections may take.
+    pub agents: Connections,
     /// Host names that are served beside the loopback ones, in lower case, without port.
     pub hosts: Vec<String>,
     /// Jobs may bring dependencies.
@@ -175,6 +221,11 @@ impl Config {
         let hosts = allowed_hosts(&args.allow_hosts)?;
         make_private_dir(&args.data_dir)
             .map_err(|source| ConfigError::DataDir { path: args.data_dir.clone(), source })?;
+        let client_wait = Duration::from_millis(args.client_wait_ms.into());
+        let mut clients = Connections::new(as_usize(args.connections_max), client_wait);
+        if let Some(max) = args.connections_per_address_max {
+            clients.per_address_max = as_usize(max);
+        }
         let from_environment = std::env::var(JOIN_TOKEN_VARIABLE).ok();
         Ok(Self {
             bind: args.bind,
@@ -182,17 +233,20 @@ impl Config {
             data_dir: args.data_dir.clone(),
             images_dir: args.images_dir.clone(),
             join_token: join_token(args.join_token_file.as_deref(), from_environment, &args.data_dir)?,
-            queue: QueueBounds {
-                jobs_max: usize::try_from(args.queue_jobs_max).unwrap_or(usize::MAX),
-                bytes_max: args.queue_bytes_max,
-            },
-            batch_jobs_max: usize::try_from(args.batch_jobs_max).unwrap_or(usize::MAX),
+            queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
+            batch_jobs_max: as_usize(args.batch_jobs_max),
+            clients,
+            agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,
             installs: args.dependencies == Dependencies::Allow,
             lease: LEASE,
             heartbeat: HEARTBEAT,
         })
     }
+}
+
+fn as_usize(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 fn loopback_only(flag: &'static str, address: SocketAddr) -> Result<(), ConfigError> {
@@ -313,6 +367,14 @@ mod tests {
         assert!(token.matches("a-token-of-some-length"));
         assert!(!token.matches("a-token-of-some-lengtH"));
         assert!(!format!("{token:?}").contains("some"));
+    }
+
+    #[test]
+    fn fewer_connections_keep_their_proportions() {
+        let (clients, agents) = (Connections::new(2000, LEASE), Connections::new(4000, LEASE));
+        let (clients, agents) = (clients.scaled(600, 6000), agents.scaled(600, 6000));
+        assert_eq!((clients.max, clients.per_address_max, agents.max), (200, 175, 400));
+        assert_eq!(clients.scaled(1, usize::MAX).max, 1);
     }
 
     #[test]

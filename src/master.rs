@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::agents::{self, Link};
-use crate::config::Config;
+use crate::config::{Config, Connections};
 use crate::http::{self, Api, Services};
+use crate::listen::descriptors::{self, DescriptorError};
 use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
@@ -45,6 +46,9 @@ pub enum MasterError {
     /// A port is not to be had.
     #[error("a port cannot be bound")]
     Bind(#[from] BindError),
+    /// There are too few file descriptors.
+    #[error("connections cannot be served")]
+    Descriptors(#[from] DescriptorError),
     /// A part of it ended on its own.
     #[error("a part of the master ended on its own")]
     Ended,
@@ -77,8 +81,9 @@ impl Master {
     pub async fn bind(config: Config) -> Result<Self, MasterError> {
         let metrics = Arc::new(Metrics::default());
         let catalogue = Arc::new(Catalogue::open(config.images_dir.as_deref())?);
-        let http = Port::bind(config.bind, http::CONNECTIONS_MAX, Arc::clone(&metrics)).await?;
-        let link = Port::bind(config.link_bind, agents::CONNECTIONS_MAX, Arc::clone(&metrics)).await?;
+        let (clients, agents) = within_descriptors(config.clients, config.agents)?;
+        let http = Port::bind(config.bind, clients, Arc::clone(&metrics)).await?;
+        let link = Port::bind(config.link_bind, agents, Arc::clone(&metrics)).await?;
         let opening = {
             let (dir, metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
             tokio::task::spawn_blocking(move || Store::open(&dir, metrics))
@@ -138,7 +143,7 @@ impl Master {
             metrics,
             batch_jobs_max: config.batch_jobs_max,
         };
-        let api = Api::new(services, config.hosts, config.installs, api_stop.clone());
+        let api = Api::new(services, config.hosts, http.bounds().max, config.installs, api_stop.clone());
 
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
@@ -172,6 +177,25 @@ impl Master {
             Some(_) => Err(MasterError::Ended),
         }
     }
+}
+
+/// As many connections as were asked for, or as this process may have.
+fn within_descriptors(
+    clients: Connections,
+    agents: Connections,
+) -> Result<(Connections, Connections), DescriptorError> {
+    let wanted = clients.max + agents.max;
+    let room = descriptors::provide(wanted)?;
+    if room >= wanted {
+        return Ok((clients, agents));
+    }
+    let (clients, agents) = (clients.scaled(room, wanted), agents.scaled(room, wanted));
+    tracing::warn!(
+        clients = clients.max,
+        agents = agents.max,
+        "this process may have few file descriptors, so fewer connections are served; raise its hard limit"
+    );
+    Ok((clients, agents))
 }
 
 /// Binds and runs a master.

@@ -105,8 +105,12 @@ pub struct Metrics {
     pub commit: Histogram,
     /// Writes in those transactions.
     pub commit_writes: Counter,
-    /// Connections closed because the cap was reached.
+    /// Connections closed at once: no place was free, and no other connection could make room.
     pub connections_refused: Counter,
+    /// Connections closed to make room for new ones.
+    pub connections_evicted: Counter,
+    /// Connections closed because their client kept us waiting.
+    pub connections_stalled: Counter,
     /// Jobs that left something in their sandbox, summed over the agents' own counts while they
     /// are connected. More than none means that a wall between two jobs has a hole which only the
     /// look after each job has found: the agent's log says what was left.
@@ -170,7 +174,9 @@ impl Metrics {
         out.counter("enclos_http_requests_total", "Requests answered", &[("", &self.requests)]);
         out.counter("enclos_http_refusals_total", "Requests refused", &[("", &self.requests_refused)]);
         let refused = [("", &self.connections_refused)];
-        out.counter("enclos_connections_refused_total", "Connections above the cap", &refused);
+        out.counter("enclos_connections_refused_total", "Connections for which there was no place", &refused);
+        let ended = [("why=\"evicted\"", &self.connections_evicted), ("why=\"stalled\"", &self.connections_stalled)];
+        out.counter("enclos_connections_ended_total", "Connections ended for others or for their client", &ended);
         out.counter("enclos_store_writes_total", "Writes of the store", &[("", &self.commit_writes)]);
         out.histogram("enclos_store_commit_seconds", "One transaction of the store", &self.commit);
         out.histogram("enclos_queue_wait_seconds", "From admission to dispatch", &self.queue_wait);

@@ -94,7 +94,6 @@ impl Bench {
             cells: CellKind::Namespaced,
             proof_cpus: None,
             apparmor,
-            first_number: 1,
             limits: SandboxLimits { memory_bytes: 2048 * MIB, cpu_millis: 1500, pids: 520 },
             lifetime: Duration::from_secs(3600),
         };

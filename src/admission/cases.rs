@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use enclos_images::bounds::RUN;
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::cases::{
     CASE_BYTES_MAX, CASES_INPUT_BYTES_MAX, CASES_MAX, CHECKED_BYTES_MAX, Case, CasePlan, Checker, Companion, Judging,
@@ -95,6 +96,9 @@ pub(super) fn admitted(
         return Err(refusal.with("maximum", CHECKED_BYTES_MAX));
     }
     within_time(run, &cases, &judging)?;
+    if let Judging::Interactive(companion) = &judging {
+        fit_together(&largest, &companion.run_limits)?;
+    }
     let plan = CasePlan {
         count: u32::try_from(cases.len()).unwrap_or(u32::MAX),
         judging,
@@ -103,6 +107,20 @@ pub(super) fn admitted(
     };
     let scoring = Scoring { groups: self::groups(groups.unwrap_or_default(), &cases)? };
     Ok(Cases { plan: Some(plan), cases, companion, scoring })
+}
+
+/// Refuses a program and an interactor that one sandbox could not hold: they run at once in it.
+fn fit_together(program: &StepLimits, interactor: &StepLimits) -> Result<(), Refusal> {
+    let pids = u64::from(program.pids) + u64::from(interactor.pids);
+    let memory_bytes = program.memory_bytes.saturating_add(interactor.memory_bytes);
+    for (name, both, most) in [("memory_bytes", memory_bytes, RUN.memory_bytes.max), ("pids", pids, RUN.pids.max)] {
+        if both > most {
+            let detail = format!("the program and its interactor run at once and may have {most} together, not {both}");
+            let refusal = Refusal::new(422, "limit_too_high", detail).at(format!("interactor.limits.run.{name}"));
+            return Err(refusal.with("maximum", most));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses cases that could take longer together than a job may.

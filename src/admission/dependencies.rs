@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use enclos_images::dependencies::Grammar;
 use enclos_images::{Catalogue, Language};
-use enclos_protocol::dependencies::{REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, Wanted};
+use enclos_protocol::dependencies::{REQUIREMENT_BYTES_MAX, Wanted};
 
 use super::refusal::{Refusal, SHOWN_CHARS_MAX};
 
+/// Installers that a submission may name.
+pub const INSTALLERS_MAX: usize = 8;
 /// Bytes of a package's name.
 const NAME_BYTES_MAX: usize = 100;
 /// Extras of one requirement.
@@ -32,10 +34,6 @@ pub(super) fn admitted(
     for (name, requirements) in asked.unwrap_or_default() {
         let installer = language.installer.as_ref().filter(|installer| installer.name == name);
         let installer = installer.ok_or_else(|| unsupported(catalogue, language, &name))?;
-        if requirements.len() > REQUIREMENTS_MAX {
-            let detail = format!("a job takes at most {REQUIREMENTS_MAX} dependencies");
-            return Err(Refusal::above(format!("dependencies.{name}"), detail, REQUIREMENTS_MAX));
-        }
         // By package, so that two requirements of one cannot contradict each other unseen.
         let mut canonical: BTreeMap<String, String> = BTreeMap::new();
         for (index, text) in requirements.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! Every way to write a requirement comes to one form, and nothing but a requirement gets through.
 
+use enclos_protocol::dependencies::REQUIREMENTS_MAX;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -20,6 +20,7 @@ mod program;
 #[cfg(test)]
 mod properties;
 mod refusal;
+mod strict;
 mod submission;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,14 @@ pub use submission::{
     CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, ReuseChoice, RunOptions, StepLimitsRequest,
     Submission, SubmittedFile, Whole, strict_json,
 };
+
+/// How much a submission may bring, for who describes it.
+pub mod bounds {
+    pub use super::dependencies::INSTALLERS_MAX;
+    pub use super::environment::{NAME_BYTES_MAX, VARIABLES_MAX};
+    pub use super::files::FILES_MAX;
+    pub use super::words::{ARGS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, SCOPE_BYTES_MAX};
+}
 
 /// Largest body of a submission, in bytes: the largest cases and files as base64 and the JSON around them.
 pub const BODY_BYTES_MAX: usize = 112 * 1024 * 1024;

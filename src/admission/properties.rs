@@ -3,7 +3,15 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+#[path = "../../tests/support/hostile_json.rs"]
+mod hostile_json;
+
+use enclos_images::bounds::LimitBounds;
+use enclos_protocol::limits::StepLimits;
+
+use self::hostile_json::{Mutated, mutated, valid};
 use super::admit;
+use super::files::FILES_MAX;
 use super::tests::{admit_json, catalogue};
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -61,7 +69,40 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Whether every limit lies within the bounds of its language.
+fn are_within(limits: StepLimits, bounds: &LimitBounds) -> bool {
+    let limits = serde_json::to_value(limits).unwrap();
+    bounds.fields().iter().all(|(name, b)| limits[*name].as_u64().is_some_and(|v| (b.min..=b.max).contains(&v)))
+}
+
+#[test]
+fn the_submission_that_is_changed_is_right() {
+    admit_json(&valid()).unwrap();
+}
+
 proptest! {
+    #[test]
+    fn a_submission_changed_in_one_place_is_refused_or_within_all_bounds(mutation in mutated()) {
+        let Mutated { at, misshapen, body } = mutation;
+        match admit(catalogue(), "t", body.as_bytes()) {
+            Ok(job) => {
+                prop_assert!(!misshapen, "{at} takes anything");
+                let language = catalogue().by_id(&job.spec.language).unwrap();
+                prop_assert!(are_within(job.spec.run_limits, &language.run_bounds));
+                prop_assert!(are_within(job.spec.compile_limits, &language.compile_bounds));
+                prop_assert!(job.input.files.len() <= FILES_MAX);
+                prop_assert!(job.input.files.iter().any(|file| file.path == job.spec.entry));
+            }
+            Err(refusal) => {
+                prop_assert!(matches!(refusal.status, 400 | 413 | 422), "{}", refusal.status);
+                prop_assert!(refusal.detail.len() < 2000 && !refusal.detail.is_empty());
+                if let Some(field) = refusal.field.filter(|_| misshapen) {
+                    prop_assert!(field.starts_with(&at) || at.starts_with(&field), "{at} is called {field}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn arbitrary_json_is_admitted_or_refused_and_never_panics(body in any_json()) {
         if let Err(refusal) = admit_json(&body) {

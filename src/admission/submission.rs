@@ -6,17 +6,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
+use enclos_protocol::dependencies::REQUIREMENTS_MAX;
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
-use serde::de::{self, DeserializeOwned, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
+use super::dependencies::INSTALLERS_MAX;
+use super::environment::VARIABLES_MAX;
+use super::files::FILES_MAX;
 use super::judging::{CheckerChoice, SubmittedCase, SubmittedCompanion, SubmittedGroup};
 use super::refusal::Refusal;
+use super::strict::{few, few_lists, few_objects, few_texts, maximum, object};
+use super::words::{ARGS_MAX, LABELS_MAX};
 
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
 const MESSAGE_CHARS_MAX: usize = 400;
@@ -32,7 +37,7 @@ pub struct Submission {
     #[schema(example = "c")]
     pub language: Option<String>,
     /// Sources and data files. Either this or `source`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_objects::<_, _, FILES_MAX>", skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<SubmittedFile>>,
     /// The one source file. Either this or `files`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,10 +47,10 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// Of the compile step.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub compile: Option<CompileOptions>,
     /// Of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub run: Option<RunOptions>,
     /// Standard input of the run, as text. Either this or `stdin_base64`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +87,7 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merge_stderr: Option<bool>,
     /// Limits; defaults, minima and maxima are in `GET /v1/languages`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// At least this isolation; default: whatever the agent has.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,11 +100,15 @@ pub struct Submission {
     #[schema(example = "user-123")]
     pub scope: Option<String>,
     /// Marks of the client's own, to find jobs again.
-    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_texts::<_, LABELS_MAX>", skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
     /// Packages to be installed for the program, by installer (`GET /v1/languages` names them): names of its
     /// index, with extras and versions.
-    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "few_lists::<_, INSTALLERS_MAX, REQUIREMENTS_MAX>",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(example = json!({ "python": ["numpy==2.*"] }))]
     pub dependencies: Option<BTreeMap<String, Vec<String>>>,
 }
@@ -124,7 +133,7 @@ pub struct SubmittedFile {
 #[serde(deny_unknown_fields)]
 pub struct CompileOptions {
     /// Arguments for the compiler.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
 }
 
@@ -133,10 +142,10 @@ pub struct CompileOptions {
 #[serde(deny_unknown_fields)]
 pub struct RunOptions {
     /// Arguments for the program.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
     /// Environment of the program; names that steer loaders and runtimes are refused.
-    #[serde(default, deserialize_with = "optional_map", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_texts::<_, VARIABLES_MAX>", skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
 }
 
@@ -145,10 +154,10 @@ pub struct RunOptions {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Of the compile step; ignored by languages without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub compile: Option<StepLimitsRequest>,
     /// Of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub run: Option<StepLimitsRequest>,
 }
 
@@ -310,39 +319,6 @@ impl<'de> Deserialize<'de> for CpuShare {
     }
 }
 
-/// A map whose keys are each given once; JSON leaves open what a repeated key means.
-fn optional_map<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<BTreeMap<String, V>>, D::Error> {
-    struct Reader<V>(PhantomData<V>);
-    impl<'de, V: Deserialize<'de>> Visitor<'de> for Reader<V> {
-        type Value = BTreeMap<String, V>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-            let mut map = BTreeMap::new();
-            while let Some(key) = entries.next_key::<String>()? {
-                let value = entries.next_value::<V>()?;
-                if map.contains_key(&key) {
-                    return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
-                }
-                map.insert(key, value);
-            }
-            Ok(map)
-        }
-    }
-    struct Unique<V>(BTreeMap<String, V>);
-    impl<'de, V: Deserialize<'de>> Deserialize<'de> for Unique<V> {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Reader(PhantomData)).map(Self)
-        }
-    }
-    Option::<Unique<V>>::deserialize(deserializer).map(|map| map.map(|unique| unique.0))
-}
-
 /// What `body` holds, in one JSON object whose every field is known.
 ///
 /// # Errors
@@ -371,6 +347,9 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
         // serde tells an unknown field by its message alone; the prefix is its own text, never a client's.
         Category::Data if detail.starts_with("unknown field `") => Refusal::new(400, "unknown_field", detail).at(field),
         Category::Data if field == "." => Refusal::new(422, "invalid_value", detail),
-        Category::Data => Refusal::invalid(field, detail),
+        Category::Data => match maximum(&detail) {
+            Some(maximum) => Refusal::above(field, detail, maximum),
+            None => Refusal::invalid(field, detail),
+        },
     }
 }

@@ -5,12 +5,13 @@
 //! log or an operator's screen.
 
 use enclos_protocol::agent_link::{
-    COMPILED_MAX, Capacity, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
+    COMPILED_MAX, Capacity, FromAgent, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
 };
 use enclos_protocol::cases::{CaseReport, FEEDBACK_BYTES_MAX};
 use enclos_protocol::dependencies::{Installed, PACKAGES_MAX};
 use enclos_protocol::glob::KEEP_FILES_MAX;
 use enclos_protocol::job::{JobReport, StepReport};
+use enclos_protocol::outcome::Exit;
 
 use crate::queue::Room;
 use crate::scheduler::{Joining, Offer, SessionId};
@@ -33,6 +34,9 @@ const NAME_CHARS_MAX: usize = 100;
 const TEXT_CHARS_MAX: usize = 500;
 /// Largest count that is believed: thousands of agents together stay far below what a counter holds.
 const COUNT_MAX: u64 = 1 << 40;
+/// Largest exit code and signal that Linux has.
+const EXIT_CODE_MAX: i32 = 255;
+const SIGNAL_MAX: i32 = 64;
 /// Longest time that is believed, in microseconds: a day.
 const TIME_US_MAX: u64 = 24 * 3600 * 1_000_000;
 
@@ -45,6 +49,29 @@ pub(super) enum HelloError {
     HoldsTooMuch,
 }
 
+/// A message of an agent within bounds: every one passes here before anything else looks at it.
+#[must_use]
+pub fn message(message: FromAgent) -> FromAgent {
+    match message {
+        FromAgent::Hello(mut hello) => {
+            hello.build = text(&hello.build, NAME_CHARS_MAX);
+            hello.capacity = capacity(hello.capacity);
+            hello.load = load(hello.load);
+            FromAgent::Hello(hello)
+        }
+        FromAgent::Heartbeat { sequence, load } => FromAgent::Heartbeat { sequence, load: self::load(load) },
+        FromAgent::Finished { attempt, report } => {
+            FromAgent::Finished { attempt, report: Box::new(self::report(*report)) }
+        }
+        FromAgent::CaseDone { attempt, case, report } => {
+            FromAgent::CaseDone { attempt, case, report: Box::new(self::case(*report)) }
+        }
+        FromAgent::Returned { attempt, reason } => FromAgent::Returned { attempt, reason: self::reason(reason) },
+        // Output is bounded by the job's own limits where it is kept.
+        FromAgent::Installing { .. } | FromAgent::Started { .. } | FromAgent::Output { .. } => message,
+    }
+}
+
 /// The agent as the scheduler sees it.
 pub(super) fn joining(hello: Hello, session: SessionId) -> Result<Joining, HelloError> {
     let Hello { version, name, instance, build, capacity, isolation, reuse, embedded, installs, holding, load } = hello;
@@ -54,23 +81,27 @@ pub(super) fn joining(hello: Hello, session: SessionId) -> Result<Joining, Hello
     if holding.len() > HOLDING_MAX {
         return Err(HelloError::HoldsTooMuch);
     }
-    let build = text(&build, NAME_CHARS_MAX);
     let offer = Offer { capacity: room(capacity), isolation, reuse, embedded, installs, build };
-    Ok(Joining { session, name, instance, offer, holding, load: self::load(load) })
+    Ok(Joining { session, name, instance, offer, holding, load })
+}
+
+fn capacity(capacity: Capacity) -> Capacity {
+    let Capacity { cpu_millis, memory_bytes, pids, slots } = capacity;
+    Capacity {
+        cpu_millis: cpu_millis.min(CPU_MILLIS_MAX),
+        memory_bytes: memory_bytes.min(MEMORY_BYTES_MAX),
+        pids: pids.min(PIDS_MAX),
+        slots: slots.min(SLOTS_MAX),
+    }
 }
 
 fn room(capacity: Capacity) -> Room {
     let Capacity { cpu_millis, memory_bytes, pids, slots } = capacity;
-    Room {
-        memory_bytes: memory_bytes.min(MEMORY_BYTES_MAX),
-        cpu_millis: u64::from(cpu_millis.min(CPU_MILLIS_MAX)),
-        pids: u64::from(pids.min(PIDS_MAX)),
-        slots: u64::from(slots.min(SLOTS_MAX)),
-    }
+    Room { memory_bytes, cpu_millis: cpu_millis.into(), pids: pids.into(), slots: slots.into() }
 }
 
 /// A load report within bounds.
-pub(super) fn load(load: LoadReport) -> LoadReport {
+fn load(load: LoadReport) -> LoadReport {
     let LoadReport {
         cpu_busy_permille,
         memory_busy_permille,
@@ -116,7 +147,7 @@ fn language(offered: OfferedLanguage) -> OfferedLanguage {
 }
 
 /// A report within bounds.
-pub(super) fn report(mut report: JobReport) -> JobReport {
+fn report(mut report: JobReport) -> JobReport {
     report.message = report.message.map(|message| text(&message, TEXT_CHARS_MAX));
     report.sandbox_us = report.sandbox_us.min(TIME_US_MAX);
     report.dependencies.iter_mut().for_each(dependencies);
@@ -128,7 +159,7 @@ pub(super) fn report(mut report: JobReport) -> JobReport {
 }
 
 /// A case's report within bounds.
-pub(super) fn case(mut report: CaseReport) -> CaseReport {
+fn case(mut report: CaseReport) -> CaseReport {
     step(&mut report.run);
     report.feedback = report.feedback.map(|feedback| lines(&feedback, FEEDBACK_BYTES_MAX));
     report
@@ -149,13 +180,21 @@ fn step(step: &mut StepReport) {
     let facts = &mut step.facts;
     facts.cpu_us = facts.cpu_us.min(TIME_US_MAX);
     facts.wall_us = facts.wall_us.min(TIME_US_MAX);
+    facts.kill_us = facts.kill_us.map(|us| us.min(TIME_US_MAX));
     facts.memory_peak_bytes = facts.memory_peak_bytes.min(MEMORY_BYTES_MAX);
+    for count in [&mut facts.oom_kills, &mut facts.pids_refused, &mut facts.stdout_bytes, &mut facts.stderr_bytes] {
+        *count = (*count).min(COUNT_MAX);
+    }
+    facts.exit = facts.exit.map(|exit| match exit {
+        Exit::Code(code) => Exit::Code(code.clamp(0, EXIT_CODE_MAX)),
+        Exit::Signal(number) => Exit::Signal(number.clamp(1, SIGNAL_MAX)),
+    });
     facts.start_error = facts.start_error.take().map(|why| text(&why, TEXT_CHARS_MAX));
     facts.keep_error = facts.keep_error.take().map(|why| text(&why, TEXT_CHARS_MAX));
 }
 
 /// A reason within bounds.
-pub(super) fn reason(reason: ReturnReason) -> ReturnReason {
+fn reason(reason: ReturnReason) -> ReturnReason {
     match reason {
         ReturnReason::Failed { message } => ReturnReason::Failed { message: text(&message, TEXT_CHARS_MAX) },
         ReturnReason::Draining | ReturnReason::NoRoom => reason,
@@ -182,7 +221,7 @@ mod tests {
     #[test]
     fn numbers_of_an_agent_never_overflow_a_sum() {
         let huge = Capacity { cpu_millis: u32::MAX, memory_bytes: u64::MAX, pids: u32::MAX, slots: u32::MAX };
-        let room = room(huge);
+        let room = room(capacity(huge));
         let many = (0..2048).fold(Room::default(), |sum, _| sum.plus(room));
         assert_eq!(many.memory_bytes, 2048 * MEMORY_BYTES_MAX);
         assert_eq!(many.slots, 2048 * u64::from(SLOTS_MAX));

@@ -15,6 +15,8 @@ mod reader;
 mod session;
 mod writer;
 
+pub use bounds::message as within_bounds;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,9 +36,6 @@ use crate::config::JoinToken;
 use crate::progress::Progress;
 use crate::scheduler::Scheduler;
 use crate::store::Store;
-
-/// Connections of agents at once, those for large inputs among them.
-pub const CONNECTIONS_MAX: usize = 4096;
 
 /// What the sessions need.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ impl Speaker<'_> {
         loop {
             let next = timeout(self.link.silence_max, stream.next()).await.map_err(|_| SessionError::Silent)?;
             match next.transpose().map_err(SessionError::Lost)? {
-                Some(Message::Binary(body)) => self.take(frame::decode_body(&body)?).await?,
+                Some(Message::Binary(body)) => self.take(bounds::message(frame::decode_body(&body)?)).await?,
                 // Answered when there is a place: who sends more pings than that needs no answers.
                 Some(Message::Ping(payload)) => drop(pongs.try_send(Message::Pong(payload))),
                 Some(Message::Pong(_) | Message::Text(_)) => {}
@@ -57,15 +57,11 @@ impl Speaker<'_> {
                 return Ok(link.progress.output(attempt, name, Part { step, stream }, offset, &bytes)?);
             }
             FromAgent::CaseDone { attempt, case, report } => {
-                return Ok(link.progress.case_done(attempt, name, case, bounds::case(*report))?);
+                return Ok(link.progress.case_done(attempt, name, case, *report)?);
             }
-            FromAgent::Heartbeat { sequence, load } => Event::Heartbeat { session, sequence, load: bounds::load(load) },
-            FromAgent::Finished { attempt, report } => {
-                Event::Finished { session, attempt, report: Box::new(bounds::report(*report)) }
-            }
-            FromAgent::Returned { attempt, reason } => {
-                Event::Returned { session, attempt, reason: bounds::reason(reason) }
-            }
+            FromAgent::Heartbeat { sequence, load } => Event::Heartbeat { session, sequence, load },
+            FromAgent::Finished { attempt, report } => Event::Finished { session, attempt, report },
+            FromAgent::Returned { attempt, reason } => Event::Returned { session, attempt, reason },
         };
         link.scheduler.tell(event).await.map_err(|_| SessionError::Ending)
     }

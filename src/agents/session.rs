@@ -83,7 +83,7 @@ async fn hello(socket: &mut WebSocket) -> Result<Box<Hello>, SessionError> {
     while let Some(message) = socket.recv().await {
         match message.map_err(SessionError::Lost)? {
             Message::Binary(body) => {
-                let FromAgent::Hello(hello) = frame::decode_body(&body)? else { break };
+                let FromAgent::Hello(hello) = bounds::message(frame::decode_body(&body)?) else { break };
                 return Ok(hello);
             }
             Message::Ping(_) | Message::Pong(_) => {}

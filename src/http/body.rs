@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::header;
 use futures::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error;
 use crate::admission::Refusal;
@@ -22,20 +22,25 @@ const UNITS_MAX: usize = 128 * 1024;
 const UNIT_BYTES: usize = 4096;
 /// A body and what is made of it (decoded files, the encoded input) are in memory at once.
 const COPIES: usize = 3;
-/// Longest that a body may take to arrive.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a body may take beyond the time that its bytes need at [`BYTES_PER_SECOND_MIN`].
+const READ_GRACE: Duration = Duration::from_secs(15);
+/// Slowest that a body may come: the largest may take half an hour, an endless drip may not.
+const BYTES_PER_SECOND_MIN: u32 = 16 * 1024;
 /// Longest that a request waits for memory.
 const MEMORY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest body of requests that need none, in bytes.
 const SMALL_BYTES_MAX: usize = 1024;
 
-/// The memory that bodies may have.
+/// The memory that bodies may have, and the time.
 #[derive(Clone, Debug)]
-pub struct Memory(Arc<Semaphore>);
+pub struct Memory {
+    units: Arc<Semaphore>,
+    grace: Duration,
+}
 
 impl Default for Memory {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(UNITS_MAX)))
+        Self { units: Arc::new(Semaphore::new(UNITS_MAX)), grace: READ_GRACE }
     }
 }
 
@@ -54,21 +59,16 @@ impl Memory {
         if length.is_some_and(|length| length > bytes_max) {
             return Err(error::too_large(bytes_max));
         }
-        match timeout(READ_TIMEOUT, self.arrive(request.into_body(), bytes_max)).await {
-            Ok(body) => body,
-            Err(_) => Err(Refusal::new(408, "request_timeout", "the body took too long to arrive")),
-        }
-    }
-
-    async fn arrive(&self, body: axum::body::Body, bytes_max: usize) -> Result<Body, Refusal> {
         let mut memory = self.take(1).await?;
-        let (mut pieces, mut bytes) = (body.into_data_stream(), Vec::new());
-        while let Some(piece) = pieces.next().await {
+        let (mut pieces, mut bytes) = (request.into_body().into_data_stream(), Vec::new());
+        let mut due = Instant::now() + self.grace;
+        while let Some(piece) = timeout_at(due, pieces.next()).await.map_err(|_| error::too_slow())? {
             let piece = piece.map_err(|_| Refusal::new(400, "malformed_json", "the body broke off"))?;
             if bytes.len() + piece.len() > bytes_max {
                 return Err(error::too_large(bytes_max));
             }
             let units = ((bytes.len() + piece.len()) * COPIES).div_ceil(UNIT_BYTES);
+            due += Duration::from_secs(piece.len() as u64) / BYTES_PER_SECOND_MIN;
             if let Some(more) = units.checked_sub(memory.num_permits()).filter(|more| *more > 0) {
                 memory.merge(self.take(more).await?);
             }
@@ -80,7 +80,7 @@ impl Memory {
     /// Where all is taken by bodies that are half there, whoever waited longest gives up and the
     /// others go on.
     async fn take(&self, units: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let permit = Arc::clone(&self.0).acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
+        let permit = Arc::clone(&self.units).acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
         let busy = || error::unavailable("too many large requests at once", MEMORY_TIMEOUT);
         timeout(MEMORY_TIMEOUT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
     }
@@ -120,6 +120,23 @@ mod tests {
         let body = timeout(Duration::ZERO, memory.read(request(2, "{}".into()), large)).await;
         assert_eq!(&body.expect("at once").expect("there is room").bytes[..], b"{}");
         idle.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_refused_and_one_that_comes_steadily_is_not() {
+        let memory = Memory { grace: Duration::from_millis(200), ..Memory::default() };
+        // A piece every 20 ms, far below the slowest rate or far above it.
+        let pieces = |bytes: usize, count: usize| {
+            let clock = tokio::time::interval(Duration::from_millis(20));
+            let pieces = futures::stream::unfold((clock, count), move |(mut clock, left)| async move {
+                clock.tick().await;
+                (left > 0).then(|| (Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes])), (clock, left - 1)))
+            });
+            axum::body::Body::from_stream(pieces)
+        };
+        let read = async |body| memory.read(request(1 << 20, body), 1 << 20).await;
+        assert_eq!(read(pieces(1, usize::MAX)).await.unwrap_err().code, "request_timeout");
+        assert_eq!(read(pieces(1 << 14, 20)).await.expect("it comes").bytes.len(), 20 << 14);
     }
 
     #[tokio::test]

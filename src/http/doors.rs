@@ -1,4 +1,5 @@
-//! What every request passes: is it for us, is it from a page that may, is it of a kind we take.
+//! What every request passes: is it for us, is it from a page that may, is it of a kind we take, is
+//! there room for it.
 //!
 //! The service has no keys yet and stands on loopback, where every page in a
 //! browser of this machine can reach it. So: only known `Host` names (against
@@ -7,14 +8,19 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Api, error};
+use super::room::hold;
+use super::{ALIVE_PATH, Api, error};
 use crate::admission::Refusal;
+
+/// Answers up to this leave with their request, in bytes.
+const HANDED_OVER_BYTES_MAX: u64 = 16 * 1024;
 
 /// Hosts that are always served.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -24,7 +30,7 @@ pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: N
     let refused = refusal(&api.hosts, request.method(), request.uri(), request.headers());
     let mut response = match refused {
         Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+        None => with_room(&api, request, next).await,
     };
     api.metrics.requests.increment();
     if response.status().is_client_error() || response.status().is_server_error() {
@@ -35,6 +41,23 @@ pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: N
     response
 }
 
+async fn with_room(api: &Api, request: Request, next: Next) -> Response {
+    // Whoever asks whether the process is alive would end it for being busy.
+    if request.uri().path() == ALIVE_PATH {
+        return next.run(request).await;
+    }
+    let held = match api.room.request() {
+        Ok(held) => held,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let mut response = next.run(request).await;
+    // Small ones are handed over whole, and need nothing more from us.
+    if response.body().size_hint().upper().is_none_or(|bytes| bytes > HANDED_OVER_BYTES_MAX) {
+        hold(&mut response, held);
+    }
+    response
+}
+
 fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
     // HTTP/2 carries the host in the URI.
     let host = uri.authority().map(|a| a.as_str()).or_else(|| text(headers, &header::HOST));
@@ -42,12 +65,20 @@ fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) ->
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return None;
     }
-    if headers.contains_key(header::ORIGIN) && !text(headers, &header::ORIGIN).is_some_and(|o| is_same(o, host)) {
-        return Some(error::origin_not_allowed());
-    }
+    let same = |origin| is_same(origin, host);
+    let foreign = headers.contains_key(header::ORIGIN) && !text(headers, &header::ORIGIN).is_some_and(same);
+    foreign.then(error::origin_not_allowed)
+}
+
+/// Checks the media type of what is written. Behind the routes: what takes no body does not ask for
+/// one of another kind.
+pub(super) async fn json_only(request: Request, next: Next) -> Result<Response, Refusal> {
+    if is_json(request.headers()) { Ok(next.run(request).await) } else { Err(error::unsupported_media_type()) }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
     let media_type = text(headers, &header::CONTENT_TYPE).and_then(|v| v.split(';').next());
-    let is_json = media_type.is_some_and(|m| m.trim().eq_ignore_ascii_case("application/json"));
-    (*method == Method::POST && !is_json).then(error::unsupported_media_type)
+    media_type.is_some_and(|m| m.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn is_served(hosts: &[String], authority: &str) -> bool {
@@ -92,10 +123,7 @@ mod tests {
 
     #[test]
     fn writes_come_from_no_other_page() {
-        let with = |origin| {
-            let json = (header::CONTENT_TYPE, "application/json; charset=utf-8");
-            code(&Method::POST, &[(header::HOST, "localhost:7300"), (header::ORIGIN, origin), json])
-        };
+        let with = |origin| code(&Method::POST, &[(header::HOST, "localhost:7300"), (header::ORIGIN, origin)]);
         assert_eq!(with("http://localhost:7300"), None);
         for foreign in ["http://localhost:3000", "null", "http://evil.example", "localhost:7300"] {
             assert_eq!(with(foreign), Some("origin_not_allowed"), "{foreign}");
@@ -104,9 +132,11 @@ mod tests {
 
     #[test]
     fn writes_are_json_only() {
-        let host = (header::HOST, "localhost");
-        assert_eq!(code(&Method::POST, std::slice::from_ref(&host)), Some("unsupported_media_type"));
-        let form = (header::CONTENT_TYPE, "text/plain");
-        assert_eq!(code(&Method::POST, &[host, form]), Some("unsupported_media_type"));
+        let kind = |kind| is_json(&[(header::CONTENT_TYPE, HeaderValue::from_static(kind))].into_iter().collect());
+        assert!(kind("application/json") && kind("Application/JSON ; charset=utf-8"));
+        for other in ["text/plain", "application/x-www-form-urlencoded", "application/json5", "", "json"] {
+            assert!(!kind(other), "{other}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
     }
 }

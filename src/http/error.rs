@@ -62,6 +62,7 @@ fn title(code: &str) -> &'static str {
         "invalid_value" => "A value breaks a rule",
         "unsupported_media_type" => "The body is of another kind",
         "too_large" => "Too large",
+        "request_timeout" => "Too slow",
         "not_found" => "Not found",
         "unknown_language" => "There is no such language",
         "unknown_extension" => "The extension tells no language",
@@ -100,6 +101,12 @@ pub fn dependencies_denied() -> Refusal {
 #[must_use]
 pub fn method_not_allowed() -> Refusal {
     Refusal::new(405, "method_not_allowed", "the 'allow' header lists the methods that are served here")
+}
+
+/// 408: the body came too slowly.
+#[must_use]
+pub fn too_slow() -> Refusal {
+    Refusal::new(408, "request_timeout", "the body took too long to arrive")
 }
 
 /// 409: the idempotency key was used with another submission.

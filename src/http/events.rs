@@ -15,11 +15,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
+use enclos_protocol::job::{Step, Stream};
 use serde::Serialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::query::{Nothing, Strict, job_id};
 use super::render::{self, Beside};
+use super::room::Held;
 use super::{Api, error, jobs, wire};
 use crate::admission::Refusal;
 use crate::progress::{Cursor, Phase, Seen, Watcher, Written};
@@ -27,8 +28,6 @@ use crate::store::{CaseRecord, Detail, JobRecord, PARTS, StoredState};
 
 /// How often a comment is sent where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// When to come back where too many watch.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Watch a job: events `state`, `output`, `case` and `finished`.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
@@ -37,10 +36,9 @@ const RETRY: Duration = Duration::from_secs(10);
         ("Last-Event-ID" = Option<String>, Header, description = "go on after this event"),
     ),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String,
-         description = "`state`: StateEvent, `output`: OutputEvent, `case`: CaseEvent, `finished`: Job without outputs"),
+        (status = 200, content_type = "text/event-stream", body = wire::ServerEvent,
+         description = "events, each of this schema; a comment every 15 s where there is none"),
         (status = 204, description = "all was seen"),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn events(
     State(api): State<Arc<Api>>,
@@ -50,8 +48,7 @@ pub(super) async fn events(
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     let cursor = cursor(&headers)?;
-    let place = Arc::clone(&api.watchers).try_acquire_owned();
-    let place = place.map_err(|_| error::unavailable("too many clients watch jobs", RETRY))?;
+    let place = api.room.watcher()?;
     let Some(source) = Source::find(&api, id, cursor).await? else {
         // To a browser's EventSource this says: do not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -73,7 +70,8 @@ fn cursor(headers: &HeaderMap) -> Result<Cursor, Refusal> {
 /// Where the next event comes from.
 enum Source {
     Live(Watcher),
-    Stored(Box<(JobRecord, Detail)>, Cursor),
+    /// Also the memory that the outputs have until they were taken.
+    Stored(Box<(JobRecord, Detail, Option<Held>)>, Cursor),
     Over,
 }
 
@@ -85,18 +83,20 @@ impl Source {
             api.store.job(id).await?.ok_or_else(error::not_found)?;
             return Ok(Some(Self::Live(live.watch(cursor))));
         }
+        let _turn = api.room.reading().await?;
         let (record, detail) = api.store.job_in_detail(id).await?.ok_or_else(error::not_found)?;
         if cursor.phase == Some(Phase::Finished) && cursor.token == record.token {
             return Ok(None);
         }
-        Ok(Some(Self::stored(record, detail, cursor)))
+        Self::stored(api, record, detail, cursor).map(Some)
     }
 
-    fn stored(record: JobRecord, detail: Detail, mut cursor: Cursor) -> Self {
+    fn stored(api: &Api, record: JobRecord, detail: Detail, mut cursor: Cursor) -> Result<Self, Refusal> {
         if cursor.token != record.token {
             cursor = Cursor { token: record.token, phase: cursor.phase, offsets: [0; PARTS], case: 0 };
         }
-        Self::Stored(Box::new((record, detail)), cursor)
+        let held = api.room.answer(detail.size_bytes())?;
+        Ok(Self::Stored(Box::new((record, detail, held)), cursor))
     }
 }
 
@@ -106,7 +106,7 @@ struct Watch {
     source: Source,
     /// The job and its cases, read when the first of them has ended while it is live.
     heads: Option<Box<(JobRecord, Vec<CaseRecord>)>>,
-    _place: OwnedSemaphorePermit,
+    _place: Held,
 }
 
 impl Watch {
@@ -137,7 +137,7 @@ impl Watch {
                     }
                 }
                 Source::Stored(job, cursor) => {
-                    let (record, detail) = &**job;
+                    let (record, detail, _) = &**job;
                     if let Some(seen) = next_stored(detail, cursor) {
                         return seen_event(cursor, seen, Some(record), &detail.cases);
                     }
@@ -166,10 +166,12 @@ impl Watch {
     async fn turn_to_the_store(&mut self) -> Option<()> {
         let Source::Live(watcher) = &self.source else { return Some(()) };
         let cursor = watcher.cursor();
+        let _turn = self.api.room.reading().await.ok()?;
         let found = self.api.store.job_in_detail(self.id).await;
-        // Where the store fails, the stream breaks off and the client comes back with its cursor.
+        // Where the store fails or there is no memory, the stream breaks off and the client comes
+        // back with its cursor.
         let (record, detail) = found.ok().flatten().filter(|(r, _)| r.state == StoredState::Finished)?;
-        self.source = Source::stored(record, detail, cursor);
+        self.source = Source::stored(&self.api, record, detail, cursor).ok()?;
         Some(())
     }
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::query::{Nothing, Strict, job_id};
-use super::{Api, error, wire};
+use super::{Api, error, room};
 use crate::admission::Refusal;
 
 /// A file that a job gives back.
@@ -18,7 +18,6 @@ use crate::admission::Refusal;
     params(("id" = String, Path), ("path" = String, Path, description = "as `files` of the job names it")),
     responses(
         (status = 200, content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn file(
     State(api): State<Arc<Api>>,
@@ -26,6 +25,7 @@ pub(super) async fn file(
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
+    let _turn = api.room.reading().await?;
     let bytes = api.store.file(id, path.clone()).await?.ok_or_else(error::not_found)?;
     let saved_as = HeaderValue::try_from(disposition(&path)).map_err(|_| error::internal())?;
     let headers = [
@@ -35,7 +35,12 @@ pub(super) async fn file(
         (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
     ];
-    Ok((headers, bytes).into_response())
+    let held = api.room.answer(bytes.len())?;
+    let mut response = (headers, bytes).into_response();
+    if let Some(held) = held {
+        room::hold(&mut response, held);
+    }
+    Ok(response)
 }
 
 /// The file's name as RFC 6266 and 8187 write it, whatever characters it has.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
 use enclos_images::Language;
 use enclos_images::bounds::LimitBounds;
 use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
@@ -69,17 +71,17 @@ fn bounds(bounds: &LimitBounds) -> BTreeMap<&'static str, wire::LimitBound> {
 pub(super) async fn agents(
     State(api): State<Arc<Api>>,
     Strict(Nothing {}): Strict<Nothing>,
-) -> Result<Json<wire::AgentList>, Refusal> {
+) -> Result<Response, Refusal> {
     let agents = api.scheduler.agents().await?;
-    Ok(Json(wire::AgentList { agents: agents.iter().map(agent).collect() }))
+    api.room.json(StatusCode::OK, &wire::AgentList { agents: agents.iter().map(agent).collect() })
 }
 
 /// Have an agent finish what runs, and take no more.
 #[utoipa::path(post, path = "/v1/agents/{name}/drain", tag = "fleet",
     params(("name" = String, Path)),
+    request_body = wire::Empty,
     responses(
         (status = 200, body = wire::Agent),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn drain(
     State(api): State<Arc<Api>>,

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use enclos_protocol::ids::JobId;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::query::{Nothing, Strict, Wait, job_id};
+use super::query::{Nothing, Strict, Wait, job_id, whole};
 use super::render::{self, Beside};
 use super::{Api, TENANT, error, wire};
-use crate::admission::Refusal;
+use crate::admission::{self, Refusal};
 use crate::progress::{Cursor, Phase, Snapshot};
 use crate::scheduler::{Event, Place};
 use crate::store::{Erasure, Filter, StoredState};
@@ -22,7 +21,7 @@ use crate::store::{Erasure, Filter, StoredState};
 /// Jobs on one page.
 const PAGE_DEFAULT: u32 = 50;
 /// Most jobs on one page.
-const PAGE_MAX: u32 = 200;
+pub(super) const PAGE_MAX: u32 = 200;
 /// How long a cancellation waits for the end, so that most answers show it.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
 
@@ -34,18 +33,18 @@ const CANCEL_WAIT: Duration = Duration::from_secs(1);
     ),
     responses(
         (status = 200, body = wire::Job),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     Strict(wait): Strict<Wait>,
-) -> Result<Json<wire::Job>, Refusal> {
+) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     if let Some(wait) = wait.duration()? {
+        let _place = api.room.wait()?;
         self::wait(&api, id, wait).await;
     }
-    Ok(Json(job(&api, id).await?))
+    answer(&api, id, StatusCode::OK).await
 }
 
 /// Waits for a job's end: 200, or 202 where it did not come in time or the service is ending.
@@ -56,7 +55,13 @@ pub(super) async fn wait(api: &Api, id: JobId, wait: Duration) -> StatusCode {
     if matches!(ended, Some(Ok(()))) { StatusCode::OK } else { StatusCode::ACCEPTED }
 }
 
-/// The job with its outputs.
+/// The job with its outputs, as an answer.
+pub(super) async fn answer(api: &Api, id: JobId, status: StatusCode) -> Result<Response, Refusal> {
+    let _turn = api.room.reading().await?;
+    let job = job(api, id).await?;
+    api.room.json(status, &job)
+}
+
 pub(super) async fn job(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
     // The live state first: when it is gone, the store has the end.
     let live = api.progress.find(id).map(|live| live.snapshot());
@@ -94,23 +99,20 @@ impl ListQuery {
             Some("finished") => Some(StoredState::Finished),
             Some(_) => return Err(error::invalid_value("state", "a state is queued, running or finished")),
         };
-        let language = self.language.map(|name| match api.catalogue.find(&name) {
-            Some(language) => Ok(language.id.clone()),
-            None => Err(Refusal::unknown_language(&name, &api.catalogue.nearest(&name))),
-        });
+        let language = self.language.map(|name| admission::language(&api.catalogue, &name).map(|l| l.id.clone()));
         let label = self.label.map(|label| match label.split_once('=') {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
             None => Err(error::invalid_value("label", "a label is given as key=value")),
         });
-        let before = self.cursor.map(|cursor| cursor.parse::<i64>().ok().filter(|n| *n > 0));
+        let before = self.cursor.map(|cursor| i64::try_from(whole(&cursor)?).ok().filter(|n| *n > 0));
         let before = match before {
             Some(None) => return Err(error::invalid_value("cursor", "a cursor is the 'next_cursor' of another page")),
             Some(before) => before,
             None => None,
         };
-        let limit = match self.limit.map(|limit| limit.parse()) {
+        let limit = match self.limit.map(|limit| whole(&limit).and_then(|n| u32::try_from(n).ok())) {
             None => PAGE_DEFAULT,
-            Some(Ok(limit @ 1..=PAGE_MAX)) => limit,
+            Some(Some(limit @ 1..=PAGE_MAX)) => limit,
             Some(_) => {
                 let detail = format!("a page has 1 to {PAGE_MAX} jobs");
                 return Err(error::invalid_value("limit", detail).with("maximum", PAGE_MAX));
@@ -132,13 +134,10 @@ impl ListQuery {
     ),
     responses(
         (status = 200, body = wire::JobList),
-        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn list(
-    State(api): State<Arc<Api>>,
-    Strict(query): Strict<ListQuery>,
-) -> Result<Json<wire::JobList>, Refusal> {
+pub(super) async fn list(State(api): State<Arc<Api>>, Strict(query): Strict<ListQuery>) -> Result<Response, Refusal> {
     let filter = query.filter(&api)?;
+    let _turn = api.room.reading().await?;
     let listed = api.store.list(filter).await?;
     let ids: Vec<JobId> = listed.jobs.iter().filter(|j| j.state != StoredState::Finished).map(|j| j.id).collect();
     let places = if ids.is_empty() { Vec::new() } else { api.scheduler.places(ids.clone()).await? };
@@ -148,16 +147,17 @@ pub(super) async fn list(
         let place = places.get(&record.id).copied().flatten();
         render::job(record, Beside { live: live.as_ref(), place, detail: None })
     });
-    Ok(Json(wire::JobList { jobs: jobs.collect(), next_cursor: listed.next.map(|n| n.to_string()) }))
+    let page = wire::JobList { jobs: jobs.collect(), next_cursor: listed.next.map(|n| n.to_string()) };
+    api.room.json(StatusCode::OK, &page)
 }
 
 /// Cancel a job in any state; again and again if you like.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs",
     params(("id" = String, Path)),
+    request_body = wire::Empty,
     responses(
         (status = 200, body = wire::Job, description = "it has ended"),
         (status = 202, body = wire::Job, description = "its agent was told to end it"),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
@@ -176,7 +176,7 @@ pub(super) async fn cancel(
         // Its end is still to come; that it will come is a promise, which a crash must not break.
         api.store.cancel_asked(id).await?;
     }
-    Ok((status, Json(job(&api, id).await?)).into_response())
+    answer(&api, id, status).await
 }
 
 /// Erase a job, whatever its state: it is cancelled if it has not ended, and from here on no answer
@@ -185,7 +185,6 @@ pub(super) async fn cancel(
     params(("id" = String, Path)),
     responses(
         (status = 204, description = "it is out of sight; its sources, outputs and files go with its end"),
-        (status = 404, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn erase(
     State(api): State<Arc<Api>>,

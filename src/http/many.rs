@@ -18,10 +18,10 @@ use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream, FuturesUnordered};
 use serde_json::value::RawValue;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::query::{Nothing, Strict, job_id};
+use super::room::Held;
 use super::submit::{self, Kept};
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Refusal};
@@ -35,16 +35,12 @@ const WAIT_IDS_MAX: usize = 1000;
 const WAIT_BYTES_MAX: usize = 64 * 1024;
 /// How often an empty line is sent where no job ends, so that nobody takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// When to come back where too many watch.
-const RETRY: Duration = Duration::from_secs(10);
 
 /// Submit many programs; each is admitted or refused on its own.
 #[utoipa::path(post, path = "/v1/jobs/batch", tag = "jobs", request_body = wire::Batch,
     params(("Idempotency-Key" = Option<String>, Header, description = "the same key and body answer the same jobs")),
     responses(
         (status = 200, body = wire::BatchAnswer, description = "what became of each, in order"),
-        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn batch(
     State(api): State<Arc<Api>>,
@@ -88,8 +84,6 @@ async fn one(
 #[utoipa::path(post, path = "/v1/jobs/wait", tag = "jobs", request_body = wire::WaitList,
     responses(
         (status = 200, content_type = "application/x-ndjson", body = wire::WaitLine),
-        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn wait(
     State(api): State<Arc<Api>>,
@@ -103,8 +97,7 @@ pub(super) async fn wait(
         let detail = format!("give the ids of 1 to {WAIT_IDS_MAX} jobs");
         return Err(Refusal::above("ids", detail, WAIT_IDS_MAX));
     }
-    let place = Arc::clone(&api.watchers).try_acquire_owned();
-    let place = place.map_err(|_| error::unavailable("too many clients watch jobs", RETRY))?;
+    let place = api.room.watcher()?;
     let ends = ids.into_iter().map(|id| end_of(Arc::clone(&api), id)).collect::<FuturesUnordered<_>>();
     let waiting = Waiting { api, ends: ends.boxed(), _place: place };
     let lines = stream::unfold(waiting, |mut waiting| async move {
@@ -126,7 +119,7 @@ async fn end_of(api: Arc<Api>, id: String) -> String {
 struct Waiting {
     api: Arc<Api>,
     ends: BoxStream<'static, String>,
-    _place: OwnedSemaphorePermit,
+    _place: Held,
 }
 
 impl Waiting {
@@ -136,6 +129,7 @@ impl Waiting {
         let Ok(ended) = ended else { return Some(Bytes::from_static(b"\n")) };
         let id = ended?;
         // Read one by one as the client takes the lines: together they could be larger than memory.
+        let _turn = self.api.room.reading().await.ok()?;
         let found = match job_id(&id) {
             Ok(job) => jobs::job(&self.api, job).await,
             Err(refusal) => Err(refusal),

@@ -21,6 +21,7 @@ mod openapi;
 mod operate;
 mod query;
 pub mod render;
+mod room;
 mod submit;
 pub mod wire;
 
@@ -30,7 +31,6 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 use enclos_images::Catalogue;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,10 +40,8 @@ use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
 use crate::store::{Store, StoreError};
 
-/// Connections of clients at once.
-pub const CONNECTIONS_MAX: usize = 2048;
-/// Event streams at once; the rest of the connections is for everything else.
-const WATCHERS_MAX: usize = 1024;
+/// Where the process says that it answers.
+const ALIVE_PATH: &str = "/healthz";
 /// Whose every job is, until there are keys.
 const TENANT: &str = "default";
 
@@ -70,10 +68,12 @@ pub struct Api {
     pub admissions: TaskTracker,
     /// Memory for bodies; see [`body::Memory`].
     pub bodies: body::Memory,
-    /// Places for event streams and for those who wait for many jobs.
-    pub watchers: Arc<Semaphore>,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// What may be going on at once.
+    pub room: room::Room,
+    /// `/openapi.json`.
+    pub document: axum::body::Bytes,
 }
 
 /// The parts of an [`Api`] that others make.
@@ -94,10 +94,18 @@ pub struct Services {
 }
 
 impl Api {
-    /// An API over `services` for these hosts; `installs`: jobs may bring dependencies.
+    /// An API over `services` for these hosts and so many connections; `installs`: jobs may bring
+    /// dependencies.
     #[must_use]
-    pub fn new(services: Services, hosts: Vec<String>, installs: bool, shutdown: CancellationToken) -> Arc<Self> {
+    pub fn new(
+        services: Services,
+        hosts: Vec<String>,
+        connections_max: usize,
+        installs: bool,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
         let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max } = services;
+        let document = openapi::text(&catalogue).into();
         Arc::new(Self {
             catalogue,
             store,
@@ -109,27 +117,29 @@ impl Api {
             shutdown,
             admissions: TaskTracker::new(),
             bodies: body::Memory::default(),
-            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
             batch_jobs_max,
+            room: room::Room::new(connections_max),
+            document,
         })
     }
 }
 
 /// The routes of the API.
 pub fn router(api: Arc<Api>) -> Router {
+    let json_only = || middleware::from_fn(doors::json_only);
     Router::new()
-        .route("/v1/jobs", post(submit::submit).get(jobs::list))
-        .route("/v1/jobs/batch", post(many::batch))
-        .route("/v1/jobs/wait", post(many::wait))
+        .route("/v1/jobs", post(submit::submit).route_layer(json_only()).get(jobs::list))
+        .route("/v1/jobs/batch", post(many::batch).route_layer(json_only()))
+        .route("/v1/jobs/wait", post(many::wait).route_layer(json_only()))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::erase))
-        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
+        .route("/v1/jobs/{id}/cancel", post(jobs::cancel).route_layer(json_only()))
         .route("/v1/jobs/{id}/events", get(events::events))
         .route("/v1/jobs/{id}/files/{*path}", get(files::file))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
-        .route("/v1/agents/{name}/drain", post(fleet::drain))
+        .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
         .route("/v1/stats", get(operate::stats))
-        .route("/healthz", get(operate::alive))
+        .route(ALIVE_PATH, get(operate::alive))
         .route("/readyz", get(operate::ready))
         .route("/version", get(operate::version))
         .route("/metrics", get(operate::metrics))

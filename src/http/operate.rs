@@ -38,7 +38,6 @@ pub(super) async fn alive() -> Json<wire::Health> {
 #[utoipa::path(get, path = "/readyz", tag = "operate",
     responses(
         (status = 200, body = wire::Health),
-        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Json<wire::Health>, Refusal> {
     api.store.probe().await?;

@@ -53,14 +53,20 @@ impl Wait {
     /// The time to wait, if any was asked for.
     pub(super) fn duration(&self) -> Result<Option<Duration>, Refusal> {
         let Some(text) = &self.wait_ms else { return Ok(None) };
-        match text.parse() {
-            Ok(ms @ 0..=WAIT_MS_MAX) => Ok(Some(Duration::from_millis(ms))),
+        match whole(text) {
+            Some(ms @ 0..=WAIT_MS_MAX) => Ok(Some(Duration::from_millis(ms))),
             _ => {
                 let detail = format!("wait_ms is a whole number of milliseconds from 0 to {WAIT_MS_MAX}");
                 Err(error::invalid_value("wait_ms", detail).with("maximum", WAIT_MS_MAX))
             }
         }
     }
+}
+
+/// A number as it is written in one way only: decimal, without sign and leading zeros.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    let number = text.parse::<u64>().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 /// A job id in a path; what is none is unknown.

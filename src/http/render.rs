@@ -175,7 +175,8 @@ fn timing(record: &JobRecord) -> Option<Timing> {
     let finished = record.finished?;
     let given = record.started.unwrap_or(finished);
     let report = record.ending.as_ref().and_then(|e| e.report.as_ref());
-    let wall = |step: Option<&StepReport>| step.map_or(0, |s| s.facts.wall_us);
+    // What was remembered was measured when it was made, in another job.
+    let wall = |step: Option<&StepReport>| step.filter(|s| !s.cached).map_or(0, |s| s.facts.wall_us);
     let sandbox = report.map_or(0, |r| r.sandbox_us);
     let install = report.and_then(|r| r.dependencies.as_ref()).map(|d| d.install_us);
     // Where dependencies were refused, what stands for a compile step is their installer.

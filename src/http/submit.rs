@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -24,7 +23,7 @@ use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime};
 /// Bodies above this are parsed off the async threads, in bytes.
 const PARSE_HERE_MAX: usize = 64 * 1024;
 /// Longest idempotency key, in characters.
-const KEY_CHARS_MAX: usize = 255;
+pub(super) const KEY_CHARS_MAX: usize = 255;
 /// Header of the idempotency key.
 const KEY_HEADER: &str = "idempotency-key";
 
@@ -42,10 +41,9 @@ pub(super) struct Kept {
     ),
     responses(
         (status = 200, body = wire::Job, description = "finished in time, or known by its key"),
-        (status = 201, body = wire::Job, description = "kept and waiting"),
+        (status = 201, body = wire::Job, description = "kept and waiting",
+         headers(("Location" = String, description = "where the job is"))),
         (status = 202, body = wire::Job, description = "not finished in time"),
-        (status = "4XX", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, body = wire::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
@@ -56,25 +54,36 @@ pub(super) async fn submit(
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     let admitted = admit(&api, body.bytes.clone()).await?;
+    // Before the job is kept: who is refused here may ask again without having left anything.
+    let place = wait.map(|_| api.room.wait()).transpose()?;
     let kept = keep(&api, admitted, key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
         None => StatusCode::CREATED,
         Some(wait) => jobs::wait(&api, kept.job, wait).await,
     };
-    let job = jobs::job(&api, kept.job).await?;
+    drop(place);
+    // The job is kept, whatever becomes of this answer: its client must be able to find it.
+    let answer = jobs::answer(&api, kept.job, status).await;
+    let answer = answer.map_err(|refusal| refusal.with("job", kept.job.to_string()));
     let location = format!("/v1/jobs/{}", kept.job);
-    Ok((status, [(header::LOCATION, location)], Json(job)).into_response())
+    Ok(([(header::LOCATION, location)], answer).into_response())
 }
 
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let Some(value) = headers.get(KEY_HEADER) else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=KEY_CHARS_MAX).contains(&text.len()));
-    let refusal = || {
-        let detail = format!("an Idempotency-Key has 1 to {KEY_CHARS_MAX} visible ASCII characters");
-        error::invalid_value("Idempotency-Key", detail)
+    let mut values = headers.get_all(KEY_HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let is_key = |text: &&str| {
+        (1..=KEY_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
     };
-    text.map(|text| Some(text.to_owned())).ok_or_else(refusal)
+    match value.to_str().ok().filter(is_key) {
+        // Of two keys none is the right one.
+        Some(key) if values.next().is_none() => Ok(Some(key.to_owned())),
+        _ => {
+            let detail = format!("give one Idempotency-Key of 1 to {KEY_CHARS_MAX} ASCII characters without controls");
+            Err(error::invalid_value("Idempotency-Key", detail))
+        }
+    }
 }
 
 pub(super) async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<Admitted, Refusal> {

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
-use crate::config::{Config, HEARTBEAT, JoinToken, LEASE, QueueBounds};
+use crate::config::{Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds};
 
 const TOKEN: &str = "a-join-token-for-tests";
 /// Longest that anything may take here; only a failure ever waits so long.
@@ -48,6 +48,8 @@ fn config(dir: &Path) -> Config {
         join_token: JoinToken::parse(TOKEN).unwrap(),
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
         batch_jobs_max: 10,
+        clients: Connections::new(256, LONG),
+        agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],
         installs: true,
         lease: LEASE,

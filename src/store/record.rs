@@ -145,6 +145,14 @@ pub struct Detail {
     pub scoring: Scoring,
 }
 
+impl Detail {
+    /// Bytes of what its steps wrote, which are nearly all of an answer that shows them.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.outputs.0.iter().map(Vec::len).sum()
+    }
+}
+
 /// One stream of one step; of all cases together, those of [`Step::Run`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {

@@ -42,7 +42,7 @@
 //! opened by the supervisor: files go in and out as descriptors and bytes.
 //! The supervisor only measures; what the facts come to is decided by the agent.
 
-mod archive;
+pub mod archive;
 mod base;
 mod capture;
 mod cell;
@@ -51,7 +51,7 @@ mod clock;
 mod facts;
 mod filter;
 pub mod install;
-mod job;
+pub mod job;
 mod link;
 mod locks;
 mod sampled;

@@ -1,9 +1,10 @@
 //! Every integration test of Enclos, in one binary.
 //!
 //! Modules stand in the order of what they need: nothing (`tidy`, `promises`), a master
-//! alone (`refusals`), or a master, agents and a real engine (all others).
+//! alone (`refusals`, `abuse`), or a master, agents and a real engine (all others).
 //! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
+mod abuse;
 mod cases;
 mod cluster;
 mod commands;

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 
+#[path = "../support/hostile_json.rs"]
+mod hostile_json;
+mod mutations;
 mod table;
 use table::Send::{Get, Headers, Other, PostTo, Raw, Submit};
 use table::{Case, Send};

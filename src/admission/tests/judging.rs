@@ -158,6 +158,15 @@ fn a_judges_program_is_checked_as_a_job_is() {
         assert_eq!((companion.language.as_str(), companion.entry.as_str()), ("python", "v.py"));
         assert_eq!((&companion.args[..], job.input.companion.len()), (&["a b".to_owned()][..], 1));
     }
+    let both = |name: &str, own: u64, judges: u64| {
+        let program = json!({ "language": "c", "source": "", "limits": { "run": { name: judges } } });
+        judged(json!({ "interactor": program, "limits": { "run": { name: own } } }))
+    };
+    for (name, own, judges) in [("memory_bytes", 1 << 30, 1 << 30), ("pids", 256, 256)] {
+        assert!(admit_json(&both(name, own, judges)).is_ok(), "{name}");
+        let field = format!("interactor.limits.run.{name}");
+        check(&both(name, own, judges + 1), 422, "limit_too_high", Some(&field));
+    }
     let much = json!({ "checker": { "program": { "source": "", "language": "c" } },
         "limits": { "run": { "output_bytes": CHECKED_BYTES_MAX + 1 } } });
     check(&judged(much), 422, "limit_too_high", Some("limits.run.output_bytes"));

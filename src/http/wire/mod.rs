@@ -16,6 +16,11 @@ pub use fleet::{
     LanguageView, LimitBound, Stats, Version,
 };
 
+/// An object without members: the body of a request that says all by its path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[schema(max_properties = 0)]
+pub struct Empty {}
+
 /// How far a job is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -250,6 +255,17 @@ pub struct JobList {
     /// `cursor` of the next page, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// A server-sent event of a job; `data` is JSON of the type that its name says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct ServerEvent {
+    /// What `Last-Event-ID` takes to go on after it.
+    pub id: String,
+    /// `state`: StateEvent, `output`: OutputEvent, `finished`: Job without outputs.
+    pub event: String,
+    /// The JSON.
+    pub data: String,
 }
 
 /// Data of an event `state`.

@@ -9,7 +9,9 @@ const AGENT: &[&str] = &["--slots", "1", "--languages", "c,python"];
 
 fn cached(job: &Value) -> bool {
     assert_eq!(job["compile"]["outcome"], "ok", "{job:#}");
-    job["compile"]["cached"] == true
+    let cached = job["compile"]["cached"] == true;
+    assert_eq!(job["timing"]["compile_ms"] == 0, cached, "{job:#}");
+    cached
 }
 
 const HELLO: &str = "#include <stdio.h>\nint main(void) { puts(\"hello\"); return 0; }";

@@ -1,0 +1,250 @@
+//! Writes a few valid inputs for each target, from which fuzzing starts.
+//!
+//! The argument is the corpus folder; what is there already stays.
+
+use std::fs;
+use std::io::{Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use enclos_images::ImageFolder;
+use enclos_protocol::agent_link::{
+    Capacity, FromAgent, FromMaster, Hello, ImageState, InputSource, LoadReport, OfferedLanguage, ReturnReason, Welcome,
+};
+use enclos_protocol::frame;
+use enclos_protocol::ids::{AttemptId, Binding, FencingToken, JobId};
+use enclos_protocol::job::{
+    Isolation, JobFile, JobInput, JobPath, JobReport, JobSpec, Reuse, Step, StepReport, Stream,
+};
+use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::outcome::{Accounting, Exit, Outcome, StepFacts, Stop};
+use enclos_protocol::supervisor_link::{
+    CellKind, CgroupPlace, CgroupVersion, Report, Request, SandboxFacts, Setup, StdinSource, StepRequest, Workspace,
+};
+use enclos_supervisor::archive::Writer;
+use serde::Serialize;
+
+struct Seeds(PathBuf);
+
+impl Seeds {
+    fn write(&self, target: &str, name: &str, bytes: &[u8]) {
+        let folder = self.0.join(target);
+        fs::create_dir_all(&folder).expect("the corpus folder can be made");
+        fs::write(folder.join(format!("seed-{name}")), bytes).expect("a seed can be written");
+    }
+
+    fn bodies<T: Serialize>(&self, target: &str, prefix: &str, messages: &[T]) {
+        for (n, message) in messages.iter().enumerate() {
+            self.write(target, &format!("{prefix}-{n}"), &frame::encode_body(message).expect("seeds fit a frame"));
+        }
+    }
+}
+
+fn path(text: &str) -> JobPath {
+    JobPath::try_from(text.to_owned()).expect("seeds use good paths")
+}
+
+fn limits() -> StepLimits {
+    StepLimits {
+        cpu_ms: 1000,
+        wall_ms: 2000,
+        memory_bytes: 64 << 20,
+        pids: 16,
+        output_bytes: 1 << 20,
+        report_bytes: 1 << 16,
+        file_bytes: 1 << 20,
+        stack_bytes: 8 << 20,
+        cpu_millis: 1000,
+    }
+}
+
+fn facts() -> StepFacts {
+    StepFacts {
+        exit: Some(Exit::Code(0)),
+        stop: Some(Stop::Cancelled),
+        cpu_us: 1,
+        wall_us: 2,
+        memory_peak_bytes: 3,
+        oom_kills: 4,
+        pids_refused: 5,
+        stdout_bytes: 6,
+        stderr_bytes: 7,
+        kill_us: Some(8),
+        accounting: Accounting::Cgroup,
+        start_error: Some("why".into()),
+        keep_error: None,
+    }
+}
+
+fn attempt() -> AttemptId {
+    AttemptId { job: JobId::generate(), token: FencingToken { epoch: 1, counter: 2 } }
+}
+
+fn load() -> LoadReport {
+    let language = |id: &str, image| OfferedLanguage { id: id.into(), version: "1".into(), image, warm: 1 };
+    let languages = vec![
+        language("c", ImageState::Ready),
+        language("x", ImageState::Preparing { progress: "base".into() }),
+        language("y", ImageState::Failed { reason: "no".into() }),
+    ];
+    LoadReport { languages, ..LoadReport::default() }
+}
+
+fn input() -> JobInput {
+    let file = |name: &str| JobFile { path: path(name), content: b"x".to_vec().into() };
+    JobInput { files: vec![file("main.c"), file("a/b.h")], stdin: b"in".to_vec().into() }
+}
+
+fn agent_link(seeds: &Seeds) {
+    let report = JobReport {
+        outcome: Outcome::Ok,
+        message: Some("m".into()),
+        compile: Some(StepReport { outcome: Outcome::Ok, facts: facts() }),
+        run: Some(StepReport { outcome: Outcome::RuntimeError, facts: facts() }),
+        sandbox_us: 1,
+        isolation: Isolation::Runc,
+        reuse: Reuse::Tenant,
+    };
+    let hello = Hello {
+        version: 1,
+        name: "agent-1".parse().expect("it is a name"),
+        instance: uuid::Uuid::now_v7(),
+        build: "0".into(),
+        capacity: Capacity { cpu_millis: 1000, memory_bytes: 1 << 30, pids: 100, slots: 2 },
+        isolation: Isolation::Gvisor,
+        reuse: Reuse::Never,
+        embedded: false,
+        holding: vec![attempt()],
+        load: load(),
+    };
+    let bytes = b"out".to_vec().into();
+    seeds.bodies("agent_link", "agent", &[
+        FromAgent::Hello(Box::new(hello)),
+        FromAgent::Heartbeat { sequence: 1, load: load() },
+        FromAgent::Started { attempt: attempt(), step: Step::Run },
+        FromAgent::Output { attempt: attempt(), step: Step::Compile, stream: Stream::Stderr, offset: 0, bytes },
+        FromAgent::Finished { attempt: attempt(), report: Box::new(report) },
+        FromAgent::Returned { attempt: attempt(), reason: ReturnReason::Failed { message: "m".into() } },
+    ]);
+    let spec = JobSpec {
+        binding: Binding { tenant: "t".into(), scope: "s".into() },
+        language: "c".into(),
+        entry: path("main.c"),
+        compile_args: vec!["-O2".into()],
+        run_args: vec!["a".into()],
+        env: vec![("A".into(), "b".into())],
+        compile_limits: limits(),
+        run_limits: limits(),
+        on_output_limit: OnOutputLimit::Kill,
+        merge_stderr: false,
+        reuse: Reuse::Tenant,
+        isolation: Isolation::Runc,
+    };
+    let (spec, attempt) = (Box::new(spec), attempt());
+    seeds.bodies("agent_link", "master", &[
+        FromMaster::Welcome(Welcome { version: 1, lease_ms: 1, heartbeat_ms: 2, keep: vec![attempt] }),
+        FromMaster::Renew { sequence: 1 },
+        FromMaster::Dispatch { attempt, spec: spec.clone(), input: InputSource::Inline(input()) },
+        FromMaster::Dispatch { attempt, spec, input: InputSource::Fetch { size_bytes: 9 } },
+        FromMaster::Cancel { attempt },
+        FromMaster::Drain,
+    ]);
+}
+
+fn conversation() -> Vec<Request> {
+    let step = |workspace, keep_workspace| {
+        Request::RunStep(Box::new(StepRequest {
+            argv: vec!["gcc".into(), "main.c".into()],
+            env: vec![("PATH".into(), "/bin".into())],
+            limits: limits(),
+            on_output_limit: OnOutputLimit::Truncate,
+            merge_stderr: true,
+            stdin: StdinSource::Staged,
+            workspace,
+            keep_workspace,
+        }))
+    };
+    let cgroup = CgroupPlace { version: CgroupVersion::V2, path: "/x".into() };
+    vec![
+        Request::Setup(Setup {
+            version: 1,
+            host_uid: 1000,
+            cells: CellKind::Namespaced,
+            cgroup: Some(cgroup),
+            cpus: Some("0-1".into()),
+        }),
+        Request::BeginJob { cpus: None },
+        Request::PutFile { path: path("main.c") },
+        Request::Data(b"int main".to_vec().into()),
+        Request::Data(b"(){}".to_vec().into()),
+        Request::PutFile { path: path("a/b/c.h") },
+        Request::PutStdin,
+        Request::Data(b"in".to_vec().into()),
+        step(Workspace::Inputs, true),
+        Request::CancelStep,
+        step(Workspace::Kept, false),
+        Request::EndJob,
+    ]
+}
+
+fn reports() -> Vec<Report> {
+    let facts_found = SandboxFacts {
+        capabilities: 0xc0,
+        no_new_privileges: true,
+        seccomp_mode: 2,
+        root_read_only: true,
+        interfaces: vec!["lo".into()],
+        memory_limit_bytes: Some(1),
+        pids_limit: None,
+    };
+    vec![
+        Report::Ready { version: 1 },
+        Report::SetUp(facts_found),
+        Report::Output { stream: Stream::Stdout, bytes: b"out".to_vec().into() },
+        Report::StepDone(Box::new(facts())),
+        Report::JobEnded { leftovers: vec!["x".into()] },
+        Report::Fault { message: "m".into() },
+    ]
+}
+
+fn frames<T: Serialize>(messages: &[T]) -> Vec<u8> {
+    messages.iter().flat_map(|message| frame::encode(message).expect("seeds fit a frame")).collect()
+}
+
+fn archive() -> Vec<u8> {
+    let file = tempfile::tempfile().expect("a temporary file can be made");
+    let mut writer = Writer::new(&file, 1 << 20);
+    for (name, content, executable) in [("main", &b"\x7fELF"[..], true), ("a/b/c.txt", b"text", false)] {
+        writer.begin(Path::new(name), executable).and_then(|()| writer.add(content)).expect("it has room");
+    }
+    writer.finish().expect("it has room");
+    let mut bytes = Vec::new();
+    (&file).rewind().and_then(|()| std::io::Read::read_to_end(&mut &file, &mut bytes)).expect("it can be read");
+    bytes
+}
+
+const SUBMISSIONS: [&str; 4] = [
+    r#"{"language":"c","source":"int main(){}"}"#,
+    r#"{"files":[{"path":"main.py","content":"x"},{"path":"d/e.bin","content_base64":"AAE="}],"entry":"main.py"}"#,
+    r#"{"language":"java","source":"","compile":{"args":["-g"]},"run":{"args":["a"],"env":{"A":"b"}},"stdin":"x","merge_stderr":true,"on_output_limit":"truncate","isolation":"runc","reuse":"never","scope":"s","labels":{"k":"v"}}"#,
+    r#"{"language":"cpp","source":"","limits":{"compile":{"cpu_ms":1000,"wall_ms":1000},"run":{"memory_bytes":67108864,"pids":8,"output_bytes":1,"report_bytes":0,"file_bytes":0,"stack_bytes":65536,"cpus":0.5}}}"#,
+];
+
+fn main() {
+    let folder = std::env::args_os().nth(1).expect("the corpus folder is the argument");
+    let seeds = Seeds(folder.into());
+    agent_link(&seeds);
+    let (requests, reports) = (frames(&conversation()), frames(&reports()));
+    seeds.write("frame", "requests", &[&[3], &requests[..]].concat());
+    seeds.write("frame", "reports", &[&[200], &reports[..]].concat());
+    seeds.write("supervisor_link", "conversation", &requests);
+    seeds.write("archive", "tree", &archive());
+    for (n, submission) in SUBMISSIONS.iter().enumerate() {
+        seeds.write("submission", &n.to_string(), submission.as_bytes());
+    }
+    for folder in ImageFolder::embedded() {
+        if let Some(text) = folder.file("language.toml") {
+            seeds.write("language", &folder.name, text);
+        }
+    }
+    std::io::stdout().flush().expect("standard output is open");
+}

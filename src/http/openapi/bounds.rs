@@ -1,0 +1,166 @@
+//! The bounds of values, from where they are held, put into the schemas.
+//!
+//! A limit's bounds differ by language; the document has the widest of them,
+//! so what it rules out is refused for every language, and what it allows may
+//! still be refused (422) for one.
+
+use std::collections::BTreeMap;
+
+use enclos_images::Catalogue;
+use enclos_images::bounds::{Bound, LimitBounds};
+use enclos_protocol::dependencies::{REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX};
+use enclos_protocol::job::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
+use serde_json::{Value, json};
+
+use super::{operations, parameters};
+use crate::admission::bounds::{
+    ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX,
+    SCOPE_BYTES_MAX, VARIABLES_MAX,
+};
+use crate::http::jobs::PAGE_MAX;
+use crate::http::query::WAIT_MS_MAX;
+use crate::http::submit::KEY_CHARS_MAX;
+
+/// Texts without NUL.
+const NO_NUL: &str = "^[^\\x00]*$";
+
+/// Adds them.
+pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
+    let language = json!({ "pattern": language_pattern(catalogue) });
+    for (_, _, operation) in operations(document) {
+        for parameter in parameters(operation) {
+            let bounds = parameter_bounds(parameter["name"].as_str().unwrap_or_default(), &language);
+            merge(&mut parameter["schema"], bounds);
+        }
+    }
+    let schemas = &mut document["components"]["schemas"];
+    let name = json!({ "pattern": format!("^[A-Za-z0-9][A-Za-z0-9._/-]{{0,{}}}$", LABEL_NAME_BYTES_MAX - 1) });
+    let value = json!({ "maxLength": LABEL_VALUE_BYTES_MAX, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$" });
+    let submission = &mut schemas["Submission"]["properties"];
+    merge(&mut submission["language"], language);
+    merge(&mut submission["files"], json!({ "minItems": 1, "maxItems": FILES_MAX }));
+    merge(&mut submission["entry"], path_bounds());
+    merge(&mut submission["stdin_base64"], base64());
+    merge(&mut submission["scope"], json!({ "pattern": format!("^[!-~]{{1,{SCOPE_BYTES_MAX}}}$") }));
+    merge(&mut submission["labels"], json!({ "maxProperties": LABELS_MAX, "propertyNames": name }));
+    merge(&mut submission["labels"]["additionalProperties"], value);
+    merge(&mut submission["dependencies"], json!({ "maxProperties": INSTALLERS_MAX }));
+    let requirements = &mut submission["dependencies"]["additionalProperties"];
+    merge(requirements, json!({ "maxItems": REQUIREMENTS_MAX }));
+    merge(&mut requirements["items"], json!({ "minLength": 1, "maxLength": REQUIREMENT_BYTES_MAX }));
+
+    let whole = json!({ "allOf": [
+        { "oneOf": [given("source"), given("files")] },
+        { "anyOf": [given("language"), given("entry"), given("files")] },
+        { "not": { "allOf": [given("stdin"), given("stdin_base64")] } },
+    ] });
+    merge(&mut schemas["Submission"], whole);
+    let one_content = json!({ "oneOf": [given("content"), given("content_base64")] });
+    merge(&mut schemas["SubmittedFile"], one_content);
+
+    let file = &mut schemas["SubmittedFile"]["properties"];
+    merge(&mut file["path"], path_bounds());
+    merge(&mut file["content_base64"], base64());
+    for options in ["CompileOptions", "RunOptions"] {
+        let args = &mut schemas[options]["properties"]["args"];
+        merge(args, json!({ "maxItems": ARGS_MAX }));
+        merge(&mut args["items"], json!({ "pattern": NO_NUL }));
+    }
+    let name = json!({ "pattern": format!("^[A-Za-z_][A-Za-z0-9_]{{0,{}}}$", NAME_BYTES_MAX - 1) });
+    let env = &mut schemas["RunOptions"]["properties"]["env"];
+    merge(env, json!({ "maxProperties": VARIABLES_MAX, "propertyNames": name }));
+    merge(&mut env["additionalProperties"], json!({ "pattern": NO_NUL }));
+    step_limits(schemas, catalogue);
+}
+
+fn parameter_bounds(name: &str, language: &Value) -> Value {
+    match name {
+        "wait_ms" => json!({ "maximum": WAIT_MS_MAX }),
+        "limit" => json!({ "minimum": 1, "maximum": PAGE_MAX }),
+        "cursor" => json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX }),
+        "state" => json!({ "enum": ["queued", "running", "finished"] }),
+        "label" => json!({ "pattern": "=" }),
+        "language" => language.clone(),
+        "id" => json!({ "format": "uuid" }),
+        "name" => json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }),
+        "Idempotency-Key" => json!({ "pattern": format!("^[!-~]([ -~]{{0,{}}}[!-~])?$", KEY_CHARS_MAX - 2) }),
+        "Last-Event-ID" => json!({ "pattern": "^([0-9]{1,19}-){2}[0-49](-[0-9]{1,19}){4}$" }),
+        _ => json!({}),
+    }
+}
+
+/// Every id and alias, in any case of letters.
+fn language_pattern(catalogue: &Catalogue) -> String {
+    let names = catalogue.languages().iter().flat_map(|language| language.aliases.iter().chain([&language.id]));
+    let written = names.map(|name| {
+        name.chars().fold(String::new(), |pattern, c| match c {
+            'a'..='z' => format!("{pattern}[{}{c}]", c.to_ascii_uppercase()),
+            '0'..='9' | '-' | '#' => format!("{pattern}{c}"),
+            other => format!("{pattern}\\{other}"),
+        })
+    });
+    format!("^({})$", written.collect::<Vec<_>>().join("|"))
+}
+
+/// The member is there, and not `null`.
+fn given(member: &str) -> Value {
+    json!({ "required": [member], "properties": { member: { "not": { "type": "null" } } } })
+}
+
+/// Components that are neither empty nor `.` nor `..`, parted by `/`, the first not like an option.
+fn path_bounds() -> Value {
+    const CONTROLS: &str = "\\x00-\\x1f\\x7f-\\x9f";
+    let any = format!("[^/{CONTROLS}]");
+    let dots = format!("\\.[^./{CONTROLS}]{any}*|\\.\\.{any}+");
+    let (first, later) = (format!("[^./{CONTROLS}-]{any}*|{dots}"), format!("[^./{CONTROLS}]{any}*|{dots}"));
+    let pattern = format!("^({first})(/({later})){{0,{}}}$", PATH_DEPTH_MAX - 1);
+    json!({ "minLength": 1, "maxLength": PATH_BYTES_MAX, "pattern": pattern })
+}
+
+/// Padded or not; the bits beyond the last byte are none.
+fn base64() -> Value {
+    let any = "[A-Za-z0-9+/]";
+    let pattern = format!("^({any}{{4}})*({any}[AQgw](==)?|{any}{{2}}[AEIMQUYcgkosw048]=?)?$");
+    json!({ "contentEncoding": "base64", "pattern": pattern })
+}
+
+/// One schema for the limits of each step, where the type is one.
+fn step_limits(schemas: &mut Value, catalogue: &Catalogue) {
+    let of = |bounds: fn(&enclos_images::Language) -> &LimitBounds| {
+        let mut widest = BTreeMap::<&'static str, Bound>::new();
+        for (name, bound) in catalogue.languages().iter().flat_map(|language| bounds(language).fields()) {
+            let known = widest.entry(name).or_insert(bound);
+            known.min = known.min.min(bound.min);
+            known.max = known.max.max(bound.max);
+        }
+        widest
+    };
+    let steps = [("compile", "CompileLimits", of(|l| &l.compile_bounds)), ("run", "RunLimits", of(|l| &l.run_bounds))];
+    for (step, name, bounds) in steps {
+        let mut schema = schemas["StepLimitsRequest"].clone();
+        for (limit, bound) in bounds {
+            // Shares are in thousandths inside, and in cores outside.
+            if limit == "cpu_millis" {
+                let cores = |millis: u64| millis as f64 / 1000.0;
+                let bounds = json!({ "minimum": cores(bound.min), "maximum": cores(bound.max) });
+                merge(&mut schema["properties"]["cpus"], bounds);
+            } else {
+                merge(&mut schema["properties"][limit], json!({ "minimum": bound.min, "maximum": bound.max }));
+            }
+        }
+        schemas[name] = schema;
+        schemas["Limits"]["properties"][step] = json!({
+            "oneOf": [{ "type": "null" }, { "$ref": format!("#/components/schemas/{name}") }],
+        });
+    }
+    if let Some(schemas) = schemas.as_object_mut() {
+        schemas.remove("StepLimitsRequest");
+    }
+}
+
+/// Adds `members` to a schema that is there.
+fn merge(schema: &mut Value, members: Value) {
+    if let (Some(schema), Value::Object(members)) = (schema.as_object_mut(), members) {
+        schema.extend(members);
+    }
+}

@@ -1,0 +1,108 @@
+//! `/openapi.json`: the API described by the types that serve it (OpenAPI 3.1), and by the bounds
+//! that hold for their values.
+//!
+//! `scripts/schemathesis.sh` holds a running master against it.
+
+mod bounds;
+mod problems;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use enclos_images::Catalogue;
+use serde_json::Value;
+use utoipa::OpenApi;
+
+use super::query::{Nothing, Strict};
+use super::{Api, wire};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Enclos", description = "Compiles and runs programs in sandboxes."),
+    paths(
+        super::submit::submit,
+        super::jobs::list,
+        super::jobs::show,
+        super::jobs::cancel,
+        super::jobs::erase,
+        super::many::batch,
+        super::many::wait,
+        super::files::file,
+        super::events::events,
+        super::fleet::languages,
+        super::fleet::agents,
+        super::fleet::drain,
+        super::operate::stats,
+        super::operate::alive,
+        super::operate::ready,
+        super::operate::version,
+        super::operate::metrics,
+    ),
+    components(schemas(wire::StateEvent, wire::OutputEvent, wire::CaseEvent, wire::WaitLine, wire::Problem))
+)]
+struct Document;
+
+/// The document for these languages, as text; it never changes while the process runs.
+pub(super) fn text(catalogue: &Catalogue) -> String {
+    let mut document = serde_json::to_value(Document::openapi()).expect("a document of plain types is always JSON");
+    bounds::add(&mut document, catalogue);
+    problems::add(&mut document);
+    document.to_string()
+}
+
+pub(super) async fn document(State(api): State<Arc<Api>>, Strict(Nothing {}): Strict<Nothing>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], api.document.clone())
+}
+
+/// Every operation of the document: its method, path and description.
+fn operations(document: &mut Value) -> impl Iterator<Item = (&str, &str, &mut Value)> {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object_mut().into_iter().flatten();
+        methods.map(move |(method, operation)| (method.as_str(), path.as_str(), operation))
+    })
+}
+
+/// The parameters of an operation; none where it has no such member.
+fn parameters(operation: &mut Value) -> impl Iterator<Item = &mut Value> {
+    operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document() -> Value {
+        serde_json::from_str(&text(&Catalogue::embedded().unwrap())).unwrap()
+    }
+
+    #[test]
+    fn every_operation_says_how_it_refuses() {
+        let mut document = document();
+        let mut seen = 0;
+        for (method, path, operation) in operations(&mut document) {
+            let responses = operation["responses"].as_object().unwrap();
+            for status in ["400", "421", "503"] {
+                assert!(responses.contains_key(status) || path == "/healthz", "{method} {path}: {status}");
+            }
+            assert_eq!(responses.contains_key("415"), method == "post", "{method} {path}");
+            assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
+            seen += 1;
+        }
+        assert_eq!(seen, 17);
+    }
+
+    #[test]
+    fn the_values_of_a_submission_are_bounded_as_admission_bounds_them() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        let submission = &schemas["Submission"]["properties"];
+        assert_eq!(submission["files"]["maxItems"], 256);
+        assert_eq!(submission["labels"]["maxProperties"], 16);
+        let run = &schemas["RunLimits"]["properties"];
+        assert_eq!((&run["pids"]["minimum"], &run["pids"]["maximum"]), (&1.into(), &512.into()), "{run:#}");
+        assert_eq!(run["cpus"]["maximum"], 1.0);
+    }
+}

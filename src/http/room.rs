@@ -1,0 +1,177 @@
+//! How much the API does at once, and the memory that answers may have together.
+//!
+//! What a client may take is bounded three times: connections (`listen`),
+//! requests in progress, and bytes of large answers that were not read yet.
+//! Waits and event streams have bounds of their own below the number of
+//! connections, so that they never leave no room for a short request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::{Frame, SizeHint};
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error;
+use crate::admission::Refusal;
+
+/// Memory of large answers together, in units of [`UNIT_BYTES`]: 256 MiB.
+const ANSWER_UNITS_MAX: usize = 64 * 1024;
+/// What memory is counted in, in bytes.
+const UNIT_BYTES: usize = 4096;
+/// Answers up to this are not counted, in bytes: the bound on requests holds them.
+const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// Jobs that are read from the store and written as JSON at once; their bytes are not counted yet.
+const READINGS_MAX: usize = 16;
+/// When to come back where there is no room.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// What may be going on at once.
+#[derive(Clone, Debug)]
+pub struct Room {
+    requests: Arc<Semaphore>,
+    waits: Arc<Semaphore>,
+    watchers: Arc<Semaphore>,
+    readings: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
+}
+
+/// Room that is given back when dropped.
+pub type Held = OwnedSemaphorePermit;
+
+impl Room {
+    /// For a service with so many connections: twice as many requests (HTTP/2 has several on one),
+    /// half as many waits for the end of a job, and a quarter as many event streams.
+    #[must_use]
+    pub fn new(connections_max: usize) -> Self {
+        let places = |count: usize| Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS)));
+        Self {
+            requests: places(connections_max.saturating_mul(2)),
+            waits: places(connections_max / 2),
+            watchers: places(connections_max / 4),
+            readings: places(READINGS_MAX),
+            answers: places(ANSWER_UNITS_MAX),
+        }
+    }
+
+    /// For one request.
+    pub(super) fn request(&self) -> Result<Held, Refusal> {
+        one_of(&self.requests, "too many requests are in progress")
+    }
+
+    /// For one client that waits for the end of a job.
+    pub(super) fn wait(&self) -> Result<Held, Refusal> {
+        one_of(&self.waits, "too many clients wait for jobs; ask without 'wait_ms'")
+    }
+
+    /// For one event stream.
+    pub(super) fn watcher(&self) -> Result<Held, Refusal> {
+        one_of(&self.watchers, "too many clients watch jobs")
+    }
+
+    /// For the reading of one job; waits for its turn, which no client can hold up.
+    pub(super) async fn reading(&self) -> Result<Held, Refusal> {
+        Arc::clone(&self.readings).acquire_owned().await.map_err(|_| error::internal())
+    }
+
+    /// For `bytes` until a client has taken them; `None` where they are few.
+    pub(super) fn answer(&self, bytes: usize) -> Result<Option<Held>, Refusal> {
+        if bytes <= SMALL_BYTES_MAX {
+            return Ok(None);
+        }
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
+        let taken = Arc::clone(&self.answers).try_acquire_many_owned(units);
+        taken.map(Some).map_err(|_| error::unavailable("too many large answers wait to be read", RETRY))
+    }
+
+    /// `value` as a JSON answer that has its memory until the client has taken it.
+    pub(super) fn json(&self, status: StatusCode, value: &impl Serialize) -> Result<Response, Refusal> {
+        let Ok(bytes) = serde_json::to_vec(value) else { return Err(error::internal()) };
+        let held = self.answer(bytes.len())?;
+        let mut response = (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response();
+        if let Some(held) = held {
+            hold(&mut response, held);
+        }
+        Ok(response)
+    }
+}
+
+fn one_of(places: &Arc<Semaphore>, detail: &str) -> Result<Held, Refusal> {
+    Arc::clone(places).try_acquire_owned().map_err(|_| error::unavailable(detail, RETRY))
+}
+
+/// Has `held` given back when the answer was taken or dropped.
+pub(super) fn hold(response: &mut Response, held: Held) {
+    let inner = std::mem::take(response.body_mut());
+    *response.body_mut() = Body::new(Holding { inner, _held: held });
+}
+
+struct Holding {
+    inner: Body,
+    _held: Held,
+}
+
+impl HttpBody for Holding {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_and_streams_together_leave_connections_for_short_requests() {
+        for connections in [8, 100, 2048] {
+            let room = Room::new(connections);
+            let held = room.waits.available_permits() + room.watchers.available_permits();
+            assert!(held < connections, "{held} of {connections}");
+        }
+    }
+
+    #[test]
+    fn what_is_full_says_when_to_come_back_and_is_free_again() {
+        let room = Room::new(8);
+        let held: Vec<Held> = (0..4).map(|_| room.wait().unwrap()).collect();
+        let refusal = room.wait().unwrap_err();
+        assert_eq!((refusal.status, refusal.code, refusal.retry_after), (503, "unavailable", Some(RETRY)));
+        drop(held);
+        assert!(room.wait().is_ok());
+    }
+
+    #[test]
+    fn large_answers_have_only_so_much_memory_and_give_it_back_when_dropped() {
+        let room = Room::new(8);
+        let large = "x".repeat(ANSWER_UNITS_MAX * UNIT_BYTES / 4);
+        let mut held: Vec<Response> = (0..3).map(|_| room.json(StatusCode::OK, &large).unwrap()).collect();
+        assert_eq!(room.json(StatusCode::OK, &large).unwrap_err().code, "unavailable", "with the quotes it is more");
+        assert!(room.json(StatusCode::OK, &"small").is_ok());
+        held.pop();
+        assert!(room.json(StatusCode::OK, &large).is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_answer_keeps_its_length_and_bytes() {
+        let response = Room::new(8).json(StatusCode::OK, &"y".repeat(SMALL_BYTES_MAX)).unwrap();
+        assert_eq!(response.body().size_hint().exact(), Some(SMALL_BYTES_MAX as u64 + 2));
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(bytes.len(), SMALL_BYTES_MAX + 2);
+    }
+}
