@@ -4,6 +4,7 @@
 
 use enclos::agents::within_bounds;
 use enclos_protocol::agent_link::{FromAgent, FromMaster, ImageState, LoadReport};
+use enclos_protocol::cases::FEEDBACK_BYTES_MAX;
 use enclos_protocol::frame::{decode_body, encode_body};
 use enclos_protocol::job::JobReport;
 use libfuzzer_sys::fuzz_target;
@@ -52,6 +53,9 @@ fn check(message: &FromAgent) {
         }
         FromAgent::Heartbeat { load, .. } => check_load(load),
         FromAgent::Finished { report, .. } => check_report(report),
+        FromAgent::CaseDone { report, .. } => {
+            assert!(report.feedback.as_ref().is_none_or(|text| text.len() <= FEEDBACK_BYTES_MAX));
+        }
         FromAgent::Started { .. } | FromAgent::Output { .. } | FromAgent::Returned { .. } => {}
     }
 }

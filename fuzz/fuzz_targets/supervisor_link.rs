@@ -11,18 +11,25 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use enclos_protocol::frame::Decoder;
-use enclos_protocol::supervisor_link::{Request, StdinSource, Workspace};
+use enclos_protocol::supervisor_link::{Keep, Request, StdinSource, Tree, Workspace};
 use enclos_supervisor::archive::{WriterState, extract};
 use enclos_supervisor::job::{Job, JobError};
 use libfuzzer_sys::fuzz_target;
+
+enum Place {
+    File(String),
+    Stdin,
+    /// A tree or a file for one step, which are not compared.
+    Beside,
+}
 
 /// What the job should hold.
 #[derive(Default)]
 struct Model {
     files: BTreeMap<String, Vec<u8>>,
     stdin: Vec<u8>,
-    /// `None`: standard input; no file and no input was begun where this is outside of a job.
-    open: Option<Option<String>>,
+    /// What the next bytes belong to.
+    open: Option<Place>,
     /// Two files that cannot stand beside each other were sent.
     collides: bool,
 }
@@ -35,14 +42,15 @@ impl Model {
             || parents.into_iter().any(|parent| self.files.contains_key(parent))
             || self.files.keys().any(|other| other.starts_with(&below));
         self.files.insert(path.to_owned(), Vec::new());
-        self.open = Some(Some(path.to_owned()));
+        self.open = Some(Place::File(path.to_owned()));
     }
 
     fn add(&mut self, bytes: &[u8]) -> bool {
         match &self.open {
             None => return false,
-            Some(None) => self.stdin.extend_from_slice(bytes),
-            Some(Some(path)) => self.files.get_mut(path).expect("it was begun").extend_from_slice(bytes),
+            Some(Place::Beside) => {}
+            Some(Place::Stdin) => self.stdin.extend_from_slice(bytes),
+            Some(Place::File(path)) => self.files.get_mut(path).expect("it was begun").extend_from_slice(bytes),
         }
         true
     }
@@ -71,7 +79,7 @@ fn check_step(job: &mut Job, model: &Model, workspace: Workspace, stdin: StdinSo
     let directory = tempfile::tempdir().unwrap();
     let opened = OwnedFd::from(File::open(directory.path()).unwrap());
     let extracted = extract(&mut files, opened);
-    if workspace == Workspace::Kept {
+    if workspace != Workspace::Inputs {
         return;
     }
     assert_eq!(extracted.is_err(), model.collides, "{extracted:?}");
@@ -84,7 +92,7 @@ fn check_step(job: &mut Job, model: &Model, workspace: Workspace, stdin: StdinSo
 
 /// What a compile step would leave: its files, packed anew.
 fn keep(job: &mut Job, model: &Model) {
-    let kept = job.keep().unwrap();
+    let kept = job.keep(Tree::Kept).unwrap();
     let mut writer = WriterState::new(1 << 20).resume(&kept);
     for (path, content) in &model.files {
         if writer.begin(Path::new(path), true).and_then(|()| writer.add(content)).is_err() {
@@ -102,8 +110,17 @@ fn handle(request: Request, held: &mut Option<(Job, Model)>) -> Result<(), JobEr
             model.begin(path.as_str());
         }
         (Request::PutStdin, Some((job, model))) => {
-            job.begin_stdin();
-            model.open = Some(None);
+            job.begin_stdin()?;
+            model.stdin.clear();
+            model.open = Some(Place::Stdin);
+        }
+        (Request::PutTree(tree), Some((job, model))) => {
+            job.begin_tree(tree)?;
+            model.open = Some(Place::Beside);
+        }
+        (Request::PutExtra { path }, Some((job, model))) => {
+            job.begin_extra(&path)?;
+            model.open = Some(Place::Beside);
         }
         (Request::Data(bytes), Some((job, model))) => {
             let added = job.add(&bytes);
@@ -115,7 +132,7 @@ fn handle(request: Request, held: &mut Option<(Job, Model)>) -> Result<(), JobEr
             job.seal()?;
             model.open = None;
             check_step(job, model, step.workspace, step.stdin);
-            if step.keep_workspace {
+            if step.keep == Keep::Workspace {
                 keep(job, model);
             }
         }

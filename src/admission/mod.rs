@@ -39,6 +39,7 @@ use crate::scoring::Scoring;
 
 pub use cases::NamedCase;
 pub use judging::{CheckerChoice, FloatOptions, SubmittedCase, SubmittedCompanion, SubmittedGroup, TokensOptions};
+pub use program::language;
 pub use refusal::Refusal;
 pub use submission::{
     CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, ReuseChoice, RunOptions, StepLimitsRequest,

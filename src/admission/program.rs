@@ -50,13 +50,25 @@ pub(super) fn admitted(catalogue: &Catalogue, asked: Asked) -> Result<Program<'_
     })
 }
 
+/// The language that a client names.
+///
+/// # Errors
+/// [`Refusal`] with the names most like it.
+pub fn language<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a Language, Refusal> {
+    catalogue.find(name).ok_or_else(|| {
+        // What is like a name of megabytes is not worth the search.
+        let shown: String = name.chars().take(super::refusal::SHOWN_CHARS_MAX).collect();
+        Refusal::unknown_language(&shown, &catalogue.nearest(&shown))
+    })
+}
+
 fn choose_language<'a>(
     catalogue: &'a Catalogue,
     named: Option<&str>,
     sources: &files::Sources,
 ) -> Result<&'a Language, Refusal> {
     if let Some(name) = named {
-        return catalogue.find(name).ok_or_else(|| Refusal::unknown_language(name, &catalogue.nearest(name)));
+        return language(catalogue, name);
     }
     let Some(path) = sources.leading_path() else {
         let detail = "say the 'language', or an 'entry' whose extension tells it";

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use enclos_protocol::cases::CASES_MAX;
 use enclos_protocol::dependencies::REQUIREMENTS_MAX;
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
@@ -23,6 +24,8 @@ use super::refusal::Refusal;
 use super::strict::{few, few_lists, few_objects, few_texts, maximum, object};
 use super::words::{ARGS_MAX, LABELS_MAX};
 
+/// Cases of one job, at most.
+const CASES: usize = CASES_MAX as usize;
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
 const MESSAGE_CHARS_MAX: usize = 400;
 /// Characters of a field's path that an answer repeats.
@@ -59,7 +62,7 @@ pub struct Submission {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin_base64: Option<String>,
     /// Many runs of one program: it is compiled once. Excludes `stdin`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_objects::<_, _, CASES>", skip_serializing_if = "Option::is_none")]
     pub cases: Option<Vec<SubmittedCase>>,
     /// What makes the output of a case right; default `trim`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
-use enclos_protocol::job::{Step, Stream};
 use serde::Serialize;
 
 use super::query::{Nothing, Strict, job_id};
@@ -62,7 +61,8 @@ pub(super) async fn events(
 }
 
 fn cursor(headers: &HeaderMap) -> Result<Cursor, Refusal> {
-    let Some(value) = headers.get("last-event-id") else { return Ok(Cursor::default()) };
+    // Empty, it is what a browser knows before the first event.
+    let Some(value) = headers.get("last-event-id").filter(|v| !v.is_empty()) else { return Ok(Cursor::default()) };
     let text = value.to_str().unwrap_or_default();
     text.parse().map_err(|_| error::invalid_value("Last-Event-ID", "give the id of an event of this stream"))
 }

@@ -30,7 +30,7 @@ use crate::progress::Cursor;
 /// Submissions of a batch that are admitted at once: enough to share a commit.
 const AT_ONCE: usize = 16;
 /// Jobs that one request may wait for.
-const WAIT_IDS_MAX: usize = 1000;
+pub(super) const WAIT_IDS_MAX: usize = 1000;
 /// Largest list of ids, in bytes.
 const WAIT_BYTES_MAX: usize = 64 * 1024;
 /// How often an empty line is sent where no job ends, so that nobody takes the connection for dead.

@@ -159,12 +159,28 @@ mod tests {
     #[test]
     fn large_answers_have_only_so_much_memory_and_give_it_back_when_dropped() {
         let room = Room::new(8);
-        let large = "x".repeat(ANSWER_UNITS_MAX * UNIT_BYTES / 4);
-        let mut held: Vec<Response> = (0..3).map(|_| room.json(StatusCode::OK, &large).unwrap()).collect();
-        assert_eq!(room.json(StatusCode::OK, &large).unwrap_err().code, "unavailable", "with the quotes it is more");
-        assert!(room.json(StatusCode::OK, &"small").is_ok());
+        let quarter = ANSWER_UNITS_MAX * UNIT_BYTES / 4;
+        let mut held: Vec<_> = (0..3).map(|_| room.answer(quarter).unwrap()).collect();
+        assert_eq!(room.answer(quarter + 1).unwrap_err().code, "unavailable");
+        assert!(room.answer(SMALL_BYTES_MAX).unwrap().is_none(), "small ones are not counted");
         held.pop();
-        assert!(room.json(StatusCode::OK, &large).is_ok());
+        assert!(room.answer(quarter + 1).is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_an_answer_is_given_back_when_it_was_taken_or_dropped() {
+        let room = Room::new(8);
+        let free = || room.answers.available_permits();
+        for is_taken in [true, false] {
+            let response = room.json(StatusCode::OK, &"x".repeat(SMALL_BYTES_MAX * 2)).unwrap();
+            assert!(free() < ANSWER_UNITS_MAX);
+            if is_taken {
+                axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            } else {
+                drop(response);
+            }
+            assert_eq!(free(), ANSWER_UNITS_MAX);
+        }
     }
 
     #[tokio::test]

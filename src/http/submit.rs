@@ -44,6 +44,8 @@ pub(super) struct Kept {
         (status = 201, body = wire::Job, description = "kept and waiting",
          headers(("Location" = String, description = "where the job is"))),
         (status = 202, body = wire::Job, description = "not finished in time"),
+        (status = 409, body = wire::Problem, content_type = "application/problem+json",
+         description = "the key belongs to another submission"),
     ))]
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,

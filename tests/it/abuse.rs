@@ -3,6 +3,7 @@
 //! A master alone is enough: where a job has to run, an agent without an engine plays its part.
 
 mod connections;
+#[expect(dead_code, reason = "no agent of these tests runs cases")]
 #[path = "../support/fake_agent.rs"]
 mod fake_agent;
 mod floods;

@@ -155,11 +155,6 @@ impl Cluster {
         format!("http://127.0.0.1:{}", self.ports.1)
     }
 
-    /// The process of the master, which runs.
-    pub fn master_pid(&self) -> u32 {
-        self.master.as_ref().and_then(Child::id).expect("the master runs")
-    }
-
     /// Starts the master on the cluster's ports and data, and waits until it is ready.
     pub async fn start_master(&mut self) {
         self.start_master_with(&[]).await;

@@ -10,6 +10,7 @@ use enclos_images::ImageFolder;
 use enclos_protocol::agent_link::{
     Capacity, FromAgent, FromMaster, Hello, ImageState, InputSource, LoadReport, OfferedLanguage, ReturnReason, Welcome,
 };
+use enclos_protocol::cases::{CaseReport, Verdict};
 use enclos_protocol::frame;
 use enclos_protocol::ids::{AttemptId, Binding, FencingToken, JobId};
 use enclos_protocol::job::{
@@ -18,7 +19,8 @@ use enclos_protocol::job::{
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::{Accounting, Exit, Outcome, StepFacts, Stop};
 use enclos_protocol::supervisor_link::{
-    CellKind, CgroupPlace, CgroupVersion, Report, Request, SandboxFacts, Setup, StdinSource, StepRequest, Workspace,
+    CellKind, CgroupPlace, CgroupVersion, Keep, PairRequest, Report, Request, SandboxFacts, Setup, StdinSource,
+    StepRequest, Tree, Workspace,
 };
 use enclos_supervisor::archive::Writer;
 use serde::Serialize;
@@ -91,18 +93,31 @@ fn load() -> LoadReport {
 
 fn input() -> JobInput {
     let file = |name: &str| JobFile { path: path(name), content: b"x".to_vec().into() };
-    JobInput { files: vec![file("main.c"), file("a/b.h")], stdin: b"in".to_vec().into() }
+    JobInput {
+        files: vec![file("main.c"), file("a/b.h")],
+        stdin: b"in".to_vec().into(),
+        companion: vec![file("check.c")],
+    }
 }
 
 fn agent_link(seeds: &Seeds) {
     let report = JobReport {
         outcome: Outcome::Ok,
         message: Some("m".into()),
-        compile: Some(StepReport { outcome: Outcome::Ok, facts: facts() }),
-        run: Some(StepReport { outcome: Outcome::RuntimeError, facts: facts() }),
+        compile: Some(StepReport { outcome: Outcome::Ok, facts: facts(), cached: true }),
+        run: Some(StepReport { outcome: Outcome::RuntimeError, facts: facts(), cached: false }),
+        companion: None,
+        files: Vec::new(),
+        files_error: Some("why".into()),
         sandbox_us: 1,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+    };
+    let case = CaseReport {
+        verdict: Verdict::WrongAnswer,
+        run: StepReport { outcome: Outcome::Ok, facts: facts(), cached: false },
+        score_ppm: Some(500_000),
+        feedback: Some("line 1\nline 2".into()),
     };
     let hello = Hello {
         version: 1,
@@ -117,14 +132,19 @@ fn agent_link(seeds: &Seeds) {
         load: load(),
     };
     let bytes = b"out".to_vec().into();
-    seeds.bodies("agent_link", "agent", &[
-        FromAgent::Hello(Box::new(hello)),
-        FromAgent::Heartbeat { sequence: 1, load: load() },
-        FromAgent::Started { attempt: attempt(), step: Step::Run },
-        FromAgent::Output { attempt: attempt(), step: Step::Compile, stream: Stream::Stderr, offset: 0, bytes },
-        FromAgent::Finished { attempt: attempt(), report: Box::new(report) },
-        FromAgent::Returned { attempt: attempt(), reason: ReturnReason::Failed { message: "m".into() } },
-    ]);
+    seeds.bodies(
+        "agent_link",
+        "agent",
+        &[
+            FromAgent::Hello(Box::new(hello)),
+            FromAgent::Heartbeat { sequence: 1, load: load() },
+            FromAgent::Started { attempt: attempt(), step: Step::Run },
+            FromAgent::Output { attempt: attempt(), step: Step::Compile, stream: Stream::Stderr, offset: 0, bytes },
+            FromAgent::CaseDone { attempt: attempt(), case: 1, report: Box::new(case) },
+            FromAgent::Finished { attempt: attempt(), report: Box::new(report) },
+            FromAgent::Returned { attempt: attempt(), reason: ReturnReason::Failed { message: "m".into() } },
+        ],
+    );
     let spec = JobSpec {
         binding: Binding { tenant: "t".into(), scope: "s".into() },
         language: "c".into(),
@@ -138,36 +158,46 @@ fn agent_link(seeds: &Seeds) {
         merge_stderr: false,
         reuse: Reuse::Tenant,
         isolation: Isolation::Runc,
+        cases: None,
+        keep_files: Vec::new(),
+        no_cache: false,
     };
     let (spec, attempt) = (Box::new(spec), attempt());
-    seeds.bodies("agent_link", "master", &[
-        FromMaster::Welcome(Welcome { version: 1, lease_ms: 1, heartbeat_ms: 2, keep: vec![attempt] }),
-        FromMaster::Renew { sequence: 1 },
-        FromMaster::Dispatch { attempt, spec: spec.clone(), input: InputSource::Inline(input()) },
-        FromMaster::Dispatch { attempt, spec, input: InputSource::Fetch { size_bytes: 9 } },
-        FromMaster::Cancel { attempt },
-        FromMaster::Drain,
-    ]);
+    seeds.bodies(
+        "agent_link",
+        "master",
+        &[
+            FromMaster::Welcome(Welcome { version: 1, lease_ms: 1, heartbeat_ms: 2, keep: vec![attempt] }),
+            FromMaster::Renew { sequence: 1 },
+            FromMaster::Dispatch { attempt, spec: spec.clone(), input: InputSource::Inline(input()) },
+            FromMaster::Dispatch { attempt, spec, input: InputSource::Fetch { size_bytes: 9 } },
+            FromMaster::Cancel { attempt },
+            FromMaster::Drain,
+        ],
+    );
 }
 
 fn conversation() -> Vec<Request> {
-    let step = |workspace, keep_workspace| {
-        Request::RunStep(Box::new(StepRequest {
-            argv: vec!["gcc".into(), "main.c".into()],
-            env: vec![("PATH".into(), "/bin".into())],
-            limits: limits(),
-            on_output_limit: OnOutputLimit::Truncate,
-            merge_stderr: true,
-            stdin: StdinSource::Staged,
-            workspace,
-            keep_workspace,
-        }))
+    let step = |workspace, keep| StepRequest {
+        argv: vec!["gcc".into(), "main.c".into()],
+        env: vec![("PATH".into(), "/bin".into())],
+        limits: limits(),
+        on_output_limit: OnOutputLimit::Truncate,
+        merge_stderr: true,
+        stdin: StdinSource::Staged,
+        workspace,
+        extras: true,
+        directories: vec![path("feedback")],
+        keep,
+        whole_stdout: false,
     };
+    let run = |workspace, keep| Request::RunStep(Box::new(step(workspace, keep)));
     let cgroup = CgroupPlace { version: CgroupVersion::V2, path: "/x".into() };
     vec![
         Request::Setup(Setup {
             version: 1,
             host_uid: 1000,
+            judge_uid: 1001,
             cells: CellKind::Namespaced,
             cgroup: Some(cgroup),
             cpus: Some("0-1".into()),
@@ -179,9 +209,18 @@ fn conversation() -> Vec<Request> {
         Request::PutFile { path: path("a/b/c.h") },
         Request::PutStdin,
         Request::Data(b"in".to_vec().into()),
-        step(Workspace::Inputs, true),
+        run(Workspace::Inputs, Keep::Workspace),
         Request::CancelStep,
-        step(Workspace::Kept, false),
+        Request::PutTree(Tree::Judge),
+        Request::Data(archive().into()),
+        Request::PutExtra { path: path("answer") },
+        Request::Data(b"42".to_vec().into()),
+        run(Workspace::Kept, Keep::Nothing),
+        Request::RunPair(Box::new(PairRequest {
+            program: step(Workspace::Kept, Keep::Nothing),
+            judge: step(Workspace::Judge, Keep::Nothing),
+        })),
+        Request::TakeTree { tree: Tree::Kept, bytes_max: 1 << 20 },
         Request::EndJob,
     ]
 }
@@ -192,6 +231,7 @@ fn reports() -> Vec<Report> {
         no_new_privileges: true,
         seccomp_mode: 2,
         root_read_only: true,
+        pseudo_terminals: false,
         interfaces: vec!["lo".into()],
         memory_limit_bytes: Some(1),
         pids_limit: None,
@@ -222,10 +262,11 @@ fn archive() -> Vec<u8> {
     bytes
 }
 
-const SUBMISSIONS: [&str; 4] = [
+const SUBMISSIONS: [&str; 5] = [
     r#"{"language":"c","source":"int main(){}"}"#,
     r#"{"files":[{"path":"main.py","content":"x"},{"path":"d/e.bin","content_base64":"AAE="}],"entry":"main.py"}"#,
     r#"{"language":"java","source":"","compile":{"args":["-g"]},"run":{"args":["a"],"env":{"A":"b"}},"stdin":"x","merge_stderr":true,"on_output_limit":"truncate","isolation":"runc","reuse":"never","scope":"s","labels":{"k":"v"}}"#,
+    r#"{"language":"c","source":"","cases":[{"name":"1","stdin":"1","args":["a"],"expected_stdout":"1","limits":{"cpu_ms":100}},{"stdin":"2"}],"checker":{"float":{"abs":1e-9}},"groups":[{"name":"g","cases":["1"],"points":2}],"stop_on_first_failure":true,"no_cache":true}"#,
     r#"{"language":"cpp","source":"","limits":{"compile":{"cpu_ms":1000,"wall_ms":1000},"run":{"memory_bytes":67108864,"pids":8,"output_bytes":1,"report_bytes":0,"file_bytes":0,"stack_bytes":65536,"cpus":0.5}}}"#,
 ];
 

@@ -18,8 +18,10 @@ use crate::admission::bounds::{
     SCOPE_BYTES_MAX, VARIABLES_MAX,
 };
 use crate::http::jobs::PAGE_MAX;
+use crate::http::many::WAIT_IDS_MAX;
 use crate::http::query::WAIT_MS_MAX;
 use crate::http::submit::KEY_CHARS_MAX;
+use crate::store::PARTS;
 
 /// Texts without NUL.
 const NO_NUL: &str = "^[^\\x00]*$";
@@ -70,6 +72,16 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     let env = &mut schemas["RunOptions"]["properties"]["env"];
     merge(env, json!({ "maxProperties": VARIABLES_MAX, "propertyNames": name }));
     merge(&mut env["additionalProperties"], json!({ "pattern": NO_NUL }));
+    // One of the checkers that take something, and nothing beside it.
+    for choice in schemas["CheckerChoice"]["oneOf"].as_array_mut().into_iter().flatten() {
+        if choice["type"] == "object" {
+            merge(choice, json!({ "additionalProperties": false }));
+        }
+    }
+    // What one of a batch breaks refuses that one alone, so that none makes the whole wrong.
+    let each = json!({ "anyOf": [{ "$ref": "#/components/schemas/Submission" }, {}] });
+    merge(&mut schemas["Batch"]["properties"]["jobs"], json!({ "minItems": 1, "items": each }));
+    merge(&mut schemas["WaitList"]["properties"]["ids"], json!({ "minItems": 1, "maxItems": WAIT_IDS_MAX }));
     step_limits(schemas, catalogue);
 }
 
@@ -84,7 +96,9 @@ fn parameter_bounds(name: &str, language: &Value) -> Value {
         "id" => json!({ "format": "uuid" }),
         "name" => json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }),
         "Idempotency-Key" => json!({ "pattern": format!("^[!-~]([ -~]{{0,{}}}[!-~])?$", KEY_CHARS_MAX - 2) }),
-        "Last-Event-ID" => json!({ "pattern": "^([0-9]{1,19}-){2}[0-49](-[0-9]{1,19}){4}$" }),
+        "Last-Event-ID" => {
+            json!({ "pattern": format!("^(([0-9]{{1,19}}-){{2}}[0-59]-[0-9]{{1,9}}(-[0-9]{{1,19}}){{{PARTS}}})?$") })
+        }
         _ => json!({}),
     }
 }
@@ -149,9 +163,11 @@ fn step_limits(schemas: &mut Value, catalogue: &Catalogue) {
             }
         }
         schemas[name] = schema;
-        schemas["Limits"]["properties"][step] = json!({
-            "oneOf": [{ "type": "null" }, { "$ref": format!("#/components/schemas/{name}") }],
-        });
+        let there = json!({ "oneOf": [{ "type": "null" }, { "$ref": format!("#/components/schemas/{name}") }] });
+        if step == "run" {
+            schemas["SubmittedCase"]["properties"]["limits"] = there.clone();
+        }
+        schemas["Limits"]["properties"][step] = there;
     }
     if let Some(schemas) = schemas.as_object_mut() {
         schemas.remove("StepLimitsRequest");
