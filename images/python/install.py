@@ -65,7 +65,10 @@ def explain(index, log):
     if "ResolutionImpossible" in log:
         return problem("the requirements contradict each other")
     errors = re.findall(r"^ERROR: (.*)", log, re.MULTILINE)
-    return problem(errors[-1] if errors else "pip failed")
+    if not errors or errors[-1] == "Exception:":
+        # pip itself broke: the last line of its traceback says by what.
+        errors = [line for line in log.splitlines() if line.strip()] or ["pip failed"]
+    return problem(errors[-1].strip())
 
 
 def explain_missing(index, name):

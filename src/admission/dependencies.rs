@@ -113,7 +113,9 @@ fn pep508(text: &str) -> Result<Requirement, &'static str> {
 /// A name as PEP 503 writes it.
 fn normal_name(name: &str) -> Result<String, &'static str> {
     let alphanumeric = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    if !alphanumeric(name.chars().next()) || !alphanumeric(name.chars().next_back()) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let ends = alphanumeric(name.chars().next()) && alphanumeric(name.chars().next_back());
+    if !ends || !name.chars().all(allowed) {
         return Err("it begins with a name: letters and digits, and . - _ between them");
     }
     if name.len() > NAME_BYTES_MAX {

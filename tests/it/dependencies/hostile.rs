@@ -73,7 +73,7 @@ async fn a_wheel_that_cannot_be_installed_ends_its_job_and_nothing_else() {
         Wheel::new("large", "1.0", "").file("large.bin", &"x".repeat(40 << 20)),
         Wheel::new("bomb", "1.0", "").zeros("bomb.bin", 400_000),
         Wheel::new("circle", "1.0", "").requires("circle>1"),
-        Wheel::new("beside", "1.0", "").requires("beside-2 @ http://127.0.0.1:22/x-1.0-py3-none-any.whl"),
+        Wheel::new("beside", "1.0", "").requires("other @ http://127.0.0.1:22/other-1.0-py3-none-any.whl"),
     ];
     let index = Index::of(&wheels).await;
     let cluster = with_index(&index, &["--dependency-bytes", &(32 << 20).to_string()]).await;

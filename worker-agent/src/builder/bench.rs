@@ -86,7 +86,7 @@ impl EngineBench {
             version: INSTALL_VERSION,
             argv: order.installer.argv(&order.installer.index, RESULT_DIR, &order.requirements),
             // The last of the range: sandboxes take theirs from its start, and there is one builder.
-            uid: self.host.uids.uid(u64::from(self.host.uids.count) - 1),
+            uid: self.host.uids.judge(u64::from(self.host.uids.count / 2) - 1),
             env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             report_bytes: REPORT_BYTES,
             files_max: FILES_MAX,

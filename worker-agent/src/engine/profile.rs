@@ -175,7 +175,7 @@ const RULES: &[Rule] = &[
     rule("an installer writes to memory of a bounded size and nowhere else", |spec, _, host| {
         if let Purpose::Install { room_bytes } = spec.purpose {
             let options = format!("rw,noexec,nosuid,nodev,size={room_bytes},nr_inodes={ROOM_INODES_MAX},mode=1777");
-            host.tmpfs = Some(HashMap::from([(ROOM_DIR.to_owned(), options)]));
+            host.tmpfs.get_or_insert_default().insert(ROOM_DIR.to_owned(), options);
         }
     }),
     rule("an installation gives way to jobs", |spec, _, host| {
