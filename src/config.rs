@@ -80,6 +80,18 @@ pub struct MasterArgs {
     /// Host name under which browsers may reach the master, beside localhost (may be repeated)
     #[arg(long = "allow-host", env = "ENCLOS_ALLOW_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub allow_hosts: Vec<String>,
+    /// Whether jobs may have packages installed; agents have the same flag
+    #[arg(long, env = "ENCLOS_DEPENDENCIES", value_enum, default_value = "allow", value_name = "allow|deny")]
+    pub dependencies: Dependencies,
+}
+
+/// Whether jobs may bring dependencies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Dependencies {
+    /// They may, where an agent installs them.
+    Allow,
+    /// They may not.
+    Deny,
 }
 
 /// What may wait at once.
@@ -141,6 +153,8 @@ pub struct Config {
     pub agents: Connections,
     /// Host names that are served beside the loopback ones, in lower case, without port.
     pub hosts: Vec<String>,
+    /// Jobs may bring dependencies.
+    pub installs: bool,
     /// How long an attempt lives without renewal.
     pub lease: Duration,
     /// How often agents send a heartbeat.
@@ -226,6 +240,7 @@ impl Config {
             clients,
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,
+            installs: args.dependencies == Dependencies::Allow,
             lease: LEASE,
             heartbeat: HEARTBEAT,
         })

@@ -143,7 +143,7 @@ impl Master {
             metrics,
             batch_jobs_max: config.batch_jobs_max,
         };
-        let api = Api::new(services, config.hosts, http.bounds().max, api_stop.clone());
+        let api = Api::new(services, config.hosts, http.bounds().max, config.installs, api_stop.clone());
 
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());

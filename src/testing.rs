@@ -47,6 +47,7 @@ pub fn spec(cases: u32, report_bytes: u64) -> JobSpec {
         cases: (cases > 0).then_some(plan),
         keep_files: vec![],
         no_cache: false,
+        dependencies: None,
     }
 }
 
@@ -88,5 +89,6 @@ pub fn report(outcome: Outcome) -> JobReport {
         sandbox_us: 0,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+        dependencies: None,
     }
 }

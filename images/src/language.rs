@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::bounds::{self, LimitBounds, LimitOverrides};
+use crate::dependencies::Installer;
 
 /// One language of an image.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Language {
     pub package_pattern: Option<regex::Regex>,
     /// Part of the memory limit that `{heap_mib}` stands for, in percent.
     pub heap_percent: u8,
+    /// How its packages are installed, if they can be.
+    pub installer: Option<Installer>,
     /// Bounds of the compile step's limits.
     pub compile_bounds: LimitBounds,
     /// Bounds of the run's limits.
@@ -67,6 +70,7 @@ struct Entry {
     package_pattern: Option<String>,
     #[serde(default = "default_heap_percent")]
     heap_percent: u8,
+    dependencies: Option<Installer>,
     #[serde(default)]
     limits: Limits,
 }
@@ -128,6 +132,12 @@ fn checked(image: &str, entry: Entry) -> Result<Language, LanguageError> {
     for command in entry.compile.iter().chain([&entry.run]) {
         crate::command::check(&command.command).map_err(&wrong)?;
     }
+    if let Some(installer) = &entry.dependencies {
+        installer.check().map_err(&wrong)?;
+        if !is_id(&installer.name) {
+            return Err(wrong("dependencies.name is 1 to 32 of a-z 0-9 + # . -".into()));
+        }
+    }
     let pattern = entry.package_pattern.as_deref().map(regex::Regex::new).transpose();
     let package_pattern = pattern.map_err(|e| wrong(e.to_string()))?;
     if package_pattern.as_ref().is_some_and(|p| p.captures_len() < 2) {
@@ -147,6 +157,7 @@ fn checked(image: &str, entry: Entry) -> Result<Language, LanguageError> {
         run: entry.run,
         package_pattern,
         heap_percent: entry.heap_percent,
+        installer: entry.dependencies,
     })
 }
 
@@ -185,7 +196,7 @@ run = { command = ["x", "{entry}", "{args}"] }
           |
         9 | colour = "red"
           | ^^^^^^
-        unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `entry`, `version_command`, `compile`, `run`, `package_pattern`, `heap_percent`, `limits`
+        unknown field `colour`, expected one of `id`, `name`, `aliases`, `extensions`, `entry`, `version_command`, `compile`, `run`, `package_pattern`, `heap_percent`, `dependencies`, `limits`
         "#);
     }
 

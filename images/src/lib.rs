@@ -6,16 +6,19 @@
 //!
 //! Modules in the order of use: folders are read (`folder`), their
 //! `language.toml` is parsed strictly (`language`), the limits of each language
-//! are worked out (`bounds`), all are held together (`catalogue`), and a job's
-//! words are put into a language's commands (`command`) or known again (`compile_key`).
+//! are worked out (`bounds`), how its packages are installed is checked
+//! (`dependencies`), all are held together (`catalogue`), and a job's words are put
+//! into a language's commands (`command`) or known again (`compile_key`).
 
 pub mod bounds;
 pub mod catalogue;
 pub mod command;
 pub mod compile_key;
+pub mod dependencies;
 pub mod folder;
 pub mod language;
 
 pub use catalogue::{Catalogue, CatalogueError};
+pub use dependencies::Installer;
 pub use folder::ImageFolder;
 pub use language::Language;

@@ -4,7 +4,7 @@
 //! message. The first from the agent is `Hello`, the first from the master
 //! `Welcome`; fields may be added, so neighbouring versions work together.
 //!
-//! An attempt's way: `Dispatch` → (`Started` → `Output`* → `CaseDone`?)* → `Finished` →
+//! An attempt's way: `Dispatch` → `Installing`? → (`Started` → `Output`* → `CaseDone`?)* → `Finished` →
 //! `Acknowledge`. An agent keeps output and report until the acknowledgement
 //! and sends them again after a reconnect; offsets make that harmless.
 
@@ -170,6 +170,12 @@ pub struct LoadReport {
     /// the first bytes of `enclos_images::compile_key`. Only a hint for whom to give a job to.
     #[serde(default)]
     pub compiled: Vec<u64>,
+    /// Images with installed packages that it keeps.
+    #[serde(default)]
+    pub derived_images: u32,
+    /// What those take beside their bases, in bytes.
+    #[serde(default)]
+    pub derived_bytes: u64,
 }
 
 /// Who the agent is.
@@ -191,6 +197,9 @@ pub struct Hello {
     pub reuse: Reuse,
     /// The master's own agent: placed on only when no other has room.
     pub embedded: bool,
+    /// It installs dependencies of jobs.
+    #[serde(default)]
+    pub installs: bool,
     /// Attempts that it still holds: running, or finished and not acknowledged.
     pub holding: Vec<AttemptId>,
     /// Its load.
@@ -250,6 +259,11 @@ pub enum FromAgent {
         sequence: u64,
         /// The load now.
         load: LoadReport,
+    },
+    /// The dependencies of an attempt's job are being installed.
+    Installing {
+        /// Which attempt.
+        attempt: AttemptId,
     },
     /// A step of an attempt began.
     Started {
@@ -384,6 +398,8 @@ mod tests {
             unclean_jobs: 7,
             sandboxes_closed: ClosedSandboxes { unfit: 7, ..ClosedSandboxes::default() },
             compiled: vec![1],
+            derived_images: 1,
+            derived_bytes: 2,
         };
         let older: OlderLoad = decode_body(&encode_body(&load).unwrap()).unwrap();
         assert_eq!(older.sandboxes, 5);

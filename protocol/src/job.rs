@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::cases::{CasePlan, Judging};
+use crate::dependencies::{Installed, Wanted};
 use crate::glob::Glob;
 use crate::ids::Binding;
 use crate::limits::{OnOutputLimit, StepLimits};
@@ -182,6 +183,9 @@ pub struct JobSpec {
     pub reuse: Reuse,
     /// The weakest isolation that the job accepts.
     pub isolation: Isolation,
+    /// Packages that it needs, if any.
+    #[serde(default)]
+    pub dependencies: Option<Wanted>,
     /// Its cases; `None`: it is run once.
     #[serde(default)]
     pub cases: Option<CasePlan>,
@@ -329,6 +333,9 @@ pub struct JobReport {
     pub isolation: Isolation,
     /// Reuse under which it ran.
     pub reuse: Reuse,
+    /// What became of its dependencies, where it has any and they were looked at.
+    #[serde(default)]
+    pub dependencies: Option<Installed>,
 }
 
 #[cfg(test)]

@@ -8,9 +8,11 @@
 pub mod agent_link;
 pub mod archive;
 pub mod cases;
+pub mod dependencies;
 pub mod frame;
 pub mod glob;
 pub mod ids;
+pub mod install_link;
 pub mod job;
 pub mod limits;
 pub mod outcome;

@@ -11,6 +11,7 @@
 //! clamped.
 
 mod cases;
+mod dependencies;
 mod environment;
 mod files;
 mod judging;
@@ -48,6 +49,7 @@ pub use submission::{
 
 /// How much a submission may bring, for who describes it.
 pub mod bounds {
+    pub use super::dependencies::INSTALLERS_MAX;
     pub use super::environment::{NAME_BYTES_MAX, VARIABLES_MAX};
     pub use super::files::FILES_MAX;
     pub use super::words::{ARGS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, SCOPE_BYTES_MAX};
@@ -117,6 +119,7 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         reuse,
         scope,
         labels,
+        dependencies,
     } = submission;
     let asked = program::Asked { language, files, source, entry, compile, limits };
     let program::Program { language, files, entry, compile_args, compile_limits, run_limits } =
@@ -144,6 +147,7 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         cases: plan,
         keep_files: files::kept(keep_files)?,
         no_cache: no_cache.unwrap_or(false),
+        dependencies: dependencies::admitted(catalogue, language, dependencies)?,
     };
     let compile_key = compile_key(language, &spec, &input);
     Ok(Admitted { spec, input, cases, scoring, compile_key, labels: words::labels(labels)?, body_digest })

@@ -91,22 +91,43 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// At most `MAX` texts by keys that are each given once; JSON leaves open what a repeated key means.
+/// At most `MAX` texts by keys.
 pub(super) fn few_texts<'de, D: Deserializer<'de>, const MAX: usize>(
     deserializer: D,
 ) -> Result<Option<BTreeMap<String, String>>, D::Error> {
-    struct Few<const MAX: usize>(BTreeMap<String, String>);
-    struct Reader<const MAX: usize>;
-    impl<'de, const MAX: usize> Visitor<'de> for Reader<MAX> {
-        type Value = Few<MAX>;
+    few_named::<D, String, MAX>(deserializer)
+}
+
+/// At most `MAX` lists by keys, of at most `ITEMS` texts each.
+pub(super) fn few_lists<'de, D: Deserializer<'de>, const MAX: usize, const ITEMS: usize>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, Vec<String>>>, D::Error> {
+    struct Texts<const ITEMS: usize>(Vec<String>);
+    impl<'de, const ITEMS: usize> Deserialize<'de> for Texts<ITEMS> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            few::<D, String, ITEMS>(deserializer).map(|list| Self(list.unwrap_or_default()))
+        }
+    }
+    let map = few_named::<D, Texts<ITEMS>, MAX>(deserializer)?;
+    Ok(map.map(|map| map.into_iter().map(|(key, texts)| (key, texts.0)).collect()))
+}
+
+/// At most `MAX` values by keys that are each given once; JSON leaves open what a repeated key means.
+fn few_named<'de, D: Deserializer<'de>, V: Deserialize<'de>, const MAX: usize>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, V>>, D::Error> {
+    struct Few<V, const MAX: usize>(BTreeMap<String, V>);
+    struct Reader<V, const MAX: usize>(PhantomData<V>);
+    impl<'de, V: Deserialize<'de>, const MAX: usize> Visitor<'de> for Reader<V, MAX> {
+        type Value = Few<V, MAX>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of texts")
+            f.write_str("an object")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
             let mut map = BTreeMap::new();
-            while let Some((key, value)) = entries.next_entry::<String, String>()? {
+            while let Some((key, value)) = entries.next_entry::<String, V>()? {
                 if map.contains_key(&key) {
                     return Err(de::Error::custom(format_args!("duplicate field `{key}`")));
                 }
@@ -116,12 +137,12 @@ pub(super) fn few_texts<'de, D: Deserializer<'de>, const MAX: usize>(
             Ok(Few(map))
         }
     }
-    impl<'de, const MAX: usize> Deserialize<'de> for Few<MAX> {
+    impl<'de, V: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Few<V, MAX> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Reader)
+            deserializer.deserialize_map(Reader(PhantomData))
         }
     }
-    Option::<Few<MAX>>::deserialize(deserializer).map(|map| map.map(|few| few.0))
+    Option::<Few<V, MAX>>::deserialize(deserializer).map(|map| map.map(|few| few.0))
 }
 
 /// The number of items that [`within`] allows, from its message; no other message begins like it.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use enclos_protocol::dependencies::REQUIREMENTS_MAX;
 use enclos_protocol::glob::KEEP_GLOBS_MAX;
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::limits::OnOutputLimit;
@@ -16,11 +17,12 @@ use serde_json::error::Category;
 use utoipa::ToSchema;
 
 use super::cases::{CASES, GROUPS_MAX};
+use super::dependencies::INSTALLERS_MAX;
 use super::environment::VARIABLES_MAX;
 use super::files::FILES_MAX;
 use super::judging::{CheckerChoice, SubmittedCase, SubmittedCompanion, SubmittedGroup};
 use super::refusal::Refusal;
-use super::strict::{few, few_objects, few_texts, maximum, object};
+use super::strict::{few, few_lists, few_objects, few_texts, maximum, object};
 use super::words::{ARGS_MAX, LABELS_MAX};
 
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
@@ -102,6 +104,15 @@ pub struct Submission {
     /// Marks of the client's own, to find jobs again.
     #[serde(default, deserialize_with = "few_texts::<_, LABELS_MAX>", skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// Packages to be installed for the program, by installer (`GET /v1/languages` names them): names of its
+    /// index, with extras and versions.
+    #[serde(
+        default,
+        deserialize_with = "few_lists::<_, INSTALLERS_MAX, REQUIREMENTS_MAX>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(example = json!({ "python": ["numpy==2.*"] }))]
+    pub dependencies: Option<BTreeMap<String, Vec<String>>>,
 }
 
 /// One file: its path, and exactly one of `content` and `content_base64`.

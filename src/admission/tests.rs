@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use enclos_images::Catalogue;
 use enclos_protocol::agent_link::{FromMaster, INLINE_INPUT_BYTES_MAX, InputSource};
+use enclos_protocol::dependencies::{REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, Wanted};
 use enclos_protocol::frame;
 use enclos_protocol::ids::{AttemptId, FencingToken, JobId};
 use enclos_protocol::job::{JobFile, Reuse};
@@ -312,6 +313,9 @@ fn the_largest_job_fits_a_message_beside_the_largest_inline_input() {
     let body = json!({ "language": "c", "files": files, "scope": "s".repeat(128),
         "compile": { "args": args }, "run": { "args": args, "env": env } });
     let mut job = admit_json(&body).unwrap();
+    // No language has both a compile step and dependencies yet; one may.
+    let requirements = vec!["p".repeat(REQUIREMENT_BYTES_MAX); REQUIREMENTS_MAX];
+    job.spec.dependencies = Some(Wanted { installer: "i".repeat(32), requirements });
     let room = INLINE_INPUT_BYTES_MAX - job.input.size_bytes();
     let path = job.input.files[0].path.clone();
     job.input.files[0] = JobFile { path, content: vec![0xff; room].into() };

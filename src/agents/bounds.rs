@@ -8,6 +8,7 @@ use enclos_protocol::agent_link::{
     COMPILED_MAX, Capacity, FromAgent, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
 };
 use enclos_protocol::cases::{CaseReport, FEEDBACK_BYTES_MAX};
+use enclos_protocol::dependencies::{Installed, PACKAGES_MAX};
 use enclos_protocol::glob::KEEP_FILES_MAX;
 use enclos_protocol::job::{JobReport, StepReport};
 use enclos_protocol::outcome::Exit;
@@ -67,20 +68,20 @@ pub fn message(message: FromAgent) -> FromAgent {
         }
         FromAgent::Returned { attempt, reason } => FromAgent::Returned { attempt, reason: self::reason(reason) },
         // Output is bounded by the job's own limits where it is kept.
-        FromAgent::Started { .. } | FromAgent::Output { .. } => message,
+        FromAgent::Installing { .. } | FromAgent::Started { .. } | FromAgent::Output { .. } => message,
     }
 }
 
 /// The agent as the scheduler sees it.
 pub(super) fn joining(hello: Hello, session: SessionId) -> Result<Joining, HelloError> {
-    let Hello { version, name, instance, build, capacity, isolation, reuse, embedded, holding, load } = hello;
+    let Hello { version, name, instance, build, capacity, isolation, reuse, embedded, installs, holding, load } = hello;
     if version < LINK_VERSION_MIN {
         return Err(HelloError::TooOld);
     }
     if holding.len() > HOLDING_MAX {
         return Err(HelloError::HoldsTooMuch);
     }
-    let offer = Offer { capacity: room(capacity), isolation, reuse, embedded, build };
+    let offer = Offer { capacity: room(capacity), isolation, reuse, embedded, installs, build };
     Ok(Joining { session, name, instance, offer, holding, load })
 }
 
@@ -112,6 +113,8 @@ fn load(load: LoadReport) -> LoadReport {
         unclean_jobs,
         sandboxes_closed,
         mut compiled,
+        derived_images,
+        derived_bytes,
     } = load;
     languages.truncate(LANGUAGES_MAX);
     compiled.truncate(COMPILED_MAX);
@@ -128,6 +131,8 @@ fn load(load: LoadReport) -> LoadReport {
         unclean_jobs: unclean_jobs.min(COUNT_MAX),
         sandboxes_closed: sandboxes_closed.zip(&sandboxes_closed, |count, _| count.min(COUNT_MAX)),
         compiled,
+        derived_images,
+        derived_bytes: derived_bytes.min(MEMORY_BYTES_MAX),
     }
 }
 
@@ -145,6 +150,7 @@ fn language(offered: OfferedLanguage) -> OfferedLanguage {
 fn report(mut report: JobReport) -> JobReport {
     report.message = report.message.map(|message| text(&message, TEXT_CHARS_MAX));
     report.sandbox_us = report.sandbox_us.min(TIME_US_MAX);
+    report.dependencies.iter_mut().for_each(dependencies);
     report.files_error = report.files_error.map(|why| text(&why, TEXT_CHARS_MAX));
     report.files.truncate(KEEP_FILES_MAX);
     let JobReport { compile, companion, run, .. } = &mut report;
@@ -157,6 +163,17 @@ fn case(mut report: CaseReport) -> CaseReport {
     step(&mut report.run);
     report.feedback = report.feedback.map(|feedback| lines(&feedback, FEEDBACK_BYTES_MAX));
     report
+}
+
+fn dependencies(installed: &mut Installed) {
+    let Installed { installer, packages, cached: _, install_us } = installed;
+    *installer = text(installer, NAME_CHARS_MAX);
+    packages.truncate(PACKAGES_MAX);
+    for package in packages {
+        package.name = text(&package.name, NAME_CHARS_MAX);
+        package.version = text(&package.version, NAME_CHARS_MAX);
+    }
+    *install_us = (*install_us).min(TIME_US_MAX);
 }
 
 fn step(step: &mut StepReport) {
@@ -229,6 +246,8 @@ mod tests {
             unclean_jobs: u64::MAX,
             sandboxes_closed: ClosedSandboxes { lost: u64::MAX, ..ClosedSandboxes::default() },
             compiled: (0..5000).rev().collect(),
+            derived_images: 0,
+            derived_bytes: u64::MAX,
         };
         let load = load(wild);
         assert!(load.compiled.len() == COMPILED_MAX && load.compiled.is_sorted());

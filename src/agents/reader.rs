@@ -45,6 +45,10 @@ impl Speaker<'_> {
         let session = *session;
         let event = match message {
             FromAgent::Hello(_) => return Err(SessionError::HelloAgain),
+            FromAgent::Installing { attempt } => {
+                link.progress.installing(attempt, name);
+                return Ok(());
+            }
             FromAgent::Started { attempt, step } => {
                 link.progress.step(attempt, name, step);
                 Event::Started { session, attempt }

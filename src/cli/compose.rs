@@ -43,6 +43,9 @@ pub struct RunArgs {
     /// An environment variable of the program (repeat for more)
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub env: Vec<(String, String)>,
+    /// A package to be installed for the program, such as numpy or 'numpy==2.*' (repeat for more)
+    #[arg(long = "dependency", value_name = "NAME[VERSIONS]")]
+    pub dependencies: Vec<String>,
     /// A limit, such as run.memory_bytes=134217728, run.cpus=0.5 or compile.wall_ms=60000 (repeat for more)
     #[arg(long = "limit", value_name = "STEP.NAME=N", value_parser = parse_limit)]
     pub limits: Vec<Limit>,
@@ -124,6 +127,21 @@ pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
         }
     }
     Ok(body)
+}
+
+/// Adds what `args` ask to be installed; the master's `languages` tell what its installer is called.
+pub fn with_dependencies(body: &mut Value, args: &RunArgs, languages: &Value) {
+    let extension = args.files.first().and_then(|file| file.extension()).and_then(|e| e.to_str());
+    let wanted = args.language.as_deref().map(str::to_ascii_lowercase);
+    let has = |list: &Value, word: &str| list.as_array().is_some_and(|list| list.iter().any(|item| item == word));
+    let is_meant = |language: &&Value| match &wanted {
+        Some(name) => language["id"] == name.as_str() || has(&language["aliases"], name),
+        None => extension.is_some_and(|extension| has(&language["extensions"], extension)),
+    };
+    let language = languages["languages"].as_array().into_iter().flatten().find(is_meant);
+    let installer = language.and_then(|l| l["installer"].as_str().or(l["id"].as_str()));
+    // The master says what is wrong with a language that it does not know, or that has no installer.
+    body["dependencies"] = json!({ installer.or(wanted.as_deref()).unwrap_or("packages"): args.dependencies });
 }
 
 /// `files` and `entry` of a submission: the first of these files and all of them, taken from `bytes_left`.
@@ -247,6 +265,28 @@ mod tests {
         assert_eq!((limit.step.as_str(), limit.name.as_str(), limit.value.as_f64()), ("run", "cpus", Some(0.5)));
         for bad in ["cpus=1", "run.cpus", "run.=1", "link.cpus=1", "run.cpus=x", "run.cpus=1 2", "run.cpus="] {
             assert!(parse_limit(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dependencies_go_to_the_installer_of_the_language() {
+        let languages = json!({ "languages": [
+            { "id": "c", "aliases": ["gcc"], "extensions": ["c"] },
+            { "id": "python", "aliases": ["py"], "extensions": ["py"], "installer": "pypi" },
+        ] });
+        for (line, installer) in
+            [("x.py", "pypi"), ("x.txt --language PY", "pypi"), ("x.c", "c"), ("x.zig", "packages")]
+        {
+            #[derive(clap::Parser)]
+            struct Line {
+                #[command(flatten)]
+                args: RunArgs,
+            }
+            let words = ["run"].into_iter().chain(line.split(' ')).chain(["--dependency", "numpy==2.*"]);
+            let args = <Line as clap::Parser>::parse_from(words).args;
+            let mut body = json!({});
+            with_dependencies(&mut body, &args, &languages);
+            assert_eq!(body["dependencies"][installer], json!(["numpy==2.*"]), "{line}");
         }
     }
 

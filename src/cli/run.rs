@@ -40,7 +40,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`CliError`] when there is no answer or a refusal; what the program does is no error.
 pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<ExitCode, CliError> {
-    let submission = compose::submission(args)?;
+    let mut submission = compose::submission(args)?;
+    if !args.dependencies.is_empty() {
+        compose::with_dependencies(&mut submission, args, &client.get("/v1/languages").await?);
+    }
     let names = verdicts::case_names(&submission["cases"]);
     if names.is_empty() {
         run_to_the_end(client, &submission, args.json, terminal, View::new(terminal)).await
@@ -196,6 +199,9 @@ impl Show for View {
     async fn take(&mut self, event: &Event) -> io::Result<Option<Value>> {
         let data = &event.data;
         match event.kind.as_str() {
+            "state" if data["step"] == "install" => {
+                self.waiting = self.terminal.stderr.then(|| "installing dependencies".to_owned());
+            }
             "state" if data["state"] == "running" => {
                 self.waiting = None;
                 self.spinner.clear();

@@ -142,8 +142,9 @@ fn job_lines(job: &Value, terminal: Terminal) -> Vec<String> {
     fact("language", harmless_line(&text(&job["language"])));
     fact("agent", harmless_line(&text(&job["agent"])));
     fact("isolation", harmless_line(&text(&job["isolation"])));
+    fact("packages", packages(&job["dependencies"]));
     fact("position", job["queue"]["position"].as_u64().map(|n| n.to_string()).unwrap_or_default());
-    let timing = ["queued", "dispatch", "sandbox", "compile", "run", "total"];
+    let timing = ["queued", "dispatch", "install", "sandbox", "compile", "run", "total"];
     let parts = timing
         .iter()
         .filter_map(|part| job["timing"][format!("{part}_ms")].as_u64().map(|ms| format!("{part} {}", duration(ms))));
@@ -153,6 +154,16 @@ fn job_lines(job: &Value, terminal: Terminal) -> Vec<String> {
     }
     lines.extend(verdicts::job_lines(job, terminal));
     lines
+}
+
+fn packages(dependencies: &Value) -> String {
+    let lists = dependencies.as_object().into_iter().flatten().filter_map(|(_, list)| list.as_array());
+    let one = |package: &Value| format!("{} {}", text(&package["name"]), text(&package["version"]));
+    let mut words: Vec<String> = lists.flatten().map(one).collect();
+    if dependencies["cached"] == true {
+        words.push("(cached)".to_owned());
+    }
+    harmless_line(&words.join(", ")).replace(", (", " (")
 }
 
 fn step_lines(name: &str, step: &Value, terminal: Terminal) -> Vec<String> {
@@ -340,7 +351,8 @@ mod tests {
     #[test]
     fn a_job_reads_well() {
         let job = json!({ "id": "0198-x", "state": "finished", "outcome": "runtime_error", "language": "c", "agent": "local",
-            "timing": { "queued_ms": 1, "compile_ms": 1250, "total_ms": 61_000 },
+            "timing": { "queued_ms": 1, "install_ms": 3000, "compile_ms": 1250, "total_ms": 61_000 },
+            "dependencies": { "python": [{ "name": "numpy", "version": "2.3.1" }, { "name": "six", "version": "1" }], "cached": true, "install_ms": 3000 },
             "compile": { "outcome": "ok", "exit_code": 0, "cpu_ms": 40, "wall_ms": 41, "memory_peak_bytes": 9_000_000 },
             "run": { "outcome": "runtime_error", "signal": "SIGSEGV", "stdout": "hi\u{1b}[2J\n", "truncated": true } });
         insta::assert_snapshot!(job_lines(&job, PLAIN).join("\n"), @r#"
@@ -349,7 +361,8 @@ mod tests {
         outcome   runtime_error
         language  c
         agent     local
-        timing    queued 1 ms, compile 1.2 s, total 1 min 1 s
+        packages  numpy 2.3.1, six 1 (cached)
+        timing    queued 1 ms, install 3.0 s, compile 1.2 s, total 1 min 1 s
         compile   ok, exit code 0, cpu 40 ms, wall 41 ms, memory 9 MiB
         run       runtime_error, SIGSEGV, cpu 0 ms, wall 0 ms, memory 0 KiB
         --- run stdout

@@ -68,6 +68,9 @@ fn title(code: &str) -> &'static str {
         "unknown_extension" => "The extension tells no language",
         "limit_too_high" => "A limit is above its maximum",
         "limit_too_low" => "A limit is below its minimum",
+        "invalid_dependency" => "A dependency is not a name and versions",
+        "unsupported_dependencies" => "The language has no such dependencies",
+        "dependencies_denied" => "Jobs have no dependencies here",
         "no_source" => "Nothing to run",
         "idempotency_conflict" => "The key belongs to another submission",
         "overloaded" => "The queue is full",
@@ -85,6 +88,13 @@ fn title(code: &str) -> &'static str {
 #[must_use]
 pub fn not_found() -> Refusal {
     Refusal::new(404, "not_found", "there is nothing here under this name")
+}
+
+/// 403: the operator has none installed.
+#[must_use]
+pub fn dependencies_denied() -> Refusal {
+    let detail = "jobs may not have packages installed here: the operator denies it";
+    Refusal::new(403, "dependencies_denied", detail).at("dependencies")
 }
 
 /// 405.

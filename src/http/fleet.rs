@@ -25,11 +25,12 @@ pub(super) async fn languages(
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Json<wire::LanguageList>, Refusal> {
     let agents = api.scheduler.agents().await?;
-    let languages = api.catalogue.languages().iter().map(|language| self::language(language, &agents)).collect();
+    let languages =
+        api.catalogue.languages().iter().map(|language| self::language(language, &agents, api.installs)).collect();
     Ok(Json(wire::LanguageList { languages }))
 }
 
-fn language(language: &Language, agents: &[AgentView]) -> wire::LanguageView {
+fn language(language: &Language, agents: &[AgentView], installs: bool) -> wire::LanguageView {
     let ready: Vec<&OfferedLanguage> = agents
         .iter()
         .filter(|agent| agent.state != AgentState::Suspect)
@@ -49,6 +50,7 @@ fn language(language: &Language, agents: &[AgentView]) -> wire::LanguageView {
             run: bounds(&language.run_bounds),
         },
         image: wire::LanguageImage { name: language.image.clone(), ready: !ready.is_empty(), agents: ready.len() },
+        installer: language.installer.as_ref().filter(|_| installs).map(|i| i.name.clone()),
     }
 }
 
@@ -124,6 +126,9 @@ fn agent(view: &AgentView) -> wire::Agent {
         sandboxes: load.sandboxes,
         sandboxes_closed: load.sandboxes_closed.by_reason().into(),
         unclean_jobs: load.unclean_jobs,
+        installs: offer.installs,
+        derived_images: load.derived_images,
+        derived_bytes: load.derived_bytes,
         memory_promised_bytes: promised.memory_bytes,
         languages: load.languages.iter().map(agent_language).collect(),
         last_seen_ms: u64::try_from(last_seen.as_millis()).unwrap_or(u64::MAX),

@@ -60,6 +60,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Hosts that are served beside the loopback ones.
     pub hosts: Vec<String>,
+    /// Jobs may bring dependencies.
+    pub installs: bool,
     /// Ends what waits: long polls are answered, event streams end.
     pub shutdown: CancellationToken,
     /// Admissions: they go on when their client leaves, and are waited for at shutdown.
@@ -92,12 +94,14 @@ pub struct Services {
 }
 
 impl Api {
-    /// An API over `services` for these hosts and so many connections.
+    /// An API over `services` for these hosts and so many connections; `installs`: jobs may bring
+    /// dependencies.
     #[must_use]
     pub fn new(
         services: Services,
         hosts: Vec<String>,
         connections_max: usize,
+        installs: bool,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max } = services;
@@ -109,6 +113,7 @@ impl Api {
             scheduler,
             metrics,
             hosts,
+            installs,
             shutdown,
             admissions: TaskTracker::new(),
             bodies: body::Memory::default(),

@@ -4,12 +4,14 @@ mod cases;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use enclos_protocol::dependencies::Installed;
 use enclos_protocol::job::{Reuse, Step as WhichStep, StepReport, Stream};
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Accounting, Exit, Outcome, TimeLimit, signal_name};
 
 use super::wire::{
-    Job, JobState, OutcomeName, OutputEvent, QueuePlace, StateEvent, Step, StepName, StreamName, TimeLimitName, Timing,
+    Dependencies, Job, JobState, OutcomeName, OutputEvent, Package, QueuePlace, StateEvent, Step, StepName, StreamName,
+    TimeLimitName, Timing,
 };
 use crate::progress::{Chunk, Phase, Snapshot};
 use crate::scheduler::Place;
@@ -61,8 +63,8 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         started_at: record.started.filter(|_| state != JobState::Queued).map(time),
         finished_at: record.finished.map(time),
         queue: beside.place.filter(|_| state == JobState::Queued).map(queue_place),
-        step: running.map(step_name),
-        case: running.and_then(case_index),
+        step: running.map(|(name, _)| name),
+        case: running.and_then(|(_, case)| case),
         outcome: ending.map(|e| outcome(e.outcome)),
         message: ending.and_then(|e| e.message.clone()),
         compile: report.and_then(|r| step(WhichStep::Compile, r.compile.as_ref(), &spec.compile_limits)),
@@ -83,7 +85,18 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         attempts: record.attempts,
         isolation: report.map(|r| r.isolation.as_str().to_owned()),
         reuse: report.map(|r| reuse(r.reuse).to_owned()),
+        dependencies: report.and_then(|r| r.dependencies.as_ref()).map(dependencies),
         labels: record.labels.clone(),
+    }
+}
+
+fn dependencies(installed: &Installed) -> Dependencies {
+    let Installed { installer, packages, cached, install_us } = installed;
+    let packages = packages.iter().map(|p| Package { name: p.name.clone(), version: p.version.clone() });
+    Dependencies {
+        installed: [(installer.clone(), packages.collect())].into(),
+        cached: *cached,
+        install_ms: install_us.div_ceil(1000),
     }
 }
 
@@ -165,15 +178,19 @@ fn timing(record: &JobRecord) -> Option<Timing> {
     // What was remembered was measured when it was made, in another job.
     let wall = |step: Option<&StepReport>| step.filter(|s| !s.cached).map_or(0, |s| s.facts.wall_us);
     let sandbox = report.map_or(0, |r| r.sandbox_us);
+    let install = report.and_then(|r| r.dependencies.as_ref()).map(|d| d.install_us);
+    // Where dependencies were refused, what stands for a compile step is their installer.
+    let refused = install.is_some() && report.is_some_and(|r| r.run.is_none() && r.sandbox_us == 0);
     let companion = wall(report.and_then(|r| r.companion.as_ref()));
-    let compile = wall(report.and_then(|r| r.compile.as_ref())).saturating_add(companion);
+    let compile = if refused { 0 } else { wall(report.and_then(|r| r.compile.as_ref())) }.saturating_add(companion);
     let cases = record.ending.as_ref().and_then(|e| e.judged.as_ref()).map_or(0, |judged| judged.wall_us);
     let run = wall(report.and_then(|r| r.run.as_ref())).saturating_add(cases);
     let attempt = finished.us_since(given);
     let rounded = |us: u64| (us + 500) / 1000;
     Some(Timing {
         queued_ms: rounded(given.us_since(record.created)),
-        dispatch_ms: rounded(attempt.saturating_sub(sandbox + compile + run)),
+        dispatch_ms: rounded(attempt.saturating_sub(install.unwrap_or(0) + sandbox + compile + run)),
+        install_ms: install.map(|us| us.div_ceil(1000)),
         sandbox_ms: rounded(sandbox),
         compile_ms: compile.div_ceil(1000),
         run_ms: run.div_ceil(1000),
@@ -195,7 +212,7 @@ fn time(at: UnixTime) -> String {
 pub fn state_event(snapshot: &Snapshot, place: Option<Place>) -> StateEvent {
     let state = match snapshot.phase {
         Phase::Queued => JobState::Queued,
-        Phase::Given | Phase::Running(_) => JobState::Running,
+        Phase::Given | Phase::Installing | Phase::Running(_) => JobState::Running,
         Phase::Finished => JobState::Finished,
     };
     let running = running_step(snapshot.phase);
@@ -203,8 +220,8 @@ pub fn state_event(snapshot: &Snapshot, place: Option<Place>) -> StateEvent {
         state,
         position: place.filter(|_| state == JobState::Queued).map(|p| p.position),
         agent: snapshot.agent.as_ref().map(ToString::to_string),
-        step: running.map(step_name),
-        case: running.and_then(case_index),
+        step: running.map(|(name, _)| name),
+        case: running.and_then(|(_, case)| case),
         attempt: snapshot.token.filter(|_| state == JobState::Running).map(|t| format!("{}-{}", t.epoch, t.counter)),
     }
 }
@@ -224,9 +241,10 @@ pub fn output_event(chunk: Chunk) -> OutputEvent {
     OutputEvent { step: step_name(part.step), case: case_index(part.step), stream, offset, text, bytes_base64 }
 }
 
-fn running_step(phase: Phase) -> Option<WhichStep> {
+fn running_step(phase: Phase) -> Option<(StepName, Option<u32>)> {
     match phase {
-        Phase::Running(step) => Some(step),
+        Phase::Installing => Some((StepName::Install, None)),
+        Phase::Running(step) => Some((step_name(step), case_index(step))),
         Phase::Queued | Phase::Given | Phase::Finished => None,
     }
 }

@@ -89,12 +89,17 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
 }
 
 pub(super) async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<Admitted, Refusal> {
-    if bytes.len() <= PARSE_HERE_MAX {
-        return admission::admit(&api.catalogue, TENANT, &bytes);
+    let admitted = if bytes.len() <= PARSE_HERE_MAX {
+        admission::admit(&api.catalogue, TENANT, &bytes)
+    } else {
+        let catalogue = Arc::clone(&api.catalogue);
+        let parsing = tokio::task::spawn_blocking(move || admission::admit(&catalogue, TENANT, &bytes));
+        parsing.await.unwrap_or_else(|_| Err(error::internal()))
+    }?;
+    if admitted.spec.dependencies.is_some() && !api.installs {
+        return Err(error::dependencies_denied());
     }
-    let catalogue = Arc::clone(&api.catalogue);
-    let parsing = tokio::task::spawn_blocking(move || admission::admit(&catalogue, TENANT, &bytes));
-    parsing.await.unwrap_or_else(|_| Err(error::internal()))
+    Ok(admitted)
 }
 
 /// Makes the job durable and has it wait. A task of its own does it: a client that leaves in

@@ -4,6 +4,7 @@
 mod fake_agent;
 
 mod api;
+mod dependencies;
 mod judging;
 mod link;
 mod many;
@@ -50,6 +51,7 @@ fn config(dir: &Path) -> Config {
         clients: Connections::new(256, LONG),
         agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],
+        installs: true,
         lease: LEASE,
         heartbeat: HEARTBEAT,
     }

@@ -19,6 +19,8 @@ pub enum Phase {
     Queued,
     /// An agent has it and has begun no step.
     Given,
+    /// Its dependencies are being installed.
+    Installing,
     /// A step runs.
     Running(Step),
     /// It ended.
@@ -34,13 +36,14 @@ impl Phase {
             Self::Running(Step::Run) => 3,
             Self::Finished => 4,
             Self::Running(Step::Companion) => 5,
+            Self::Installing => 6,
             Self::Running(Step::Case(number)) => FIRST_CASE + u64::from(number),
         }
     }
 
     fn from_code(code: u64) -> Option<Self> {
         let steps = [Step::Compile, Step::Companion, Step::Run].map(Self::Running);
-        let plain = [Self::Queued, Self::Given, Self::Finished];
+        let plain = [Self::Queued, Self::Given, Self::Installing, Self::Finished];
         match code.checked_sub(FIRST_CASE) {
             Some(number) => u32::try_from(number).ok().map(|n| Self::Running(Step::Case(n))),
             None => plain.into_iter().chain(steps).find(|phase| phase.code() == code),
@@ -109,7 +112,8 @@ mod tests {
         let token = Some(FencingToken { epoch: 3, counter: 0 });
         let steps =
             [Step::Compile, Step::Companion, Step::Run, Step::Case(0), Step::Case(u32::MAX)].map(Phase::Running);
-        let phases = [Phase::Queued, Phase::Given, Phase::Finished].into_iter().chain(steps).map(Some);
+        let phases =
+            [Phase::Queued, Phase::Given, Phase::Installing, Phase::Finished].into_iter().chain(steps).map(Some);
         for phase in phases.chain([None]) {
             let cursor = Cursor { token, phase, offsets: [1, 0, u64::MAX, 4, 5, 6], case: 7 };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));

@@ -119,10 +119,9 @@ impl Live {
         });
     }
 
-    pub(super) fn step(&self, token: FencingToken, agent: &AgentName, step: Step) {
-        let next = Phase::Running(step);
+    pub(super) fn advance(&self, token: FencingToken, agent: &AgentName, next: Phase) {
         self.change(|state| {
-            // Sent again after a reconnect, an earlier step must not turn the phase back.
+            // Sent again after a reconnect, an earlier phase must not turn the phase back.
             let news = state.is_current(token, agent) && state.phase < next;
             if news {
                 state.phase = next;

@@ -85,9 +85,14 @@ impl Progress {
         self.with(attempt.job, |live| live.running(attempt.token, agent));
     }
 
+    /// An attempt's dependencies are being installed. Nothing happens if the attempt is not current.
+    pub fn installing(&self, attempt: AttemptId, agent: &AgentName) {
+        self.with(attempt.job, |live| live.advance(attempt.token, agent, Phase::Installing));
+    }
+
     /// A step of an attempt began. Nothing happens if the attempt is not current.
     pub fn step(&self, attempt: AttemptId, agent: &AgentName, step: Step) {
-        self.with(attempt.job, |live| live.step(attempt.token, agent, step));
+        self.with(attempt.job, |live| live.advance(attempt.token, agent, Phase::Running(step)));
     }
 
     /// What a step wrote. Bytes that are known already are passed over, and nothing happens if the

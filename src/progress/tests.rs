@@ -105,9 +105,12 @@ fn a_watcher_sees_a_new_attempt_from_its_start() {
 #[test]
 fn an_earlier_step_sent_again_does_not_turn_the_phase_back() {
     let live = running(2, 16);
+    live.advance(TOKEN, &agent(), Phase::Installing);
+    assert_eq!(live.snapshot().phase, Phase::Installing);
     for step in [Step::Case(1), Step::Case(0), Step::Compile] {
-        live.step(TOKEN, &agent(), step);
+        live.advance(TOKEN, &agent(), Phase::Running(step));
     }
+    live.advance(TOKEN, &agent(), Phase::Installing);
     assert_eq!(live.snapshot().phase, Phase::Running(Step::Case(1)));
 }
 

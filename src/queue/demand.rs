@@ -66,6 +66,8 @@ pub struct Demand {
     pub interactive: bool,
     /// The weakest isolation.
     pub isolation: Isolation,
+    /// It brings dependencies.
+    pub installs: bool,
     /// Room for its largest step.
     pub room: Room,
     /// Bytes of output that the master may have to hold while it runs.
@@ -92,6 +94,7 @@ impl Demand {
                 .map(|c| c.language.as_str().into()),
             interactive: spec.cases.as_ref().is_some_and(|p| matches!(p.judging, Judging::Interactive(_))),
             isolation: spec.isolation,
+            installs: spec.dependencies.is_some(),
             room,
             report_bytes: report_bytes(spec),
         }

@@ -142,6 +142,7 @@ mod tests {
             companion: None,
             interactive: false,
             isolation: Isolation::Runc,
+            installs: false,
             room: Room::default(),
             report_bytes: 0,
         })

@@ -44,6 +44,8 @@ pub struct Offer {
     pub reuse: Reuse,
     /// The master's own agent.
     pub embedded: bool,
+    /// It installs dependencies of jobs.
+    pub installs: bool,
     /// Version of its build, for people.
     pub build: String,
 }

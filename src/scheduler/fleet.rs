@@ -78,6 +78,7 @@ impl Agent {
             && self.offer.isolation >= demand.isolation
             // gVisor has plain cells only.
             && !(demand.interactive && self.offer.isolation == Isolation::Gvisor)
+            && (self.offer.installs || !demand.installs)
             && demand.languages().all(|id| self.language(id).is_some_and(|l| !image_failed(l)))
             && self.offer.capacity.holds(demand.room)
     }
@@ -247,6 +248,7 @@ mod tests {
             isolation: Isolation::Runc,
             reuse: Reuse::Tenant,
             embedded: false,
+            installs: false,
             build: String::new(),
         };
         let instance = Uuid::from_u128(instance);

@@ -40,6 +40,9 @@
 //! none: the program is another user in the container's own, the first process is a child
 //! subreaper instead of an init, and the files of a compile step stay where they are.
 //!
+//! With the argument `install` it is a builder instead (`install`): one installer, whose packages
+//! become an image for jobs, and no job.
+//!
 //! Nothing that a program writes is ever parsed, and no path in a cell is
 //! opened by the supervisor: files go in and out as descriptors and bytes.
 //! The supervisor only measures; what the facts come to is decided by the agent.
@@ -52,6 +55,7 @@ mod cgroup;
 mod clock;
 mod facts;
 mod filter;
+pub mod install;
 pub mod job;
 mod link;
 mod locks;
@@ -73,9 +77,12 @@ pub use server::Fault;
 /// # Errors
 /// Where the program cannot be executed again.
 pub fn leave_environment() -> io::Result<()> {
-    let Some(program) = env::args_os().next().filter(|_| env::vars_os().next().is_some()) else { return Ok(()) };
-    let program = CString::new(program.into_vec())?;
-    Err(sys::exec(&program, std::slice::from_ref(&program), &[]))
+    if env::vars_os().next().is_none() {
+        return Ok(());
+    }
+    let words = env::args_os().map(|word| CString::new(word.into_vec())).collect::<Result<Vec<_>, _>>()?;
+    let program = words.first().ok_or(io::ErrorKind::NotFound)?;
+    Err(sys::exec(program, &words, &[]))
 }
 
 /// Serves the agent on standard input and output until it is gone or something fails.
@@ -85,4 +92,13 @@ pub fn leave_environment() -> io::Result<()> {
 pub fn serve() -> io::Result<Fault> {
     sys::set_not_dumpable()?;
     Ok(server::Server::new(link::Link::open()?).run())
+}
+
+/// Serves the agent as a builder: runs one installer, sends what it left.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_install() -> std::io::Result<install::Fault> {
+    sys::set_not_dumpable()?;
+    Ok(install::Builder::new(link::Link::open()?).run())
 }

@@ -8,8 +8,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use enclos_protocol::frame::{self, Decoder, FrameError};
-use enclos_protocol::supervisor_link::{Report, Request};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::sys;
 
@@ -72,12 +73,12 @@ impl Link {
     }
 
     /// The next whole request.
-    pub fn next(&mut self) -> Result<Option<Request>, LinkError> {
+    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LinkError> {
         Ok(self.decoder.take()?)
     }
 
     /// Puts a report on its way.
-    pub fn send(&mut self, report: &Report) -> Result<(), LinkError> {
+    pub fn send(&mut self, report: &impl Serialize) -> Result<(), LinkError> {
         self.pending.extend(frame::encode(report)?);
         self.flush()
     }

@@ -1,8 +1,11 @@
 //! The supervisor's program; the library says how it works.
 
+use std::fmt::Display;
+use std::io;
 use std::process::ExitCode;
 
-use enclos_supervisor::Fault;
+use enclos_protocol::install_link::INSTALL_ARGUMENT;
+use enclos_supervisor::{Fault, install};
 
 fn main() -> ExitCode {
     // Ending a cell signals every process that there is: only the first process of a container may.
@@ -14,8 +17,16 @@ fn main() -> ExitCode {
         eprintln!("cannot start anew: {error}");
         return ExitCode::FAILURE;
     }
-    match enclos_supervisor::serve() {
-        Ok(Fault::AgentGone) => ExitCode::SUCCESS,
+    if std::env::args().nth(1).as_deref() == Some(INSTALL_ARGUMENT) {
+        ended(enclos_supervisor::serve_install(), |fault| matches!(fault, install::Fault::AgentGone))
+    } else {
+        ended(enclos_supervisor::serve(), |fault| matches!(fault, Fault::AgentGone))
+    }
+}
+
+fn ended<F: Display>(served: io::Result<F>, is_well: impl Fn(&F) -> bool) -> ExitCode {
+    match served {
+        Ok(fault) if is_well(&fault) => ExitCode::SUCCESS,
         Ok(fault) => {
             eprintln!("{fault}");
             ExitCode::FAILURE

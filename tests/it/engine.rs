@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bollard::Docker;
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::{KillContainerOptions, ListContainersOptions, RemoveContainerOptions};
+use bollard::query_parameters::{
+    KillContainerOptions, ListContainersOptions, ListImagesOptions, RemoveContainerOptions, RemoveImageOptions,
+};
 
 async fn docker() -> Docker {
     let docker = Docker::connect_with_defaults().expect("an engine is configured");
@@ -115,4 +117,23 @@ pub async fn assert_nothing_left(agent: &str) {
     assert!(containers.is_empty(), "containers of {agent} are left: {containers:?}");
     let cgroups = cgroups_of(agent);
     assert!(cgroups.is_empty(), "cgroups of {agent} are left: {cgroups:?}");
+}
+
+fn derived_filter(agent: &str) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![format!("enclos.dependencies.agent={agent}")])])
+}
+
+/// Names of the images with packages that the agent made.
+pub async fn derived_of(agent: &str) -> BTreeSet<String> {
+    let options = ListImagesOptions { filters: Some(derived_filter(agent)), ..Default::default() };
+    let listed = docker().await.list_images(Some(options)).await.expect("images can be listed");
+    listed.into_iter().flat_map(|image| image.repo_tags).collect()
+}
+
+/// Removes them.
+pub async fn remove_derived_of(agent: &str) {
+    let docker = docker().await;
+    for image in derived_of(agent).await {
+        docker.remove_image(&image, None::<RemoveImageOptions>, None).await.expect("no container needs it");
+    }
 }

@@ -8,6 +8,7 @@ mod abuse;
 mod cases;
 mod cluster;
 mod commands;
+mod dependencies;
 mod engine;
 mod fleet;
 mod host;

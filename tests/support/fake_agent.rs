@@ -42,6 +42,7 @@ pub fn hello(name: &str) -> Hello {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         embedded: false,
+        installs: true,
         holding: Vec::new(),
         load: load(),
     }
@@ -71,6 +72,7 @@ pub fn report(outcome: Outcome, stdout_bytes: u64) -> JobReport {
         sandbox_us: 10,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+        dependencies: None,
     }
 }
 

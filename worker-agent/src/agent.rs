@@ -18,8 +18,9 @@ use enclos_protocol::supervisor_link::CellKind;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::attempt::Workshop;
 use crate::attempt::input::InputClient;
+use crate::attempt::{Installs, Workshop};
+use crate::builder::{Dependencies, EngineBench};
 use crate::cache::CompileCache;
 use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout};
 use crate::config::{Cells, Config};
@@ -27,6 +28,7 @@ use crate::cores::Cores;
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineError, EngineFacts, apparmor, profile};
 use crate::headroom;
+use crate::images::derived::DerivedImages;
 use crate::images::{ImageOptions, ImageStore, SourceFlags};
 use crate::images_source::{ImageSource, StoreSource};
 use crate::load::Sampler;
@@ -187,6 +189,8 @@ async fn serve(
         tracing::warn!(error = chain(&error), "images of this engine could not be surveyed");
     }
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
+    let installs = installs(&config, &host, DerivedImages::new(docker.client())).await;
+    let dependencies = installs.as_ref().map(|i| i.dependencies.clone());
     let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue, first_number));
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
@@ -197,6 +201,7 @@ async fn serve(
     let workshop = Arc::new(Workshop {
         catalogue,
         images,
+        installs,
         pool: pool.clone(),
         inputs: InputClient::new(config.master.clone(), config.token.clone()),
         isolation: config.isolation,
@@ -207,6 +212,9 @@ async fn serve(
     let session = Session::new(config, workshop, host.instance, Sampler::new(own));
     let left = session.run(leave).await.map_err(AgentError::Session);
     stocking.shutdown().await;
+    if let Some(dependencies) = dependencies {
+        dependencies.shutdown().await;
+    }
     store.shutdown().await;
     pool.shutdown().await;
     if timeout(POOL_END_WAIT, tasks.join_next()).await.is_err() {
@@ -214,6 +222,18 @@ async fn serve(
         tasks.shutdown().await;
     }
     left
+}
+
+/// What installs dependencies, if that is allowed, with what an earlier process installed.
+async fn installs(config: &Config, host: &Arc<Host>, images: DerivedImages) -> Option<Installs> {
+    let dependency = config.dependencies.clone()?;
+    if dependency.authorities.is_empty() {
+        tracing::warn!("no certificate authorities for package indexes were found; --package-ca names some");
+    }
+    let bench = EngineBench::new(images, Arc::clone(host), dependency.clone());
+    let dependencies = Dependencies::new(Arc::new(bench), config.name.as_str(), dependency.bounds);
+    dependencies.survey().await;
+    Some(Installs { agent: config.name.clone(), config: dependency, dependencies })
 }
 
 /// Makes an image and keeps some of its sandboxes ready; tries again while it cannot be made.
@@ -288,7 +308,11 @@ fn cgroups(
     tree: Result<CgroupTree, DetectError>,
 ) -> Result<Option<CgroupTree>, AgentError> {
     let made = if facts.cgroupfs {
-        let limits = headroom::of_tree(&config.capacity, config.isolation, machine::process_ids());
+        let mut limits = headroom::of_tree(&config.capacity, config.isolation, machine::process_ids());
+        if let Some(dependencies) = &config.dependencies {
+            let builder = headroom::of_builder(dependencies.memory_bytes(), config.isolation);
+            limits = headroom::with_builder(limits, &builder);
+        }
         let make = |tree: CgroupTree| tree.make_agent(&limits).map(|()| tree).map_err(CgroupsRefused::Make);
         tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {
             advice: "the agent cannot make cgroups: run it as root on the engine's host".to_owned(),

@@ -16,6 +16,7 @@ use enclos_protocol::ids::{AgentName, NotAnAgentName};
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::supervisor_link::CellKind;
 
+use crate::builder::flags::{DependencyConfig, DependencyFlagError, DependencyFlags};
 use crate::machine::Machine;
 
 /// Most jobs at once that an agent can be configured for.
@@ -145,6 +146,9 @@ pub struct RunArgs {
     /// Where images come from.
     #[command(flatten)]
     pub sources: crate::images::SourceFlags,
+    /// Dependencies of jobs.
+    #[command(flatten)]
+    pub dependencies: DependencyFlags,
 }
 
 /// The secret that lets an agent join. Never shown.
@@ -218,6 +222,8 @@ pub struct Config {
     pub drain: Duration,
     /// Ends with its standard input.
     pub embedded: bool,
+    /// How dependencies are installed; `None`: they are not.
+    pub dependencies: Option<DependencyConfig>,
 }
 
 /// Why an agent cannot be configured so.
@@ -263,6 +269,9 @@ pub enum ConfigError {
         /// Why not.
         why: &'static str,
     },
+    /// How dependencies are to be installed.
+    #[error(transparent)]
+    Dependencies(#[from] DependencyFlagError),
     /// A language that no image has.
     #[error("--languages: '{id}' is unknown; known are {known}")]
     Language {
@@ -322,6 +331,7 @@ impl Config {
             allow_sampled: args.allow_sampled,
             drain: Duration::from_millis(args.drain_ms),
             embedded: args.embedded,
+            dependencies: DependencyConfig::check(&args.dependencies, catalogue)?,
         })
     }
 

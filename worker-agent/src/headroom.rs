@@ -29,6 +29,11 @@ const GVISOR_TASKS_PER_PID: u32 = 24;
 /// Part of the host's process ids that all gVisor sandboxes of an agent together may take.
 const GVISOR_HOST_DIVISOR: u32 = 2;
 
+/// Processes and threads of an installer.
+const BUILDER_PIDS: u32 = 64;
+/// Processor share of a builder, in thousandths of a core.
+const BUILDER_CPU_MILLIS: u32 = 1000;
+
 /// The most that any sandbox of an agent with `capacity` may use.
 pub fn of_sandbox(capacity: &Capacity, isolation: Isolation) -> SandboxLimits {
     SandboxLimits {
@@ -47,6 +52,20 @@ pub fn of_tree(capacity: &Capacity, isolation: Isolation, host_pids: u32) -> Tre
         cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
         memory_bytes: capacity.memory_bytes + SANDBOXES_PER_JOB * SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots),
         pids: if isolation == Isolation::Gvisor { pids.min(host_pids / GVISOR_HOST_DIVISOR) } else { pids },
+    }
+}
+
+/// What a builder may use, of which an agent has one at a time.
+pub fn of_builder(memory_bytes: u64, isolation: Isolation) -> SandboxLimits {
+    SandboxLimits { memory_bytes, cpu_millis: BUILDER_CPU_MILLIS, pids: tasks(isolation, BUILDER_PIDS) }
+}
+
+/// `tree` with room for a builder: it comes on top of what jobs were promised.
+pub fn with_builder(tree: TreeLimits, builder: &SandboxLimits) -> TreeLimits {
+    TreeLimits {
+        cpu_millis: tree.cpu_millis.saturating_add(builder.cpu_millis),
+        memory_bytes: tree.memory_bytes.saturating_add(builder.memory_bytes),
+        pids: tree.pids.saturating_add(builder.pids),
     }
 }
 
@@ -69,6 +88,16 @@ mod tests {
         assert_eq!(of_sandbox(&CAPACITY, Isolation::Runc).pids, 520);
         assert_eq!(of_sandbox(&CAPACITY, Isolation::Gvisor).pids, 520 * 24);
         assert_eq!(of_tree(&CAPACITY, Isolation::Runc, 1 << 15).pids, 1024 + 64);
+    }
+
+    #[test]
+    fn a_builder_takes_nothing_of_what_jobs_were_promised() {
+        let tree = of_tree(&CAPACITY, Isolation::Runc, 1 << 15);
+        let builder = of_builder(1 << 30, Isolation::Runc);
+        let both = with_builder(tree, &builder);
+        assert_eq!((both.memory_bytes - tree.memory_bytes, both.cpu_millis - tree.cpu_millis), (1 << 30, 1000));
+        assert_eq!(both.pids - tree.pids, 64);
+        assert_eq!(of_builder(1, Isolation::Gvisor).pids, 64 * 24);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 pub mod agent;
 pub mod attempt;
+pub mod builder;
 pub mod cache;
 pub mod cgroup;
 pub mod config;

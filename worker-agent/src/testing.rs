@@ -106,6 +106,7 @@ pub fn workshop(pool: Pool, images: Arc<FakeImages>) -> Workshop {
     Workshop {
         catalogue: Arc::new(Catalogue::embedded().expect("this build's catalogue is right")),
         images,
+        installs: None,
         pool,
         inputs: InputClient::new("http://127.0.0.1:1".to_owned(), JoinToken::parse("t").expect("a token")),
         isolation: Isolation::Runc,
@@ -143,6 +144,7 @@ pub fn job(language: &str) -> (JobSpec, JobInput) {
         cases: None,
         keep_files: Vec::new(),
         no_cache: false,
+        dependencies: None,
     };
     let file = JobFile { path: entry, content: ByteBuf::from(b"source".to_vec()) };
     (spec, JobInput { files: vec![file], stdin: ByteBuf::from(b"in".to_vec()), companion: Vec::new() })

@@ -28,7 +28,7 @@ use super::client::{Client, URL_DEFAULT};
 use super::exit::CliError;
 use super::terminal::{Spinner, Terminal, say, tell};
 use super::{service_error, sibling};
-use crate::config::{Config, MasterArgs};
+use crate::config::{Config, Dependencies, MasterArgs};
 use crate::master::Master;
 
 /// Longest that the master may take to end.
@@ -82,6 +82,12 @@ pub struct AgentFlags {
     /// Sandboxes to keep ready per language image [default: 2]
     #[arg(long, env = "ENCLOS_WARM", value_name = "N")]
     warm: Option<String>,
+    /// Package index for dependencies of jobs instead of the public one
+    #[arg(long, env = "ENCLOS_PACKAGE_INDEX", value_name = "INSTALLER=URL")]
+    package_index: Option<String>,
+    /// Certificate authorities (PEM) that installers of dependencies trust [default: this host's]
+    #[arg(long, env = "ENCLOS_PACKAGE_CA", value_name = "FILE")]
+    package_ca: Option<String>,
 }
 
 /// Starts everything, serves until a signal, ends everything.
@@ -191,8 +197,20 @@ fn default_name(http: SocketAddr) -> String {
 }
 
 fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
-    let AgentFlags { agent_name: _, slots, cpus, memory_bytes, languages, reuse, isolation, cells, pin_cores, warm } =
-        &args.agent;
+    let AgentFlags {
+        agent_name: _,
+        slots,
+        cpus,
+        memory_bytes,
+        languages,
+        reuse,
+        isolation,
+        cells,
+        pin_cores,
+        warm,
+        package_index,
+        package_ca,
+    } = &args.agent;
     // One command must start everywhere: where this machine gives its agent no cgroups, accounting is
     // sampled, which doctor says before and every answer after. Who runs agents apart chooses aloud.
     let mut list = vec!["--embedded".to_owned(), "--allow-sampled".to_owned()];
@@ -206,8 +224,13 @@ fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
         ("isolation", isolation),
         ("cells", cells),
         ("warm", warm),
+        ("package-index", package_index),
+        ("package-ca", package_ca),
     ];
     list.extend(flags.iter().filter_map(|(flag, value)| value.as_ref().map(|value| format!("--{flag}={value}"))));
+    if args.master.dependencies == Dependencies::Deny {
+        list.push("--dependencies=deny".to_owned());
+    }
     list.extend(pin_cores.then(|| "--pin-cores".to_owned()));
     if let Some(dir) = &args.master.images_dir {
         list.push(format!("--images-dir={}", dir.display()));

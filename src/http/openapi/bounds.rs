@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 
 use enclos_images::Catalogue;
 use enclos_images::bounds::{Bound, LimitBounds};
+use enclos_protocol::dependencies::{REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX};
 use enclos_protocol::job::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use serde_json::{Value, json};
 
 use super::{operations, parameters};
 use crate::admission::bounds::{
-    ARGS_MAX, FILES_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX, SCOPE_BYTES_MAX,
-    VARIABLES_MAX,
+    ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX,
+    SCOPE_BYTES_MAX, VARIABLES_MAX,
 };
 use crate::http::jobs::PAGE_MAX;
 use crate::http::many::WAIT_IDS_MAX;
@@ -45,6 +46,10 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     merge(&mut submission["scope"], json!({ "pattern": format!("^[!-~]{{1,{SCOPE_BYTES_MAX}}}$") }));
     merge(&mut submission["labels"], json!({ "maxProperties": LABELS_MAX, "propertyNames": name }));
     merge(&mut submission["labels"]["additionalProperties"], value);
+    merge(&mut submission["dependencies"], json!({ "maxProperties": INSTALLERS_MAX }));
+    let requirements = &mut submission["dependencies"]["additionalProperties"];
+    merge(requirements, json!({ "maxItems": REQUIREMENTS_MAX }));
+    merge(&mut requirements["items"], json!({ "minLength": 1, "maxLength": REQUIREMENT_BYTES_MAX }));
 
     let whole = json!({ "allOf": [
         { "oneOf": [given("source"), given("files")] },

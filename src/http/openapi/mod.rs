@@ -40,7 +40,14 @@ use super::{Api, wire};
         super::operate::version,
         super::operate::metrics,
     ),
-    components(schemas(wire::StateEvent, wire::OutputEvent, wire::CaseEvent, wire::WaitLine, wire::Problem))
+    components(schemas(
+        wire::StateEvent,
+        wire::OutputEvent,
+        wire::CaseEvent,
+        wire::WaitLine,
+        wire::Package,
+        wire::Problem
+    ))
 )]
 struct Document;
 

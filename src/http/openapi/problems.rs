@@ -17,7 +17,7 @@ const NAMED: [(&str, &str); 1] = [("404", "unknown, or not yours")];
 const ASKED: [(&str, &str); 1] = [("422", "a value breaks a rule")];
 /// Refusals of what has a body.
 const WRITES: [(&str, &str); 5] = [
-    ("403", "a page of another origin"),
+    ("403", "a page of another origin, or dependencies where the operator denies them"),
     ("408", "the body came too slowly"),
     ("413", "too large; `maximum` says how large it may be"),
     ("415", "the body is not `application/json`"),

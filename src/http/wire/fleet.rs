@@ -31,6 +31,9 @@ pub struct LanguageView {
     pub limits: LanguageLimits,
     /// Its image.
     pub image: LanguageImage,
+    /// Name of its installer, where jobs may have dependencies: the key in a submission's `dependencies`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installer: Option<String>,
 }
 
 /// Bounds of limits.
@@ -102,6 +105,12 @@ pub struct Agent {
     pub sandboxes_closed: BTreeMap<&'static str, u64>,
     /// Jobs that left something in their sandbox, since then. More than none needs a look at the agent's log.
     pub unclean_jobs: u64,
+    /// It installs dependencies of jobs.
+    pub installs: bool,
+    /// Images with installed packages that it keeps.
+    pub derived_images: u32,
+    /// What those take beside their bases.
+    pub derived_bytes: u64,
     /// What the jobs placed on it may use together.
     pub memory_promised_bytes: u64,
     /// Its languages.

@@ -1,6 +1,7 @@
 //! What the API answers, as types: `/openapi.json` is generated from them.
 
 mod cases;
+mod dependencies;
 mod fleet;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile, VerdictName, WaitLine, WaitList};
+pub use dependencies::{Dependencies, Package};
 pub use fleet::{
     Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageLimits, LanguageList,
     LanguageView, LimitBound, Stats, Version,
@@ -52,6 +54,8 @@ pub enum OutcomeName {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
+    /// The installer of its dependencies.
+    Install,
     /// The compiler.
     Compile,
     /// The compiler of the checker or interactor.
@@ -161,6 +165,9 @@ pub struct Job {
     /// Under which it ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
+    /// What became of its dependencies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependencies: Option<Dependencies>,
     /// The client's marks.
     pub labels: BTreeMap<String, String>,
 }
@@ -227,6 +234,9 @@ pub struct Timing {
     pub queued_ms: u64,
     /// On the way to the agent and back.
     pub dispatch_ms: u64,
+    /// Until its dependencies were there, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install_ms: Option<u64>,
     /// Until it had its sandbox.
     pub sandbox_ms: u64,
     /// In the compiler.

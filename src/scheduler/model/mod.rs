@@ -36,6 +36,7 @@ fn demand(n: u8) -> Arc<Demand> {
         companion: None,
         interactive: false,
         isolation: Isolation::Runc,
+        installs: false,
         room: Room { memory_bytes: 1 + u64::from(n % 4), cpu_millis: 1000, pids: 10, slots: 1 },
         report_bytes: 100,
     })
@@ -213,6 +214,7 @@ impl World {
             isolation: Isolation::Runc,
             reuse: Reuse::Tenant,
             embedded: index == 0,
+            installs: false,
             build: String::new(),
         };
         let holding = agent.holding.iter().copied().collect();

@@ -236,7 +236,7 @@ fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartErr
     // Every descriptor is made close-on-exec; this is the net, which old kernels lack.
     let _ = sys::close_on_exec_from(3);
     reset_signals().map_err(errno("cannot reset signals"))?;
-    let strings = Strings::of(inside.request)?;
+    let strings = Strings::of(&inside.request.argv, &inside.request.env)?;
     inside.control.send(&FromCell::Ready).map_err(says("the supervisor is gone"))?;
     inside.control.receive(ToCell::Go).map_err(says("the supervisor is gone"))?;
     sys::set_no_new_privileges().map_err(says("cannot set no_new_privs"))?;
@@ -277,7 +277,7 @@ fn limit(resource: Resource, value: u64) -> nix::Result<()> {
     setrlimit(resource, value, value)
 }
 
-fn become_user(id: u32) -> nix::Result<()> {
+pub fn become_user(id: u32) -> nix::Result<()> {
     let (user, group) = (Uid::from_raw(id), Gid::from_raw(id));
     setgroups(&[])?;
     setresgid(group, group, group)?;
@@ -314,7 +314,7 @@ impl Read for FromStart<'_> {
 }
 
 /// Every signal as a fresh program expects it; our runtime ignores SIGPIPE.
-fn reset_signals() -> nix::Result<()> {
+pub fn reset_signals() -> nix::Result<()> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     for signal in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
         sys::set_signal_action(signal, &default)?;
@@ -323,26 +323,26 @@ fn reset_signals() -> nix::Result<()> {
 }
 
 /// Arguments and environment as exec takes them.
-struct Strings {
-    program: String,
+pub struct Strings {
+    pub program: String,
     path: String,
     argv: Vec<CString>,
     env: Vec<CString>,
 }
 
 impl Strings {
-    fn of(request: &StepRequest) -> Result<Self, String> {
+    pub fn of(argv: &[String], env: &[(String, String)]) -> Result<Self, String> {
         let c = |text: String| CString::new(text).map_err(|_| "an argument holds a NUL byte".to_owned());
         Ok(Self {
-            program: request.argv.first().ok_or("no program is named")?.clone(),
-            path: request.env.iter().find(|(name, _)| name == "PATH").map_or_else(String::new, |(_, v)| v.clone()),
-            argv: request.argv.iter().map(|a| c(a.clone())).collect::<Result<_, _>>()?,
-            env: request.env.iter().map(|(name, value)| c(format!("{name}={value}"))).collect::<Result<_, _>>()?,
+            program: argv.first().ok_or("no program is named")?.clone(),
+            path: env.iter().find(|(name, _)| name == "PATH").map_or_else(String::new, |(_, v)| v.clone()),
+            argv: argv.iter().map(|a| c(a.clone())).collect::<Result<_, _>>()?,
+            env: env.iter().map(|(name, value)| c(format!("{name}={value}"))).collect::<Result<_, _>>()?,
         })
     }
 
     /// Returns only with why no candidate could be executed.
-    fn exec(&self) -> io::Error {
+    pub fn exec(&self) -> io::Error {
         let mut last = io::Error::from_raw_os_error(libc::ENOENT);
         for candidate in self.candidates() {
             let Ok(path) = CString::new(candidate) else { continue };

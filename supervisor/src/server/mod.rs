@@ -250,7 +250,7 @@ impl Server {
 }
 
 /// Which of the descriptors are ready, in their order; absent ones never are.
-fn poll_those<'fd>(
+pub fn poll_those<'fd>(
     wanted: impl IntoIterator<Item = (Option<BorrowedFd<'fd>>, PollFlags)>,
     timeout: Duration,
 ) -> io::Result<Vec<bool>> {

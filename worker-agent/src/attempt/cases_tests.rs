@@ -146,6 +146,7 @@ async fn one_compile_step_serves_all_cases_and_each_is_judged() {
         .heard
         .iter()
         .map(|progress| match progress {
+            Progress::Installing => "Installing".to_owned(),
             Progress::Started(step) => format!("{step:?}"),
             Progress::Output(step, ..) => format!("{step:?} wrote"),
             Progress::Case(number, _) => format!("{number} ended"),

@@ -14,13 +14,15 @@
 //! entered, a stop ends the running step and leaves by the ordinary way, so
 //! that the sandbox can serve on. What the program did is never a failure here:
 //! only engine or sandbox can fail an attempt. An image that cannot be made
-//! hands the job back uncounted.
+//! hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
+//! where those cannot be had, it ends there as one that was not compiled.
 
 mod bench;
 mod cases;
 mod files;
 pub mod input;
 mod interactive;
+mod packages;
 mod seat;
 mod steps;
 mod teller;
@@ -31,6 +33,7 @@ use std::time::Duration;
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
 use enclos_protocol::cases::CaseReport;
+use enclos_protocol::dependencies::Installed;
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, StepReport, Stream};
 use enclos_protocol::outcome::{self, Outcome, StepFacts};
@@ -38,6 +41,7 @@ use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::builder::NotInstalled;
 use crate::cache::CompileCache;
 use crate::cores::{CoreSlot, Cores};
 use crate::images_source::ImageSource;
@@ -46,6 +50,7 @@ use crate::sandbox::{JobRoom, Listener, Sandbox, SandboxError, chain};
 use crate::stop::{Cause, Stop};
 use files::{Files, Sent};
 use input::{FetchError, InputClient};
+pub use packages::Installs;
 use seat::{Place, Seat};
 use steps::Program;
 use teller::{Left, Sink, Teller};
@@ -56,6 +61,8 @@ pub struct Workshop {
     pub catalogue: Arc<Catalogue>,
     /// Where images come from.
     pub images: Arc<dyn ImageSource>,
+    /// Where dependencies come from; `None`: jobs of this agent have none.
+    pub installs: Option<Installs>,
     /// Where sandboxes come from.
     pub pool: Pool,
     /// Where large inputs come from.
@@ -73,6 +80,8 @@ pub struct Workshop {
 /// What an attempt tells while it runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Progress {
+    /// Dependencies are being installed.
+    Installing,
     /// A step began.
     Started(Step),
     /// The next bytes of a stream, at most [`enclos_protocol::frame::CHUNK_BYTES_MAX`].
@@ -116,6 +125,12 @@ enum AttemptError {
     Tree,
     #[error("the files that the run left are not understood")]
     Files,
+    #[error("this agent installs no dependencies of that kind")]
+    NoInstaller,
+    #[error("the dependencies were lost")]
+    Lost,
+    #[error("the dependencies could not be installed")]
+    Install(#[from] NotInstalled),
     #[error("every core has its job already")]
     Core,
     #[error("no sandbox was to be had")]
@@ -154,6 +169,9 @@ pub struct Attempt {
 #[derive(Default)]
 struct Known {
     sandbox_us: u64,
+    dependencies: Option<Installed>,
+    /// Why the job ended before its first step.
+    problem: Option<String>,
     compile: Option<StepReport>,
     companion: Option<StepReport>,
     run: Option<StepReport>,
@@ -203,6 +221,7 @@ impl Attempt {
         if !program.has_entry() {
             return Err(AttemptError::Entry.into());
         }
+        let Some(source) = self.source(workshop, language, known).await? else { return Ok(()) };
         // Held until the job has left its sandbox, on every way out.
         let core = workshop.cores.as_ref().map(|cores| cores.take().ok_or(AttemptError::Core)).transpose()?;
         let room = JobRoom {
@@ -218,8 +237,11 @@ impl Attempt {
             room,
             runs_often: self.spec.cases.is_some(),
         };
-        let mut seat = Seat::enter(place).await?;
-        known.sandbox_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut seat = Seat::enter_from(place, source).await?;
+        known.dependencies = seat.installed();
+        let installed_us = known.dependencies.as_ref().map_or(0, |d| d.install_us);
+        let waited_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
+        known.sandbox_us = waited_us.saturating_sub(installed_us);
         let ended = self.inside(&mut seat, &input, known).await;
         seat.leave(&ended).await;
         drop((seat, core));
@@ -326,7 +348,7 @@ impl Attempt {
     }
 
     fn report(&self, workshop: &Workshop, known: Known, cancelled: bool) -> JobReport {
-        let Known { sandbox_us, compile, companion, run, cases, files: _, sent } = known;
+        let Known { sandbox_us, dependencies, problem, compile, companion, run, cases, files: _, sent } = known;
         let failed = |report: &Option<StepReport>| report.as_ref().map(|r| r.outcome).filter(|o| *o != Outcome::Ok);
         let ended = run.as_ref().map(|r| r.outcome).or(cases);
         let outcome = match failed(&compile).or_else(|| failed(&companion)).or(ended) {
@@ -340,11 +362,23 @@ impl Attempt {
                 let why = why.unwrap_or_else(|| outcome.as_str().to_owned());
                 Some(format!("the checker or interactor did not compile: {why}"))
             }
-            _ => why,
+            _ => problem.or(why),
         };
         let Sent { files, error: files_error } = sent;
         let (isolation, reuse) = (workshop.isolation, self.reuse(workshop));
-        JobReport { outcome, message, compile, companion, run, files, files_error, sandbox_us, isolation, reuse }
+        JobReport {
+            outcome,
+            message,
+            compile,
+            companion,
+            run,
+            files,
+            files_error,
+            sandbox_us,
+            isolation,
+            reuse,
+            dependencies,
+        }
     }
 }
 

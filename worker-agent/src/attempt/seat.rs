@@ -8,17 +8,19 @@
 //! one run from the next, so there each of many runs gets a sandbox of its own,
 //! into which the compiled tree is brought.
 
+use enclos_protocol::dependencies::Installed;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{Reuse, StepReport};
 use enclos_protocol::outcome::{self, Outcome};
 use enclos_protocol::supervisor_link::{KEPT_BYTES_MAX, Keep, Tree};
 use tokio::time::Instant;
 
+use super::packages::Source;
 use super::steps::Program;
 use super::teller::{Left, Pieces, Sink, Teller};
 use super::{Attempt, AttemptError, Broken, Progress, Workshop};
 use crate::cache::{CacheKey, Compiled, TREE_BYTES_MAX};
-use crate::pool::{ClaimError, Claimed, Condition, ImageKey};
+use crate::pool::{ClaimError, Claimed, Condition};
 use crate::sandbox::{JobRoom, Sandbox, SandboxError, chain};
 use crate::stop::Cause;
 
@@ -51,7 +53,7 @@ struct Fresh {
 /// A program's seat.
 pub(super) struct Seat<'a> {
     place: Place<'a>,
-    image: ImageKey,
+    source: Source,
     claimed: Option<Claimed>,
     /// What its compile step left, where each run gets it anew.
     tree: Option<Vec<u8>>,
@@ -59,10 +61,15 @@ pub(super) struct Seat<'a> {
 }
 
 impl<'a> Seat<'a> {
-    /// Takes a sandbox and brings the program's files.
+    /// Takes a sandbox of the program's language and brings the program's files.
     pub(super) async fn enter(place: Place<'a>) -> Result<Self, Broken> {
-        let image = place.image(&place.program.language.image).await?;
-        let mut seat = Self { place, image, claimed: None, tree: None, fresh: None };
+        let image = place.attempt.language_image(place.workshop, place.program.language).await?;
+        Self::enter_from(place, Source::of_language(image)).await
+    }
+
+    /// As [`Seat::enter`], from this image.
+    pub(super) async fn enter_from(place: Place<'a>, source: Source) -> Result<Self, Broken> {
+        let mut seat = Self { place, source, claimed: None, tree: None, fresh: None };
         seat.begin().await?;
         Ok(seat)
     }
@@ -89,16 +96,15 @@ impl<'a> Seat<'a> {
 
     /// A sandbox. An image that the engine has lost (someone pruned it) is made anew.
     async fn claim(&mut self) -> Result<Claimed, Broken> {
-        let Place { attempt, workshop, binding, reuse, .. } = &self.place;
+        let Place { attempt, workshop, program, binding, reuse, .. } = &self.place;
         let mut remakes = 0;
         loop {
-            let claim = workshop.pool.claim(self.image.clone(), binding.clone(), *reuse);
+            let claim = workshop.pool.claim(self.source.image.clone(), binding.clone(), *reuse);
             match attempt.stop.or(claim).await.map_err(Broken::Stopped)? {
                 Err(ClaimError::NoImage(reason)) if remakes < REMAKES_MAX => {
                     remakes += 1;
-                    tracing::warn!(image = self.image.name, reason, "image is gone, it is made anew");
-                    workshop.images.vanished(&self.image.name);
-                    self.image = self.place.image(&self.image.name).await?;
+                    tracing::warn!(image = self.source.image.name, reason, "image is gone, it is made anew");
+                    self.source = attempt.again(workshop, program.language, &self.source).await?;
                 }
                 claimed => return Ok(claimed?),
             }
@@ -150,7 +156,7 @@ impl<'a> Seat<'a> {
     fn key(&self) -> Option<CacheKey> {
         let Place { attempt, workshop, program, binding, .. } = &self.place;
         let wanted = workshop.cache.is_enabled() && !attempt.spec.no_cache;
-        program.key(binding).filter(|_| wanted).map(|key| CacheKey::new(&key, &self.image))
+        program.key(binding).filter(|_| wanted).map(|key| CacheKey::new(&key, &self.source.image))
     }
 
     /// Tells what an earlier step wrote, and brings what it left.
@@ -174,6 +180,11 @@ impl<'a> Seat<'a> {
     /// What does not change.
     pub(super) fn place(&self) -> Place<'a> {
         self.place.clone()
+    }
+
+    /// What its image has beyond the language's own.
+    pub(super) fn installed(&self) -> Option<Installed> {
+        self.source.installed().cloned()
     }
 
     /// Of which attempt.
@@ -254,14 +265,5 @@ impl<'a> Seat<'a> {
             self.place.workshop.cache.remember(key, Compiled { tree, report, output });
         }
         Ok(())
-    }
-}
-
-impl Place<'_> {
-    /// The image `name`, made if it is missing.
-    async fn image(&self, name: &str) -> Result<ImageKey, Broken> {
-        let Self { attempt, workshop, .. } = self;
-        let image = attempt.stop.or(workshop.images.ensure(name)).await.map_err(Broken::Stopped)?;
-        Ok(image.map_err(|reason| AttemptError::Image { image: name.to_owned(), reason })?)
     }
 }

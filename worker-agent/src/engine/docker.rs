@@ -228,6 +228,14 @@ pub fn labels(agent: &AgentName, instance: uuid::Uuid, number: u64, deadline_uni
     ])
 }
 
+/// Labels of a builder: as a sandbox's, without a number, of which it has none.
+#[must_use]
+pub fn builder_labels(agent: &AgentName, instance: uuid::Uuid, deadline_unix_s: u64) -> BTreeMap<String, String> {
+    let mut labels = labels(agent, instance, 0, deadline_unix_s);
+    labels.remove(LABEL_NUMBER);
+    labels
+}
+
 /// What the labels of a container say; `None` where it is no agent's.
 fn labelled(id: String, labels: &HashMap<String, String>) -> Option<Labelled> {
     Some(Labelled {

@@ -77,6 +77,18 @@ pub struct Labelled {
     pub deadline_unix_s: Option<u64>,
 }
 
+/// What a container's supervisor is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// It runs jobs.
+    Jobs,
+    /// It is a builder: it runs one installer.
+    Install {
+        /// Room for what is downloaded and installed, in bytes of memory.
+        room_bytes: u64,
+    },
+}
+
 /// Everything that decides how a sandbox's container is made.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SandboxSpec {
@@ -84,6 +96,8 @@ pub struct SandboxSpec {
     pub name: String,
     /// Image with the supervisor in it.
     pub image: String,
+    /// What its supervisor does.
+    pub purpose: Purpose,
     /// Labels, the deadline among them.
     pub labels: BTreeMap<String, String>,
     /// Limits of the container.

@@ -9,10 +9,11 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
     RestartPolicyNameEnum,
 };
+use enclos_protocol::install_link::{INSTALL_ARGUMENT, ROOM_DIR};
 use enclos_protocol::job::Isolation;
 use enclos_protocol::supervisor_link::{CellKind, MASKED_PATHS, SUPERVISOR_PATH};
 
-use super::SandboxSpec;
+use super::{Purpose, SandboxSpec};
 
 /// Filter 1: the engine's default, and what the supervisor needs to make cells.
 pub const SECCOMP: &str = include_str!("../../profile/seccomp.json");
@@ -36,6 +37,10 @@ const PLAIN_TMPFS_BYTES: u64 = 256 * 1024 * 1024;
 /// Most files and directories in each of them; each costs about a KiB of memory.
 const PLAIN_INODES_MAX: u32 = 32 * 1024;
 
+/// Most files and directories of a builder's room: twice what an installer may leave.
+const ROOM_INODES_MAX: u32 = 64 * 1024;
+/// Weight of a builder's processors against 1024 of a sandbox.
+const INSTALL_CPU_SHARES: i64 = 128;
 /// What engines mask of `/sys`; namespaced cells have none of it.
 const MASKED_OF_SYS: [&str; 2] = ["/sys/firmware", "/sys/devices/virtual/powercap"];
 
@@ -49,9 +54,12 @@ const fn rule(_reason: &'static str, set: Rule) -> Rule {
 
 /// The profile. Order does not matter.
 const RULES: &[Rule] = &[
-    rule("the supervisor is the first process, whatever the image says", |_, body, _| {
+    rule("the supervisor is the first process, whatever the image says", |spec, body, _| {
         body.entrypoint = Some(vec![SUPERVISOR_PATH.to_owned()]);
-        body.cmd = Some(Vec::new());
+        body.cmd = Some(match spec.purpose {
+            Purpose::Jobs => Vec::new(),
+            Purpose::Install { .. } => vec![INSTALL_ARGUMENT.to_owned()],
+        });
     }),
     rule("uid 0 of the container maps cells' users; a program is never uid 0", |_, body, _| {
         body.user = Some("0:0".to_owned());
@@ -158,12 +166,23 @@ const RULES: &[Rule] = &[
         },
     ),
     rule("plain cells have no file systems of their own to write to", |spec, _, host| {
-        if spec.cells == CellKind::Plain {
+        if spec.cells == CellKind::Plain && spec.purpose == Purpose::Jobs {
             let room = format!("size={PLAIN_TMPFS_BYTES},nr_inodes={PLAIN_INODES_MAX}");
             // The supervisor's own: it opens them to the program's user, whom nobody knows yet.
             let options = format!("rw,exec,nosuid,nodev,{room},mode=1777,uid=0,gid=0");
             let mounts = ["/job", "/tmp"].map(|path| (path.to_owned(), options.clone()));
             host.tmpfs.get_or_insert_default().extend(mounts);
+        }
+    }),
+    rule("an installer writes to memory of a bounded size and nowhere else", |spec, _, host| {
+        if let Purpose::Install { room_bytes } = spec.purpose {
+            let options = format!("rw,noexec,nosuid,nodev,size={room_bytes},nr_inodes={ROOM_INODES_MAX},mode=1777");
+            host.tmpfs.get_or_insert_default().insert(ROOM_DIR.to_owned(), options);
+        }
+    }),
+    rule("an installation gives way to jobs", |spec, _, host| {
+        if spec.purpose != Purpose::Jobs {
+            host.cpu_shares = Some(INSTALL_CPU_SHARES);
         }
     }),
     rule("output goes to the agent alone; a log file would fill the host's disk", |_, _, host| {

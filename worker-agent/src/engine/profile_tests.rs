@@ -7,6 +7,7 @@ fn spec() -> SandboxSpec {
     SandboxSpec {
         name: "enclos-a-1".into(),
         image: "enclos/sandbox-gcc:1".into(),
+        purpose: Purpose::Jobs,
         labels: [("enclos".to_owned(), "sandbox".to_owned())].into(),
         limits: SandboxLimits { memory_bytes: 1 << 30, cpu_millis: 1500, pids: 520 },
         cells: CellKind::Namespaced,
@@ -27,6 +28,20 @@ fn json(spec: &SandboxSpec) -> String {
     text.replace(filter.trim_matches('"'), "<filter 1>")
 }
 
+/// Lines of the one that the other has not, each way.
+fn difference(one: &str, other: &str) -> String {
+    let only = |mark: char, text: &str, other: &str| -> String {
+        // The masked paths are all in the first snapshot.
+        let differs = |line: &&str| !other.contains(line) && !line.contains("\"/proc/");
+        text.lines()
+            .map(|line| line.trim_end_matches(','))
+            .filter(differs)
+            .map(|line| format!("{mark}{line}\n"))
+            .collect()
+    };
+    format!("{}{}", only('-', one, other), only('+', other, one))
+}
+
 #[test]
 fn the_profile_is_this() {
     insta::assert_snapshot!(json(&spec()));
@@ -44,16 +59,7 @@ fn gvisor_differs_in_this() {
 fn plain_cells_differ_in_this() {
     let namespaced = json(&spec());
     let plain = json(&SandboxSpec { cells: CellKind::Plain, ..spec() });
-    let only = |mark: char, text: &str, other: &str| -> String {
-        // The masked paths are all in the snapshot above.
-        let differs = |line: &&str| !other.contains(line) && !line.contains("\"/proc/");
-        text.lines()
-            .map(|line| line.trim_end_matches(','))
-            .filter(differs)
-            .map(|line| format!("{mark}{line}\n"))
-            .collect()
-    };
-    insta::assert_snapshot!(format!("{}{}", only('-', &namespaced, &plain), only('+', &plain, &namespaced)), @r#"
+    insta::assert_snapshot!(difference(&namespaced, &plain), @r#"
     -    "MaskedPaths": []
     -    "ReadonlyPaths": []
     +      "KILL"
@@ -61,6 +67,21 @@ fn plain_cells_differ_in_this() {
     +      "/sys/devices/virtual/powercap"
     +      "/job": "rw,exec,nosuid,nodev,size=268435456,nr_inodes=32768,mode=1777,uid=0,gid=0"
     +      "/tmp": "rw,exec,nosuid,nodev,size=268435456,nr_inodes=32768,mode=1777,uid=0,gid=0"
+    "#);
+}
+
+#[test]
+fn a_builder_differs_from_a_plain_sandbox_in_this() {
+    let plain = json(&SandboxSpec { cells: CellKind::Plain, ..spec() });
+    let builder =
+        json(&SandboxSpec { cells: CellKind::Plain, purpose: Purpose::Install { room_bytes: 1 << 29 }, ..spec() });
+    insta::assert_snapshot!(difference(&plain, &builder), @r#"
+    -  "Cmd": []
+    -      "/job": "rw,exec,nosuid,nodev,size=268435456,nr_inodes=32768,mode=1777,uid=0,gid=0"
+    -      "/tmp": "rw,exec,nosuid,nodev,size=268435456,nr_inodes=32768,mode=1777,uid=0,gid=0"
+    +    "install"
+    +    "CpuShares": 128
+    +      "/job": "rw,noexec,nosuid,nodev,size=536870912,nr_inodes=65536,mode=1777"
     "#);
 }
 

@@ -14,6 +14,7 @@ use enclos_images::folder::BASE;
 use enclos_images::{Catalogue, ImageFolder};
 use futures::future::join_all;
 
+use super::derived::DerivedImages;
 use super::display::{ProgressLines, size, table};
 use super::error::Chain;
 use super::prepare::labels_of;
@@ -22,6 +23,7 @@ use super::tags::{
     LABEL_DIGEST, LABEL_SUPERVISOR, base_tag, folder_digest, language_tag, sandbox_image, sha256_hex, version_label,
 };
 use super::{ImageOptions, ImageStore, SourceFlags, version};
+use crate::builder::Listed;
 
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
@@ -176,12 +178,41 @@ async fn list(view: &View, json: bool) -> ExitCode {
             "reference": entry.reference, "digest": entry.digest, "versions": entry.versions,
         }));
     }
+    let derived = match DerivedImages::new(view.docker.clone()).list().await {
+        Ok(derived) => derived,
+        Err(e) => return complain(NO_ENGINE, &Chain(&e)),
+    };
     if json {
-        println!("{}", serde_json::json!({ "images": objects }));
+        let derived: Vec<_> = derived.iter().map(derived_object).collect();
+        println!("{}", serde_json::json!({ "images": objects, "derived": derived }));
     } else {
         print!("{}", table(&rows));
+        print!("{}", derived_table(&derived));
     }
     ExitCode::SUCCESS
+}
+
+fn derived_object(listed: &Listed) -> serde_json::Value {
+    let packages: Vec<_> = listed.image.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect();
+    serde_json::json!({
+        "agent": listed.agent, "reference": listed.image.reference, "size_bytes": listed.image.size_bytes,
+        "made_unix_s": listed.image.made_unix_s, "packages": packages,
+    })
+}
+
+/// Images with installed packages; nothing where there are none.
+fn derived_table(derived: &[Listed]) -> String {
+    if derived.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["DEPENDENCIES OF", "ADDS", "DIGEST", "PACKAGES"].map(str::to_owned).to_vec()];
+    for listed in derived {
+        let key = listed.key.to_string();
+        let packages: Vec<String> = listed.image.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect();
+        let digest = key.get(..DIGEST_DIGITS).unwrap_or(&key).to_owned();
+        rows.push(vec![listed.agent.clone(), size(listed.image.size_bytes), digest, packages.join(", ")]);
+    }
+    format!("\n{}", table(&rows))
 }
 
 struct Entry {

@@ -25,6 +25,7 @@ mod base;
 mod build;
 pub mod cli;
 mod context;
+pub mod derived;
 mod display;
 mod error;
 mod phase;

@@ -29,7 +29,7 @@ use enclos_protocol::supervisor_link::{
 };
 
 use crate::cgroup::CgroupTree;
-use crate::engine::{ContainerId, Engine, SandboxLimits, SandboxSpec, docker};
+use crate::engine::{ContainerId, Engine, Purpose, SandboxLimits, SandboxSpec, docker};
 pub use error::SandboxError;
 pub use job::{JobRoom, Listener};
 pub use uids::UidRange;
@@ -126,6 +126,7 @@ impl Host {
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
             image: image.to_owned(),
+            purpose: Purpose::Jobs,
             labels: docker::labels(&self.agent, self.instance, number, unix_seconds() + self.lifetime.as_secs()),
             limits: self.limits,
             cells: self.cells,

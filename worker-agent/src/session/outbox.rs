@@ -37,6 +37,7 @@ struct Kept {
 
 #[derive(Debug)]
 enum Told {
+    Installing,
     Started(Step),
     Output { step: Step, stream: Stream, offset: u64, bytes: Vec<u8> },
     Case(u32, Box<CaseReport>),
@@ -52,6 +53,7 @@ impl Outbox {
     pub fn record(&mut self, attempt: AttemptId, progress: Progress) {
         let Some(kept) = self.attempts.get_mut(&attempt) else { return };
         match progress {
+            Progress::Installing => kept.told.push(Told::Installing),
             Progress::Started(step) => kept.told.push(Told::Started(step)),
             Progress::Output(step, stream, bytes) => kept.output(step, stream, &bytes),
             Progress::Case(case, report) => kept.told.push(Told::Case(case, report)),
@@ -138,6 +140,7 @@ impl Kept {
         if let Some(told) = self.told.get(self.sent) {
             self.sent += 1;
             return Some(match told {
+                Told::Installing => FromAgent::Installing { attempt },
                 Told::Started(step) => FromAgent::Started { attempt, step: *step },
                 Told::Output { step, stream, offset, bytes } => FromAgent::Output {
                     attempt,
@@ -176,6 +179,7 @@ mod tests {
 
     fn drained(outbox: &mut Outbox) -> Vec<String> {
         let name = |message: FromAgent| match message {
+            FromAgent::Installing { attempt } => format!("{} installing", attempt.token.counter),
             FromAgent::Started { attempt, step } => format!("{} started {step:?}", attempt.token.counter),
             FromAgent::Output { attempt, offset, bytes, .. } => {
                 format!("{} output {offset}+{}", attempt.token.counter, bytes.len())
@@ -190,11 +194,12 @@ mod tests {
     fn an_end_comes_after_all_output_and_everything_again_after_a_reconnect() {
         let mut outbox = Outbox::default();
         outbox.begin(attempt(1));
+        outbox.record(attempt(1), Progress::Installing);
         outbox.record(attempt(1), Progress::Started(Step::Run));
         outbox.record(attempt(1), output(&[0; CHUNK_BYTES_MAX]));
         outbox.record(attempt(1), output(b"x"));
         outbox.end(attempt(1), End::Returned(ReturnReason::NoRoom));
-        let expected = ["1 started Run", "1 output 0+65536", "1 output 65536+1", "1 returned"];
+        let expected = ["1 installing", "1 started Run", "1 output 0+65536", "1 output 65536+1", "1 returned"];
         assert_eq!(drained(&mut outbox), expected);
         assert!(!outbox.has_unsent() && !outbox.is_empty());
         outbox.rewind();

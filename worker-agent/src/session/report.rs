@@ -16,6 +16,7 @@ impl Session {
             isolation: self.config.isolation,
             reuse: self.config.reuse,
             embedded: self.config.embedded,
+            installs: self.workshop.installs.is_some(),
             holding: self.outbox.holding().collect(),
             load: self.load(),
         }
@@ -34,6 +35,7 @@ impl Session {
             image: states.get(&language.image).cloned().unwrap_or(ImageState::Absent),
             warm: view.warm.get(&language.image).copied().unwrap_or(0),
         });
+        let derived = self.workshop.installs.as_ref().map(|i| i.dependencies.stock()).unwrap_or_default();
         LoadReport {
             cpu_busy_permille: busy.cpu_permille,
             memory_busy_permille: busy.memory_permille,
@@ -45,6 +47,8 @@ impl Session {
             unclean_jobs: view.unclean_jobs,
             sandboxes_closed: view.closed,
             compiled: self.workshop.cache.hints(),
+            derived_images: derived.images,
+            derived_bytes: derived.bytes,
         }
     }
 }

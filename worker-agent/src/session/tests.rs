@@ -145,6 +145,7 @@ impl Agent {
             allow_sampled: false,
             drain: PATIENCE,
             embedded: false,
+            dependencies: None,
         };
         let leave = Leave { drain: CancellationToken::new(), now: CancellationToken::new() };
         let workshop = Arc::new(workshop(pool.clone(), Arc::clone(&images)));

@@ -1,0 +1,206 @@
+//! The handle on all installations: who asks for the same thing joins, and what was made is used again.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::key::Key;
+use super::shelf::{AGE_MAX, Shelf, ShelfBounds, Stock, is_young};
+use super::{Bench, Derived, NotInstalled, Order};
+use crate::sandbox::unix_seconds;
+
+/// Times that a caller joins an installation that everyone else gave up in that moment.
+const JOINS_MAX: u32 = 5;
+
+type Answer = Option<Result<Arc<Derived>, NotInstalled>>;
+
+/// An image, and whether it was there before anyone who waits now asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ready {
+    /// The image.
+    pub image: Arc<Derived>,
+    /// It was there.
+    pub cached: bool,
+}
+
+/// All installations of one agent. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Dependencies(Arc<Inner>);
+
+struct Inner {
+    bench: Arc<dyn Bench>,
+    agent: String,
+    /// One builder at a time: its memory and its processor are beside what is promised to jobs.
+    turn: Semaphore,
+    tasks: TaskTracker,
+    ending: CancellationToken,
+    state: Mutex<State>,
+}
+
+struct State {
+    shelf: Shelf,
+    under_way: BTreeMap<Key, Weak<watch::Sender<Answer>>>,
+    /// Images that have to go and are still in use.
+    going: Vec<String>,
+}
+
+impl Dependencies {
+    /// Of `agent`, over `bench`; nothing is known yet, see [`Dependencies::survey`].
+    #[must_use]
+    pub fn new(bench: Arc<dyn Bench>, agent: &str, bounds: ShelfBounds) -> Self {
+        let state = State { shelf: Shelf::new(bounds), under_way: BTreeMap::new(), going: Vec::new() };
+        Self(Arc::new(Inner {
+            bench,
+            agent: agent.to_owned(),
+            turn: Semaphore::new(1),
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// Takes up what an earlier process of this agent made, and removes what is too old, whoever made it.
+    pub async fn survey(&self) {
+        let now = unix_seconds();
+        let mut listed = match self.0.bench.list().await {
+            Ok(listed) => listed,
+            Err(error) => return tracing::warn!(error, "derived images were not looked for"),
+        };
+        listed.sort_by_key(|one| one.image.made_unix_s);
+        for one in listed {
+            let own = one.agent == self.0.agent;
+            if own && is_young(&one.image, now) {
+                let going = self.0.lock().shelf.put(one.key, one.image);
+                self.remove(going).await;
+            } else if own || one.image.made_unix_s.saturating_add(2 * AGE_MAX.as_secs()) < now {
+                // Another agent uses none of that age, so it is no more.
+                self.0.bench.remove(&one.image.reference).await;
+            }
+        }
+    }
+
+    /// The image that `order` comes to, made if it is not there. May be dropped at any time: an
+    /// installation that nobody waits for is given up.
+    ///
+    /// # Errors
+    /// [`NotInstalled`].
+    pub async fn ensure(&self, order: &Order) -> Result<Ready, NotInstalled> {
+        for _ in 0..JOINS_MAX {
+            let mut answer = {
+                let mut state = self.0.lock();
+                if let Some(image) = state.shelf.take(&order.key, unix_seconds()) {
+                    return Ok(Ready { image, cached: true });
+                }
+                let joined = state.under_way.get(&order.key).and_then(Weak::upgrade).map(|sender| sender.subscribe());
+                joined.unwrap_or_else(|| self.start(&mut state, order.clone()))
+            };
+            if let Ok(answer) = answer.wait_for(Option::is_some).await
+                && let Some(answer) = answer.clone()
+            {
+                return answer.map(|image| Ready { image, cached: false });
+            }
+        }
+        Err(NotInstalled::Failed("the installation was given up again and again".to_owned()))
+    }
+
+    /// Whether the image of `key` is there, so that nobody has to wait for it.
+    #[must_use]
+    pub fn has(&self, key: &Key) -> bool {
+        self.0.lock().shelf.take(key, unix_seconds()).is_some()
+    }
+
+    /// The engine turned out not to have the image of `key`: the next [`Dependencies::ensure`] makes it anew.
+    pub fn vanished(&self, key: &Key) {
+        self.0.lock().shelf.forget(key);
+    }
+
+    /// How many images there are.
+    #[must_use]
+    pub fn stock(&self) -> Stock {
+        self.0.lock().shelf.stock()
+    }
+
+    /// Ends what is under way, and waits until it is gone. Images stay for the next start.
+    pub async fn shutdown(&self) {
+        self.0.ending.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    fn start(&self, state: &mut State, order: Order) -> watch::Receiver<Answer> {
+        let (sender, receiver) = watch::channel(None);
+        let sender = Arc::new(sender);
+        state.under_way.insert(order.key.clone(), Arc::downgrade(&sender));
+        let this = self.clone();
+        self.0.tasks.spawn(async move {
+            let made = this.carry_out(&order, &sender).await;
+            let (answer, going) = {
+                let mut state = this.0.lock();
+                state.under_way.remove(&order.key);
+                match made {
+                    Some(Ok(image)) => {
+                        let going = state.shelf.put(order.key.clone(), image.clone());
+                        (Some(Ok(Arc::new(image))), going)
+                    }
+                    Some(Err(error)) => (Some(Err(error)), Vec::new()),
+                    None => (None, Vec::new()),
+                }
+            };
+            sender.send_replace(answer);
+            drop(sender);
+            this.remove(going).await;
+        });
+        receiver
+    }
+
+    /// `None`: nobody waits for it any more.
+    async fn carry_out(&self, order: &Order, asked: &watch::Sender<Answer>) -> Option<Result<Derived, NotInstalled>> {
+        let mut stopped = pin!(async {
+            // Cancel-safe: both only wait.
+            tokio::select! {
+                () = asked.closed() => None,
+                () = self.0.ending.cancelled() => Some(Err(NotInstalled::ShuttingDown)),
+            }
+        });
+        // Cancel-safe: a place in the queue is given up.
+        let turn = tokio::select! {
+            turn = self.0.turn.acquire() => turn,
+            stopped = &mut stopped => return stopped,
+        };
+        // Cancel-safe: what an installation leaves where it is dropped is tidied up, in its own turn.
+        let made = tokio::select! {
+            made = self.0.bench.install(order) => Some(made),
+            stopped = &mut stopped => stopped,
+        };
+        self.0.bench.tidy().await;
+        drop(turn);
+        made
+    }
+
+    /// Removes images, and those of earlier times that were still in use then.
+    async fn remove(&self, going: Vec<Arc<Derived>>) {
+        let mut all = std::mem::take(&mut self.0.lock().going);
+        all.extend(going.iter().map(|image| image.reference.clone()));
+        for reference in all {
+            if self.0.bench.remove(&reference).await {
+                tracing::info!(image = reference, "derived image was removed");
+            } else {
+                self.0.lock().going.push(reference);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
