@@ -71,6 +71,14 @@ pub(super) async fn job(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
     Ok(render::job(&record, beside))
 }
 
+/// The job without its outputs.
+pub(super) async fn in_brief(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
+    let live = api.progress.find(id).map(|live| live.snapshot());
+    let record = api.store.job(id).await?.ok_or_else(error::not_found)?;
+    let place = place(api, id, live.as_ref()).await?;
+    Ok(render::job(&record, Beside { live: live.as_ref(), place, detail: None }))
+}
+
 /// Where a waiting job stands.
 pub(super) async fn place(api: &Api, id: JobId, live: Option<&Snapshot>) -> Result<Option<Place>, Refusal> {
     if live.is_none_or(|snapshot| snapshot.phase != Phase::Queued) {

@@ -10,10 +10,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream, FuturesUnordered};
@@ -46,7 +45,7 @@ pub(super) async fn batch(
     State(api): State<Arc<Api>>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
-) -> Result<Json<wire::BatchAnswer>, Refusal> {
+) -> Result<Response, Refusal> {
     let key = submit::idempotency_key(request.headers())?;
     let body = Arc::new(api.bodies.read(request, admission::BODY_BYTES_MAX).await?);
     let wire::Batch { jobs } = admission::strict_json(&body.bytes)?;
@@ -66,7 +65,8 @@ pub(super) async fn batch(
         }
     });
     let admissions = stream::iter(admissions.collect::<Vec<_>>());
-    Ok(Json(wire::BatchAnswer { jobs: admissions.buffered(AT_ONCE).collect().await }))
+    let answer = wire::BatchAnswer { jobs: admissions.buffered(AT_ONCE).collect().await };
+    api.room.json(StatusCode::OK, &answer)
 }
 
 async fn one(
@@ -77,7 +77,8 @@ async fn one(
 ) -> Result<wire::Job, Refusal> {
     let admitted = submit::admit(api, Bytes::from(String::from(Box::<str>::from(submission)))).await?;
     let Kept { job, .. } = submit::keep(api, admitted, key, body).await?;
-    jobs::job(api, job).await
+    // One that is known by its key may have ended: the outputs of a whole batch are no single answer.
+    jobs::in_brief(api, job).await
 }
 
 /// Wait for many jobs: a line of JSON for each as it ends (empty lines keep the connection alive).
@@ -99,7 +100,7 @@ pub(super) async fn wait(
     }
     let place = api.room.watcher()?;
     let ends = ids.into_iter().map(|id| end_of(Arc::clone(&api), id)).collect::<FuturesUnordered<_>>();
-    let waiting = Waiting { api, ends: ends.boxed(), _place: place };
+    let waiting = Waiting { api, ends: ends.boxed(), _place: place, line: None };
     let lines = stream::unfold(waiting, |mut waiting| async move {
         let line = waiting.next_line().await?;
         Some((Ok::<_, Infallible>(line), waiting))
@@ -120,11 +121,14 @@ struct Waiting {
     api: Arc<Api>,
     ends: BoxStream<'static, String>,
     _place: Held,
+    /// The memory of the line that the client takes.
+    line: Option<Held>,
 }
 
 impl Waiting {
     /// The next line; `None`: all were told, or the service is ending.
     async fn next_line(&mut self) -> Option<Bytes> {
+        self.line = None;
         let ended = self.api.shutdown.run_until_cancelled(timeout(KEEP_ALIVE, self.ends.next())).await?;
         let Ok(ended) = ended else { return Some(Bytes::from_static(b"\n")) };
         let id = ended?;
@@ -134,11 +138,17 @@ impl Waiting {
             Ok(job) => jobs::job(&self.api, job).await,
             Err(refusal) => Err(refusal),
         };
+        let refused = |id, refusal| wire::WaitLine { id, job: None, problem: Some(error::problem(refusal)) };
         let line = match found {
-            Ok(job) => wire::WaitLine { id, job: Some(job), problem: None },
-            Err(refusal) => wire::WaitLine { id, job: None, problem: Some(error::problem(refusal)) },
+            Ok(job) => wire::WaitLine { id: id.clone(), job: Some(job), problem: None },
+            Err(refusal) => refused(id.clone(), refusal),
         };
         let mut text = serde_json::to_vec(&line).ok()?;
+        match self.api.room.answer(text.len()) {
+            Ok(held) => self.line = held,
+            // The job can be asked for by itself later.
+            Err(refusal) => text = serde_json::to_vec(&refused(id, refusal)).ok()?,
+        }
         text.push(b'\n');
         Some(text.into())
     }

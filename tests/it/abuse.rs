@@ -43,7 +43,16 @@ async fn counted(cluster: &Cluster, name: &str) -> u64 {
 
 /// Memory that the master's process uses.
 fn memory_bytes(cluster: &Cluster) -> u64 {
+    status_bytes(cluster, "VmRSS:")
+}
+
+/// Most memory that it has used.
+fn peak_memory_bytes(cluster: &Cluster) -> u64 {
+    status_bytes(cluster, "VmHWM:")
+}
+
+fn status_bytes(cluster: &Cluster, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", cluster.master_pid())).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a process has memory");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("it is a number") * 1024
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::{Job, Problem, Step};
 use crate::admission::few_there;
 use crate::config::BATCH_JOBS_MAX;
+use crate::http::many::WAIT_IDS_MAX;
 
 /// What a case, a group or a whole job with cases came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
@@ -101,7 +102,7 @@ pub struct BatchAnswer {
 pub enum BatchItem {
     /// It is kept.
     Kept {
-        /// As it is now.
+        /// As it is now, without outputs.
         job: Box<Job>,
     },
     /// It was refused.
@@ -117,6 +118,7 @@ pub enum BatchItem {
 #[serde(deny_unknown_fields)]
 pub struct WaitList {
     /// Their ids.
+    #[serde(deserialize_with = "few_there::<_, _, WAIT_IDS_MAX>")]
     pub ids: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::fake_agent::report;
 use super::raw::{LONG, sent, status};
-use super::{agent, memory_bytes, python};
+use super::{agent, memory_bytes, peak_memory_bytes, python};
 use crate::cluster::Cluster;
 
 /// Memory by which refused submissions may make the master grow.
@@ -157,6 +157,8 @@ async fn bodies_that_are_deep_or_have_masses_of_items_are_refused_soon() {
         (with("run", json!({ "env": labels })), "invalid_value", "run.env"),
         (with("compile", json!({ "args": vec![""; many] })), "invalid_value", "compile.args"),
         (with("cases", json!(vec![json!({ "stdin": "" }); many])), "invalid_value", "cases"),
+        (with("groups", json!(vec![json!({ "name": "", "weight": 1, "cases": [] }); many])), "invalid_value", "groups"),
+        (with("keep_files", json!(vec!["*"; many])), "invalid_value", "keep_files"),
         (
             json!({ "files": vec![json!({ "path": "a.py", "content": "" }); many] }).to_string(),
             "invalid_value",
@@ -175,6 +177,30 @@ async fn bodies_that_are_deep_or_have_masses_of_items_are_refused_soon() {
         let problem: Value = answer.json().await.expect("answers are JSON");
         assert_eq!((&problem["code"], &problem["field"]), (&json!(code), &json!(field)), "{problem:#}");
         assert!(problem.to_string().len() < 2000, "an answer does not repeat what it was sent");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_millions_of_items_takes_little_more_memory_than_its_bytes() {
+    const ITEMS: usize = 4_000_000;
+    let cluster = Cluster::master_only().await;
+    let before = memory_bytes(&cluster);
+    for (path, start, item) in [
+        ("/v1/jobs", "{\"language\":\"c\",\"source\":\"\",\"cases\":[", "{},"),
+        ("/v1/jobs", "{\"language\":\"c\",\"source\":\"\",\"cases\":[{\"args\":[", "\"\","),
+        ("/v1/jobs", "{\"language\":\"c\",\"source\":\"\",\"interactor\":{\"files\":[", "{\"path\":\"a\"},"),
+        ("/v1/jobs/batch", "{\"jobs\":[", "0,"),
+    ] {
+        let body = [start, &item.repeat(ITEMS)].concat();
+        let (url, size) = (format!("{}{path}", cluster.url), body.len() as u64);
+        let request = cluster.http.post(url).header("content-type", "application/json").body(body);
+        let problem: Value = request.send().await.expect("it answers").json().await.expect("answers are JSON");
+        assert_eq!(problem["code"], "invalid_value", "{problem:#}");
+        assert!(problem["maximum"].is_u64(), "{problem:#}");
+        // What it held at most, not what it holds now: all would be given back by then.
+        let grown = peak_memory_bytes(&cluster).saturating_sub(before);
+        assert!(grown < 3 * size + GROWTH_BYTES_MAX, "{grown} bytes more for {size} of {item}");
     }
     cluster.shutdown().await;
 }
