@@ -44,7 +44,7 @@ pub(super) fn number(text: &str) -> String {
     }
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -56,9 +56,9 @@ pub(super) fn number(text: &str) -> String {
 pub(super) fn block(html: &mut String, label: &str, class: &str, text: &str) {
     let (label, text) = (escaped(label), escaped(text));
     // Written to a string: it cannot fail.
-    let _ = write!(
+    let _ = writeln!(
         html,
-        "<pre class=\"{class}\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\"><code>{text}</code></pre>\n"
+        "<pre class=\"{class}\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\"><code>{text}</code></pre>"
     );
 }
 
