@@ -17,16 +17,16 @@ use super::{files, limits, program, words};
 use crate::scoring::{Group, Scoring};
 
 /// Bytes of the name of a case or group.
-const NAME_BYTES_MAX: usize = 128;
+pub const NAME_BYTES_MAX: usize = 128;
 /// Cases of one job.
 pub(super) const CASES: usize = CASES_MAX as usize;
 /// Groups of one job.
-pub(super) const GROUPS_MAX: usize = 100;
+pub const GROUPS_MAX: usize = 100;
 /// Time on the clock that all cases of a job may take together, with their checker or interactor, in
 /// milliseconds: 12 hours. Its place is taken so long, and an attempt is waited for that long.
 pub const CASES_WALL_MS_MAX: u64 = 12 * 3600 * 1000;
 /// Points of one group.
-const WEIGHT_MAX: u64 = 1_000_000;
+pub const WEIGHT_MAX: u64 = 1_000_000;
 
 /// One case, and what only the answer needs of it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -49,6 +49,7 @@ pub use submission::{
 
 /// How much a submission may bring, for who describes it.
 pub mod bounds {
+    pub use super::cases::{GROUPS_MAX, NAME_BYTES_MAX as CASE_NAME_BYTES_MAX, WEIGHT_MAX};
     pub use super::dependencies::INSTALLERS_MAX;
     pub use super::environment::{NAME_BYTES_MAX, VARIABLES_MAX};
     pub use super::files::FILES_MAX;

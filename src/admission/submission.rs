@@ -82,7 +82,8 @@ pub struct Submission {
     /// Compile anew even where the same was compiled before; default `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_cache: Option<bool>,
-    /// What happens to a program that writes more than `output_bytes`; default `kill`.
+    /// What happens to a program that writes more than `output_bytes`; default `kill`. Of the
+    /// run alone: what a compiler writes above its own is thrown away, and it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_output_limit: Option<OutputLimitChoice>,
     /// Standard error goes into standard output, in the order written; default `false`.

@@ -208,7 +208,10 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&Client::new(&server.url)?, &args)),
         Command::Erase { id, server } => runtime.block_on(show::erase(&Client::new(&server.url)?, &id)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "enclos", &mut std::io::stdout());
+            // To memory first: the generator panics where its reader is gone.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "enclos", &mut script);
+            terminal::say(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Jobs { args, server } => runtime.block_on(show::jobs(&Client::new(&server.url)?, &args, terminal)),

@@ -45,6 +45,9 @@ pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<
         compose::with_dependencies(&mut submission, args, &client.get("/v1/languages").await?);
     }
     let names = verdicts::case_names(&submission["cases"]);
+    if let Some(unjudged) = verdicts::unjudged(&submission["cases"]) {
+        tell(&unjudged);
+    }
     if names.is_empty() {
         run_to_the_end(client, &submission, args.json, terminal, View::new(terminal)).await
     } else {
@@ -290,7 +293,8 @@ fn files(job: &Value) -> Option<String> {
     let count = job["files"].as_array()?.len();
     let id = harmless_line(job["id"].as_str().unwrap_or_default());
     let missing = job["files_error"].as_str().map(|e| format!("; {}", harmless_line(e))).unwrap_or_default();
-    Some(format!("enclos: {count} files are kept; `enclos fetch {id}` saves them{missing}"))
+    let (kept, them) = if count == 1 { ("file is", "it") } else { ("files are", "them") };
+    Some(format!("enclos: {count} {kept} kept; `enclos fetch {id}` saves {them}{missing}"))
 }
 
 #[cfg(test)]

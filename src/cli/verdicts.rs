@@ -27,6 +27,24 @@ pub fn case_names(cases: &Value) -> Vec<String> {
     cases.as_array().into_iter().flatten().enumerate().map(named).collect()
 }
 
+/// Cases that are named one by one where they lack what is expected.
+const UNJUDGED_SHOWN_MAX: usize = 3;
+
+/// Which cases of a submission nothing is compared with, for who thought otherwise.
+#[must_use]
+pub fn unjudged(cases: &Value) -> Option<String> {
+    let lacks = |case: &Value| case.get("expected_stdout").or_else(|| case.get("expected_stdout_base64")).is_none();
+    let all: Vec<&str> =
+        cases.as_array().into_iter().flatten().filter(|case| lacks(case)).map(|c| text(&c["name"])).collect();
+    let shown = all.get(..UNJUDGED_SHOWN_MAX).unwrap_or(&all).join(", ");
+    let more = match all.len().saturating_sub(UNJUDGED_SHOWN_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let told = format!("enclos: no expected output beside {shown}{more}: accepted where the program ends well");
+    (!all.is_empty()).then(|| harmless_line(&told))
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -220,6 +238,17 @@ mod tests {
     use super::*;
 
     const PLAIN: Terminal = Terminal { stdout: true, stderr: false, colours: false };
+
+    #[test]
+    fn cases_with_nothing_to_compare_are_told() {
+        let case = |name: usize| json!({ "name": name.to_string(), "stdin": "" });
+        assert_eq!(
+            unjudged(&json!([{ "name": "a", "expected_stdout": "" }, { "expected_stdout_base64": "/w==" }])),
+            None
+        );
+        let told = unjudged(&(0..5).map(case).collect()).unwrap();
+        assert_eq!(told, "enclos: no expected output beside 0, 1, 2 and 2 more: accepted where the program ends well");
+    }
 
     #[test]
     fn a_row_that_is_written_stands_under_its_heading() {

@@ -55,33 +55,35 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
+/// Every code, and what it says.
+pub const TITLES: [(&str, &str); 23] = [
+    ("malformed_json", "The body is not JSON"),
+    ("unknown_field", "There is no such field"),
+    ("invalid_value", "A value breaks a rule"),
+    ("unsupported_media_type", "The body is of another kind"),
+    ("too_large", "Too large"),
+    ("request_timeout", "Too slow"),
+    ("not_found", "Not found"),
+    ("unknown_language", "There is no such language"),
+    ("unknown_extension", "The extension tells no language"),
+    ("limit_too_high", "A limit is above its maximum"),
+    ("limit_too_low", "A limit is below its minimum"),
+    ("invalid_dependency", "A dependency is not a name and versions"),
+    ("unsupported_dependencies", "The language has no such dependencies"),
+    ("dependencies_denied", "Jobs have no dependencies here"),
+    ("no_source", "Nothing to run"),
+    ("idempotency_conflict", "The key belongs to another submission"),
+    ("overloaded", "The queue is full"),
+    ("host_not_allowed", "This host is not served here"),
+    ("origin_not_allowed", "This origin may not write"),
+    ("method_not_allowed", "The method is not served here"),
+    ("unavailable", "Not available now"),
+    ("storage_full", "The disk is full"),
+    ("internal_error", "Enclos failed"),
+];
+
 fn title(code: &str) -> &'static str {
-    match code {
-        "malformed_json" => "The body is not JSON",
-        "unknown_field" => "There is no such field",
-        "invalid_value" => "A value breaks a rule",
-        "unsupported_media_type" => "The body is of another kind",
-        "too_large" => "Too large",
-        "request_timeout" => "Too slow",
-        "not_found" => "Not found",
-        "unknown_language" => "There is no such language",
-        "unknown_extension" => "The extension tells no language",
-        "limit_too_high" => "A limit is above its maximum",
-        "limit_too_low" => "A limit is below its minimum",
-        "invalid_dependency" => "A dependency is not a name and versions",
-        "unsupported_dependencies" => "The language has no such dependencies",
-        "dependencies_denied" => "Jobs have no dependencies here",
-        "no_source" => "Nothing to run",
-        "idempotency_conflict" => "The key belongs to another submission",
-        "overloaded" => "The queue is full",
-        "unservable" => "No agent could ever run this",
-        "host_not_allowed" => "This host is not served here",
-        "origin_not_allowed" => "This origin may not write",
-        "method_not_allowed" => "The method is not served here",
-        "unavailable" => "Not available now",
-        "storage_full" => "The disk is full",
-        _ => "Enclos failed",
-    }
+    TITLES.iter().find(|(known, _)| *known == code).map_or("Enclos failed", |(_, title)| title)
 }
 
 /// 404: unknown, or another tenant's; the same answer for both.
@@ -157,12 +159,6 @@ pub fn host_not_allowed() -> Refusal {
 #[must_use]
 pub fn origin_not_allowed() -> Refusal {
     Refusal::new(403, "origin_not_allowed", "pages of other origins may not write here")
-}
-
-/// 422: no agent of any configured kind could ever run the job.
-#[must_use]
-pub fn unservable(detail: impl Into<String>) -> Refusal {
-    Refusal::new(422, "unservable", detail)
 }
 
 /// 503: the queue holds `length` jobs of at most `bound`.

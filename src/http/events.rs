@@ -10,14 +10,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 use serde::Serialize;
 
-use super::query::{Nothing, Strict, job_id};
+use super::query::{Named, Nothing, Strict, job_id};
 use super::render::{self, Beside};
 use super::room::Held;
 use super::{Api, error, jobs, wire};
@@ -41,7 +41,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
     ))]
 pub(super) async fn events(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {

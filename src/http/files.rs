@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::query::{Nothing, Strict, job_id};
+use super::query::{Named, Nothing, Strict, job_id};
 use super::{Api, error, room};
 use crate::admission::Refusal;
 
@@ -21,7 +21,7 @@ use crate::admission::Refusal;
     ))]
 pub(super) async fn file(
     State(api): State<Arc<Api>>,
-    Path((id, path)): Path<(String, String)>,
+    Named((id, path)): Named<(String, String)>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;

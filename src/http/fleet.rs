@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use enclos_images::Language;
@@ -13,7 +13,7 @@ use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
 use enclos_protocol::ids::AgentName;
 use serde_json::Number;
 
-use super::query::{Nothing, Strict};
+use super::query::{Named, Nothing, Strict};
 use super::{Api, error, render, wire};
 use crate::admission::Refusal;
 use crate::scheduler::{AgentState, AgentView, Event};
@@ -85,7 +85,7 @@ pub(super) async fn agents(
     ))]
 pub(super) async fn drain(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<Json<wire::Agent>, Refusal> {

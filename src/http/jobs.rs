@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use enclos_protocol::ids::JobId;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::query::{Nothing, Strict, Wait, job_id, whole};
+use super::query::{Named, Nothing, Strict, Wait, job_id, whole};
 use super::render::{self, Beside};
 use super::{Api, TENANT, error, wire};
 use crate::admission::{self, Refusal};
@@ -29,14 +29,14 @@ const CANCEL_WAIT: Duration = Duration::from_secs(1);
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs",
     params(
         ("id" = String, Path),
-        ("wait_ms" = Option<u64>, Query, description = "wait up to so long for the end (0 to 60000)"),
+        ("wait_ms" = Option<u64>, Query, description = "wait up to so long for the end"),
     ),
     responses(
         (status = 200, body = wire::Job),
     ))]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Strict(wait): Strict<Wait>,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
@@ -138,7 +138,7 @@ impl ListQuery {
         ("language" = Option<String>, Query, description = "id or alias"),
         ("label" = Option<String>, Query, description = "key=value"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
-        ("limit" = Option<u32>, Query, description = "jobs on the page (1 to 200)"),
+        ("limit" = Option<u32>, Query, description = "jobs on the page"),
     ),
     responses(
         (status = 200, body = wire::JobList),
@@ -169,7 +169,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Strict(query): Strict<List
     ))]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -196,7 +196,7 @@ pub(super) async fn cancel(
     ))]
 pub(super) async fn erase(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {

@@ -10,6 +10,7 @@
 //! [`Refusal`](crate::admission::Refusal).
 
 mod body;
+mod docs;
 mod doors;
 pub mod error;
 mod events;
@@ -74,6 +75,8 @@ pub struct Api {
     pub room: room::Room,
     /// `/openapi.json`.
     pub document: axum::body::Bytes,
+    /// `/docs`.
+    pub page: Arc<str>,
 }
 
 /// The parts of an [`Api`] that others make.
@@ -105,7 +108,8 @@ impl Api {
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max } = services;
-        let document = openapi::text(&catalogue).into();
+        let document = openapi::document(&catalogue);
+        let page = docs::page(&document).into();
         Arc::new(Self {
             catalogue,
             store,
@@ -119,7 +123,8 @@ impl Api {
             bodies: body::Memory::default(),
             batch_jobs_max,
             room: room::Room::new(connections_max),
-            document,
+            document: document.to_string().into(),
+            page,
         })
     }
 }
@@ -143,7 +148,11 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/readyz", get(operate::ready))
         .route("/version", get(operate::version))
         .route("/metrics", get(operate::metrics))
-        .route("/openapi.json", get(openapi::document))
+        .route("/openapi.json", get(openapi::show))
+        .route("/docs", get(docs::show))
+        .route("/docs/style.css", get(docs::style))
+        .route("/docs/copy.js", get(docs::script))
+        .route("/docs/icon.svg", get(docs::icon))
         .fallback(|| async { error::not_found() })
         .method_not_allowed_fallback(|| async { error::method_not_allowed() })
         .layer(middleware::from_fn_with_state(Arc::clone(&api), doors::check))

@@ -39,21 +39,27 @@ pub(super) async fn alive() -> Json<wire::Health> {
     responses(
         (status = 200, body = wire::Health),
     ))]
-pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Json<wire::Health>, Refusal> {
+pub(super) async fn ready(
+    State(api): State<Arc<Api>>,
+    Strict(Nothing {}): Strict<Nothing>,
+) -> Result<Json<wire::Health>, Refusal> {
     api.store.probe().await?;
     Ok(Json(wire::Health { status: "ok" }))
 }
 
 /// What runs here.
 #[utoipa::path(get, path = "/version", tag = "operate", responses((status = 200, body = wire::Version)))]
-pub(super) async fn version() -> Json<wire::Version> {
+pub(super) async fn version(Strict(Nothing {}): Strict<Nothing>) -> Json<wire::Version> {
     Json(wire::Version { version: env!("CARGO_PKG_VERSION"), api: "v1" })
 }
 
 /// Counters for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operate",
     responses((status = 200, content_type = "text/plain", body = String)))]
-pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<impl IntoResponse, Refusal> {
+pub(super) async fn metrics(
+    State(api): State<Arc<Api>>,
+    Strict(Nothing {}): Strict<Nothing>,
+) -> Result<impl IntoResponse, Refusal> {
     let totals = api.scheduler.totals().await?;
     let gauges = Gauges {
         queued: totals.queued,

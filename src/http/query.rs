@@ -37,6 +37,18 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Strict<T> {
     }
 }
 
+/// What stands in the path. What is not UTF-8 is the name of nothing.
+pub struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_| error::not_found())
+    }
+}
+
 /// No parameters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -36,7 +36,7 @@ pub(super) struct Kept {
 /// Submit a program to compile and run.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = crate::admission::Submission,
     params(
-        ("wait_ms" = Option<u64>, Query, description = "wait up to so long for the end (0 to 60000)"),
+        ("wait_ms" = Option<u64>, Query, description = "wait up to so long for the end"),
         ("Idempotency-Key" = Option<String>, Header, description = "the same key and body answer the same job"),
     ),
     responses(

@@ -64,7 +64,7 @@ async fn files_of_a_run_are_fetched_into_a_folder() {
     };
     let ran = call(&["run", file.to_str().unwrap(), "--keep", "out/**"]).await;
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(ran.status.success() && said.contains("1 files are kept"), "{said}");
+    assert!(ran.status.success() && said.contains("1 file is kept"), "{said}");
     let id = said.split("`enclos fetch ").nth(1).and_then(|rest| rest.split('`').next()).unwrap().to_owned();
     let fetched = call(&["fetch", &id, "--into", into.to_str().unwrap()]).await;
     assert!(fetched.status.success(), "{fetched:?}");
@@ -72,6 +72,37 @@ async fn files_of_a_run_are_fetched_into_a_folder() {
     assert_eq!(call(&["fetch", &id, "--into", into.to_str().unwrap()]).await.status.code(), Some(125), "not over it");
     assert!(call(&["erase", &id]).await.status.success());
     assert_eq!(call(&["show", &id]).await.status.code(), Some(124), "it is gone");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn completions_that_nobody_reads_end_without_a_word() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = enclos().args(["completions", shell]).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let output = timeout(UP_WAIT, output.wait_with_output()).await.expect("it ends").unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {output:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_without_an_answer_are_told_and_numbers_are_in_order() {
+    let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "python"]]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (file, cases) = (folder.path().join("main.py"), folder.path().join("cases"));
+    std::fs::write(&file, "print(int(input()) + 1)").unwrap();
+    std::fs::create_dir(&cases).unwrap();
+    for (name, text) in [("2.in", "2"), ("2.ans", "3"), ("10.in", "10"), ("10.out", "11"), ("x.in", "1")] {
+        std::fs::write(cases.join(name), text).unwrap();
+    }
+    let call = enclos().arg("run").arg(&file).arg("--case").arg(&cases).args(["--url", &cluster.url]).output();
+    let output = timeout(UP_WAIT, call).await.expect("it ends").unwrap();
+    let (said, shown) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(said.contains("no expected output beside x:"), "{said}");
+    let names: Vec<&str> = shown.lines().skip(1).filter_map(|line| line.split_whitespace().next()).take(3).collect();
+    assert_eq!(names, ["2", "10", "x"], "{shown}");
+    assert!(output.status.success(), "{shown}{said}");
     cluster.shutdown().await;
 }
 

@@ -118,6 +118,37 @@ async fn the_answer_keeps_the_first_bytes_and_says_what_was_produced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_compiler_says_is_cut_whatever_becomes_of_a_programs_output() {
+    let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "c"]]).await;
+    let mut submission = source("c", &("#warning much\n".repeat(50) + "int main(void) { return 0; }"));
+    submission["limits"] = json!({ "compile": { "output_bytes": 200 } });
+    submission["on_output_limit"] = json!("kill");
+    let job = cluster.run(&submission).await;
+    assert_eq!(job["outcome"], "ok", "{job:#}");
+    assert_eq!(job["compile"]["truncated"], true, "{job:#}");
+    assert!(figure(&job["compile"], "stderr_bytes") > 200, "{job:#}");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_exit_code_comes_back_as_it_was() {
+    let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "c"]]).await;
+    let code = "#include <stdlib.h>\nint main(int count, char **args) { (void)count; return atoi(args[1]); }";
+    let mut submission = source("c", code);
+    let cases = (0..=255).map(|code| json!({ "name": code.to_string(), "args": [code.to_string()] }));
+    submission["cases"] = cases.collect();
+    let job = cluster.run(&submission).await;
+    let cases = job["cases"].as_array().unwrap_or_else(|| panic!("it has cases: {job:#}"));
+    assert_eq!(cases.len(), 256);
+    for (code, case) in cases.iter().enumerate() {
+        let outcome = if code == 0 { "ok" } else { "runtime_error" };
+        assert_eq!((&case["exit_code"], &case["outcome"]), (&json!(code), &json!(outcome)), "{case:#}");
+        assert!(case.get("signal").is_none(), "{case:#}");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn merged_streams_keep_the_order_of_writing() {
     let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "python"]]).await;
     let code = "import os\nfor n in range(4):\n    os.write(1 + n % 2, f'{n} '.encode())\n";

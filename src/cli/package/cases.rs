@@ -1,5 +1,6 @@
 //! Folders of cases: `NAME.in` beside `NAME.ans`, as packages and `run --case` have them.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -52,6 +53,27 @@ pub fn find(root: &Path, folder: &Path) -> Result<Vec<Found>, CliError> {
         }
     }
     Ok(found)
+}
+
+/// The order of two names in which what is written in digits counts as a number.
+pub fn by_numbers(one: &str, other: &str) -> Ordering {
+    let (one_parts, other_parts) = (parts(one), parts(other));
+    let unequal = one_parts.iter().zip(&other_parts).find_map(|(a, b)| {
+        let both_numbers = [a, b].iter().all(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+        let (a, b) = if both_numbers { (a.trim_start_matches('0'), b.trim_start_matches('0')) } else { (*a, *b) };
+        let lengths = if both_numbers { a.len().cmp(&b.len()) } else { Ordering::Equal };
+        Some(lengths.then_with(|| a.cmp(b))).filter(|order| order.is_ne())
+    });
+    unequal.unwrap_or_else(|| one_parts.len().cmp(&other_parts.len()).then_with(|| one.cmp(other)))
+}
+
+/// A text in its runs of digits and of anything else.
+fn parts(text: &str) -> Vec<&str> {
+    text.as_bytes()
+        .chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit())
+        // Cut only beside a digit, so never within a character.
+        .map(|part| std::str::from_utf8(part).unwrap_or_default())
+        .collect()
 }
 
 /// The groups of a problem with points: the folders below `secret`.
@@ -155,6 +177,13 @@ mod tests {
         assert!(found[0].read(true, &mut left).is_err(), "it has no answer");
         assert_eq!(found[0].read(false, &mut left).unwrap(), json!({ "name": "a", "stdin": "" }));
         assert!(found[1].read(true, &mut 1).is_err(), "both are larger than what is left");
+    }
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let mut names = ["10", "b/2", "2", "1", "b/10", "a", "02", "ż3", "ż10", "1-b", "1-a"];
+        names.sort_by(|a, b| by_numbers(a, b));
+        assert_eq!(names, ["1", "1-a", "1-b", "02", "2", "10", "a", "b/2", "b/10", "ż3", "ż10"]);
     }
 
     #[test]

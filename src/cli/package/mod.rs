@@ -74,7 +74,10 @@ impl Package {
 /// # Errors
 /// As [`Package::read`].
 pub fn folder_of_cases(folder: &Path) -> Result<Value, CliError> {
-    read_cases(folder, &cases::find(folder, folder)?, false)
+    let mut found = cases::find(folder, folder)?;
+    // Packages have the order of their names; whoever numbers files by hand means 2 before 10.
+    found.sort_by(|a, b| cases::by_numbers(&a.name, &b.name));
+    read_cases(folder, &found, false)
 }
 
 fn read_cases(folder: &Path, found: &[Found], need_answers: bool) -> Result<Value, CliError> {

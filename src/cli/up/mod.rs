@@ -252,6 +252,7 @@ Try:
   echo 'int main(void) {{ return 42; }}' > answer.c && {own} run{flag} answer.c; echo $?
   {own} agents{flag}
 
+The API, with examples: {url}/docs
 Logs of the agent: {}
 Ctrl-C ends everything.",
         args.master.data_dir.join("agent.log").display()

@@ -12,7 +12,7 @@ use enclos_protocol::dependencies::{REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX};
 use enclos_protocol::job::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use serde_json::{Value, json};
 
-use super::{operations, parameters};
+use super::{judging, operations, parameters};
 use crate::admission::bounds::{
     ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX,
     SCOPE_BYTES_MAX, VARIABLES_MAX,
@@ -24,7 +24,7 @@ use crate::http::submit::KEY_CHARS_MAX;
 use crate::store::PARTS;
 
 /// Texts without NUL.
-const NO_NUL: &str = "^[^\\x00]*$";
+pub(super) const NO_NUL: &str = "^[^\\x00]*$";
 
 /// Adds them.
 pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
@@ -72,17 +72,12 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     let env = &mut schemas["RunOptions"]["properties"]["env"];
     merge(env, json!({ "maxProperties": VARIABLES_MAX, "propertyNames": name }));
     merge(&mut env["additionalProperties"], json!({ "pattern": NO_NUL }));
-    // One of the checkers that take something, and nothing beside it.
-    for choice in schemas["CheckerChoice"]["oneOf"].as_array_mut().into_iter().flatten() {
-        if choice["type"] == "object" {
-            merge(choice, json!({ "additionalProperties": false }));
-        }
-    }
     // What one of a batch breaks refuses that one alone, so that none makes the whole wrong.
     let each = json!({ "anyOf": [{ "$ref": "#/components/schemas/Submission" }, {}] });
     merge(&mut schemas["Batch"]["properties"]["jobs"], json!({ "minItems": 1, "items": each }));
     merge(&mut schemas["WaitList"]["properties"]["ids"], json!({ "minItems": 1, "maxItems": WAIT_IDS_MAX }));
     step_limits(schemas, catalogue);
+    judging::add(schemas);
 }
 
 fn parameter_bounds(name: &str, language: &Value) -> Value {
@@ -117,12 +112,12 @@ fn language_pattern(catalogue: &Catalogue) -> String {
 }
 
 /// The member is there, and not `null`.
-fn given(member: &str) -> Value {
+pub(super) fn given(member: &str) -> Value {
     json!({ "required": [member], "properties": { member: { "not": { "type": "null" } } } })
 }
 
 /// Components that are neither empty nor `.` nor `..`, parted by `/`, the first not like an option.
-fn path_bounds() -> Value {
+pub(super) fn path_bounds() -> Value {
     const CONTROLS: &str = "\\x00-\\x1f\\x7f-\\x9f";
     let any = format!("[^/{CONTROLS}]");
     let dots = format!("\\.[^./{CONTROLS}]{any}*|\\.\\.{any}+");
@@ -132,7 +127,7 @@ fn path_bounds() -> Value {
 }
 
 /// Padded or not; the bits beyond the last byte are none.
-fn base64() -> Value {
+pub(super) fn base64() -> Value {
     let any = "[A-Za-z0-9+/]";
     let pattern = format!("^({any}{{4}})*({any}[AQgw](==)?|{any}{{2}}[AEIMQUYcgkosw048]=?)?$");
     json!({ "contentEncoding": "base64", "pattern": pattern })
@@ -175,7 +170,7 @@ fn step_limits(schemas: &mut Value, catalogue: &Catalogue) {
 }
 
 /// Adds `members` to a schema that is there.
-fn merge(schema: &mut Value, members: Value) {
+pub(super) fn merge(schema: &mut Value, members: Value) {
     if let (Some(schema), Value::Object(members)) = (schema.as_object_mut(), members) {
         schema.extend(members);
     }

@@ -4,6 +4,8 @@
 //! `scripts/schemathesis.sh` holds a running master against it.
 
 mod bounds;
+pub(super) mod examples;
+mod judging;
 mod problems;
 
 use std::sync::Arc;
@@ -40,6 +42,11 @@ use super::{Api, wire};
         super::operate::version,
         super::operate::metrics,
     ),
+    tags(
+        (name = "jobs", description = "Programs: submitted, watched, cancelled, erased."),
+        (name = "fleet", description = "What can be run, and by whom."),
+        (name = "operate", description = "Whether the service is well."),
+    ),
     components(schemas(
         wire::StateEvent,
         wire::OutputEvent,
@@ -51,15 +58,16 @@ use super::{Api, wire};
 )]
 struct Document;
 
-/// The document for these languages, as text; it never changes while the process runs.
-pub(super) fn text(catalogue: &Catalogue) -> String {
+/// The document for these languages; it never changes while the process runs.
+pub(super) fn document(catalogue: &Catalogue) -> Value {
     let mut document = serde_json::to_value(Document::openapi()).expect("a document of plain types is always JSON");
     bounds::add(&mut document, catalogue);
     problems::add(&mut document);
-    document.to_string()
+    examples::add(&mut document);
+    document
 }
 
-pub(super) async fn document(State(api): State<Arc<Api>>, Strict(Nothing {}): Strict<Nothing>) -> impl IntoResponse {
+pub(super) async fn show(State(api): State<Arc<Api>>, Strict(Nothing {}): Strict<Nothing>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], api.document.clone())
 }
 
@@ -82,7 +90,7 @@ mod tests {
     use super::*;
 
     fn document() -> Value {
-        serde_json::from_str(&text(&Catalogue::embedded().unwrap())).unwrap()
+        super::document(&Catalogue::embedded().unwrap())
     }
 
     #[test]

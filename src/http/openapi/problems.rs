@@ -3,56 +3,103 @@
 use serde_json::{Value, json};
 
 use super::{operations, parameters};
+use crate::http::ALIVE_PATH;
 use crate::http::error::PROBLEM_JSON;
 
-/// Refusals of any request: status, and when it is answered.
-const ALL: [(&str, &str); 3] = [
-    ("400", "a parameter is not known"),
-    ("421", "the `Host` is not served here"),
-    ("503", "busy or ending; `Retry-After` says when to come back"),
+/// A status, the codes that come with it, and when it is answered.
+type Rule = (&'static str, &'static [&'static str], &'static str);
+
+/// Of any request.
+const HOST: Rule = ("421", &["host_not_allowed"], "the `Host` is not served here");
+/// Of any request that is more than a sign of life.
+const ALL: [Rule; 3] = [
+    ("400", &["unknown_field"], "a parameter is not known"),
+    ("500", &["internal_error"], "Enclos failed; the operator's log says why"),
+    ("503", &["unavailable", "storage_full"], "busy or ending; `Retry-After` says when to come back"),
 ];
-/// Refusals of what has an id or a name in its path.
-const NAMED: [(&str, &str); 1] = [("404", "unknown, or not yours")];
-/// Refusals of what has parameters.
-const ASKED: [(&str, &str); 1] = [("422", "a value breaks a rule")];
-/// Refusals of what has a body.
-const WRITES: [(&str, &str); 5] = [
-    ("403", "a page of another origin, or dependencies where the operator denies them"),
-    ("408", "the body came too slowly"),
-    ("413", "too large; `maximum` says how large it may be"),
-    ("415", "the body is not `application/json`"),
-    ("422", "a value breaks a rule"),
+/// Of what has an id or a name in its path.
+const NAMED: Rule = ("404", &["not_found"], "unknown, or not yours");
+/// Of what has parameters.
+const ASKED: Rule = ("422", &["invalid_value"], "a value breaks a rule");
+/// Of what writes.
+const WRITES: [Rule; 4] = [
+    ("400", &["unknown_field", "malformed_json"], "a parameter or member is not known, or the body is not JSON"),
+    ("403", &["origin_not_allowed"], "a page of another origin"),
+    ("408", &["request_timeout"], "the body came too slowly"),
+    ("413", &["too_large"], "too large; `maximum` says how large it may be"),
+];
+/// Of what has a body of its own.
+const BODY: Rule = ("415", &["unsupported_media_type"], "the body is not `application/json`");
+/// Of a list by language.
+const LISTED: Rule = ("422", &["invalid_value", "unknown_language"], ASKED.2);
+/// Of a submission.
+const SUBMITTED: [Rule; 4] = [
+    ("403", &["origin_not_allowed", "dependencies_denied"], "a page of another origin, or dependencies are denied"),
+    ("409", &["idempotency_conflict"], "the key belongs to another submission"),
+    (
+        "422",
+        &[
+            "invalid_value",
+            "unknown_language",
+            "unknown_extension",
+            "no_source",
+            "limit_too_high",
+            "limit_too_low",
+            "invalid_dependency",
+            "unsupported_dependencies",
+        ],
+        ASKED.2,
+    ),
+    ("503", &["overloaded", "unavailable", "storage_full"], ALL[2].2),
 ];
 
 /// Adds them, and takes `null` from parameters: what is not given is simply not there.
 pub(super) fn add(document: &mut Value) {
     for (method, path, operation) in operations(document) {
-        let mut refusals = ALL.to_vec();
-        if path.contains('{') {
-            refusals.extend(NAMED);
-        }
-        if parameters(operation).any(|parameter| parameter["in"] != "path") {
-            refusals.extend(ASKED);
-        }
-        if method == "post" {
-            refusals.extend(WRITES);
-        }
         for parameter in parameters(operation) {
             if let Some(only) = parameter["schema"]["type"].as_array().and_then(|types| types.first()).cloned() {
                 parameter["schema"]["type"] = only;
             }
         }
-        for (status, when) in refusals {
-            operation["responses"][status] = refusal(status, when);
+        let is_asked = parameters(operation).any(|parameter| parameter["in"] != "path");
+        for (status, codes, when) in rules(method, path, is_asked) {
+            operation["responses"][status] = refusal(status, codes, when);
         }
     }
 }
 
-fn refusal(status: &str, when: &str) -> Value {
-    let mut response = json!({
-        "description": when,
-        "content": { PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } },
-    });
+/// A later one of the same status replaces an earlier one.
+fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
+    let mut rules = vec![HOST];
+    if path == ALIVE_PATH {
+        return rules;
+    }
+    rules.extend(ALL);
+    if path.contains('{') {
+        rules.push(NAMED);
+    }
+    let takes_values = method == "post" && !path.contains('{');
+    if is_asked || takes_values {
+        rules.push(ASKED);
+    }
+    if method != "get" {
+        rules.extend(WRITES);
+    }
+    if method == "post" {
+        rules.push(BODY);
+    }
+    match (method, path) {
+        ("get", "/v1/jobs") => rules.push(LISTED),
+        ("post", "/v1/jobs") => rules.extend(SUBMITTED),
+        _ => {}
+    }
+    rules
+}
+
+fn refusal(status: &str, codes: &[&str], when: &str) -> Value {
+    let coded = json!({ "properties": { "code": { "enum": codes } } });
+    let schema = json!({ "allOf": [{ "$ref": "#/components/schemas/Problem" }, coded] });
+    let mut response = json!({ "description": when, "content": { PROBLEM_JSON: { "schema": schema } } });
     if status == "503" {
         let seconds = json!({ "description": "seconds", "schema": { "type": "integer", "minimum": 0 } });
         response["headers"] = json!({ "Retry-After": seconds });

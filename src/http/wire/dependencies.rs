@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 /// Packages that were installed for a job.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[schema(example = json!({ "python": [{ "name": "numpy", "version": "2.3.1" }], "cached": true, "install_ms": 4 }))]
 pub struct Dependencies {
     /// All of them, those that others need among them, by installer.
     #[serde(flatten)]
-    #[schema(example = json!({ "python": [{ "name": "numpy", "version": "2.3.1" }] }))]
     pub installed: BTreeMap<String, Vec<Package>>,
     /// They were there before the job came.
     pub cached: bool,

@@ -262,7 +262,7 @@ pub struct JobList {
 pub struct ServerEvent {
     /// What `Last-Event-ID` takes to go on after it.
     pub id: String,
-    /// `state`: StateEvent, `output`: OutputEvent, `finished`: Job without outputs.
+    /// `state`: StateEvent, `output`: OutputEvent, `case`: CaseEvent, `finished`: Job without outputs.
     pub event: String,
     /// The JSON.
     pub data: String,

@@ -78,3 +78,22 @@ fn every_item_of_the_catalogue_is_shown_by_something_that_is_there() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Where the service itself is tried.
+const SERVICE: &str = "Against the service";
+
+#[test]
+fn every_test_against_the_service_stands_in_the_catalogue() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut sources = vec![tests.join("refusals.rs")];
+    rust_sources(&tests.join("abuse"), &mut sources);
+    rust_sources(&tests.join("refusals"), &mut sources);
+    let code: String = sources.iter().map(|p| std::fs::read_to_string(p).expect("sources can be read")).collect();
+    // Behind the attribute, perhaps with others between, stands the function.
+    let functions = code.split("test(flavor").skip(1).filter_map(|rest| rest.split_once("fn ")?.1.split('(').next());
+    let functions: Vec<&str> = functions.collect();
+    assert!(functions.len() > 20, "{functions:?}");
+    let listed: Vec<String> = read().into_iter().filter(|i| i.line == SERVICE).flat_map(|i| i.tests).collect();
+    let missing: Vec<_> = functions.iter().filter(|f| !listed.iter().any(|l| l == *f)).collect();
+    assert!(missing.is_empty(), "not under '{SERVICE}': {missing:?}");
+}
