@@ -77,6 +77,7 @@ fn title(code: &str) -> &'static str {
         "unservable" => "No agent could ever run this",
         "host_not_allowed" => "This host is not served here",
         "origin_not_allowed" => "This origin may not write",
+        "upgrade_required" => "This is a WebSocket",
         "method_not_allowed" => "The method is not served here",
         "unavailable" => "Not available now",
         "storage_full" => "The disk is full",
@@ -101,6 +102,12 @@ pub fn dependencies_denied() -> Refusal {
 #[must_use]
 pub fn method_not_allowed() -> Refusal {
     Refusal::new(405, "method_not_allowed", "the 'allow' header lists the methods that are served here")
+}
+
+/// 426: what was asked for is spoken over a WebSocket.
+#[must_use]
+pub fn upgrade_required() -> Refusal {
+    Refusal::new(426, "upgrade_required", "begin a WebSocket here (RFC 6455, version 13, over HTTP/1.1)")
 }
 
 /// 408: the body came too slowly.
@@ -259,7 +266,7 @@ mod tests {
         insta::assert_snapshot!(text(json!({ "language": "c", "source": "", "run": { "environment": {} } })), @r#"
         {
           "code": "unknown_field",
-          "detail": "unknown field `environment`, expected `args` or `env` at line 1 column 36",
+          "detail": "unknown field `environment`, expected one of `args`, `env`, `attach` at line 1 column 36",
           "field": "run.environment",
           "status": 400,
           "title": "There is no such field",

@@ -4,6 +4,7 @@
 mod fake_agent;
 
 mod api;
+mod attach;
 mod dependencies;
 mod judging;
 mod link;
@@ -52,6 +53,7 @@ fn config(dir: &Path) -> Config {
         agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],
         installs: true,
+        attach_idle: LONG,
         lease: LEASE,
         heartbeat: HEARTBEAT,
     }

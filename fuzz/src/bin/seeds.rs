@@ -161,6 +161,7 @@ fn agent_link(seeds: &Seeds) {
         cases: None,
         keep_files: Vec::new(),
         no_cache: false,
+        live_stdin: true,
     };
     let (spec, attempt) = (Box::new(spec), attempt());
     seeds.bodies(

@@ -31,6 +31,7 @@ use super::{Api, wire};
         super::many::wait,
         super::files::file,
         super::events::events,
+        super::attach::attach,
         super::fleet::languages,
         super::fleet::agents,
         super::fleet::drain,
@@ -45,6 +46,10 @@ use super::{Api, wire};
         wire::OutputEvent,
         wire::CaseEvent,
         wire::WaitLine,
+        wire::AttachRequest,
+        wire::AttachFrame,
+        wire::AttachStdin,
+        wire::AttachError,
         wire::Package,
         wire::Problem
     ))
@@ -98,7 +103,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 17);
+        assert_eq!(seen, 18);
     }
 
     #[test]
