@@ -1,5 +1,7 @@
 //! The whole master in this process, over its real ports, with agents that have no engine.
 
+#[path = "../../tests/support/attached.rs"]
+mod attached;
 #[path = "../../tests/support/fake_agent.rs"]
 mod fake_agent;
 

@@ -17,6 +17,7 @@ use enclos_protocol::job::{
     Isolation, JobFile, JobInput, JobPath, JobReport, JobSpec, Reuse, Step, StepReport, Stream,
 };
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::live::Signal;
 use enclos_protocol::outcome::{Accounting, Exit, Outcome, StepFacts, Stop};
 use enclos_protocol::supervisor_link::{
     CellKind, CgroupPlace, CgroupVersion, Keep, PairRequest, Report, Request, SandboxFacts, Setup, StdinSource,
@@ -112,6 +113,7 @@ fn agent_link(seeds: &Seeds) {
         sandbox_us: 1,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+        dependencies: None,
     };
     let case = CaseReport {
         verdict: Verdict::WrongAnswer,
@@ -128,6 +130,7 @@ fn agent_link(seeds: &Seeds) {
         isolation: Isolation::Gvisor,
         reuse: Reuse::Never,
         embedded: false,
+        installs: true,
         holding: vec![attempt()],
         load: load(),
     };
@@ -140,6 +143,7 @@ fn agent_link(seeds: &Seeds) {
             FromAgent::Heartbeat { sequence: 1, load: load() },
             FromAgent::Started { attempt: attempt(), step: Step::Run },
             FromAgent::Output { attempt: attempt(), step: Step::Compile, stream: Stream::Stderr, offset: 0, bytes },
+            FromAgent::StdinTaken { attempt: attempt(), taken: 9, closed: false },
             FromAgent::CaseDone { attempt: attempt(), case: 1, report: Box::new(case) },
             FromAgent::Finished { attempt: attempt(), report: Box::new(report) },
             FromAgent::Returned { attempt: attempt(), reason: ReturnReason::Failed { message: "m".into() } },
@@ -162,6 +166,7 @@ fn agent_link(seeds: &Seeds) {
         keep_files: Vec::new(),
         no_cache: false,
         live_stdin: true,
+        dependencies: None,
     };
     let (spec, attempt) = (Box::new(spec), attempt());
     seeds.bodies(
@@ -172,6 +177,8 @@ fn agent_link(seeds: &Seeds) {
             FromMaster::Renew { sequence: 1 },
             FromMaster::Dispatch { attempt, spec: spec.clone(), input: InputSource::Inline(input()) },
             FromMaster::Dispatch { attempt, spec, input: InputSource::Fetch { size_bytes: 9 } },
+            FromMaster::Stdin { attempt, offset: 7, bytes: b"in".to_vec().into(), last: true },
+            FromMaster::Signal { attempt, signal: Signal::Int },
             FromMaster::Cancel { attempt },
             FromMaster::Drain,
         ],
@@ -201,6 +208,7 @@ fn conversation() -> Vec<Request> {
             judge_uid: 1001,
             cells: CellKind::Namespaced,
             cgroup: Some(cgroup),
+            container_cpu: None,
             cpus: Some("0-1".into()),
         }),
         Request::BeginJob { cpus: None },
@@ -211,6 +219,8 @@ fn conversation() -> Vec<Request> {
         Request::PutStdin,
         Request::Data(b"in".to_vec().into()),
         run(Workspace::Inputs, Keep::Workspace),
+        Request::Stdin { bytes: b"in".to_vec().into(), last: true },
+        Request::Signal(Signal::Int),
         Request::CancelStep,
         Request::PutTree(Tree::Judge),
         Request::Data(archive().into()),

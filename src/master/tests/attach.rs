@@ -6,72 +6,21 @@ use enclos_protocol::agent_link::{FromAgent, FromMaster};
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::live::Signal;
 use enclos_protocol::outcome::Outcome;
-use futures::{SinkExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use serde_json::{Value, json};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, client_async, connect_async};
 
+use super::attached::{Attached, stdout};
 use super::fake_agent::{FakeAgent, report};
 use super::{LONG, Running, config, python};
 use crate::config::Connections;
 
 fn live() -> Value {
     json!({ "language": "python", "source": "print(input())", "run": { "attach": true } })
-}
-
-struct Attached(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Attached {
-    async fn to(master: &Running, path: &str) -> Self {
-        let url = format!("{}/v1/jobs/{path}", master.url.replace("http://", "ws://"));
-        Self(connect_async(url).await.unwrap().0)
-    }
-
-    async fn say(&mut self, message: Message) {
-        self.0.send(message).await.unwrap();
-    }
-
-    async fn request(&mut self, request: &Value) {
-        self.say(Message::text(request.to_string())).await;
-    }
-
-    /// Frames up to the first that `enough` takes, or the close, which is told as its code.
-    async fn until(&mut self, enough: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let mut seen: Vec<Value> = Vec::new();
-        let reading = async {
-            while !seen.last().is_some_and(&enough) {
-                match self.0.next().await {
-                    Some(Ok(Message::Text(text))) => seen.push(serde_json::from_str(&text).unwrap()),
-                    Some(Ok(Message::Close(Some(close)))) => seen.push(json!({ "type": u16::from(close.code) })),
-                    Some(Ok(_)) => {}
-                    None | Some(Err(_)) => return,
-                }
-            }
-        };
-        timeout(LONG, reading).await.expect("the frames come");
-        seen
-    }
-
-    async fn stage(&mut self, stage: &str) -> Vec<Value> {
-        self.until(|frame| frame["type"] == "stdin" && frame["data"]["stage"] == stage).await
-    }
-
-    /// All until the connection ends.
-    async fn rest(&mut self) -> Vec<Value> {
-        self.until(|_| false).await
-    }
-
-    async fn error(&mut self) -> String {
-        let seen = self.until(|frame| frame["type"] == "error").await;
-        seen.last().unwrap()["data"]["code"].as_str().unwrap().to_owned()
-    }
-}
-
-fn stdout(frames: &[Value]) -> String {
-    frames.iter().filter(|f| f["type"] == "output").filter_map(|f| f["data"]["text"].as_str()).collect()
 }
 
 /// Takes the job and says that its program runs.
@@ -102,11 +51,11 @@ async fn heard(agent: &mut FakeAgent) -> (u64, String, bool) {
 async fn a_client_speaks_with_a_program_from_the_queue_to_its_end() {
     let (master, _dir) = Running::new().await;
     let id = master.submit(&live()).await;
-    let mut client = Attached::to(&master, &format!("{id}/attach")).await;
+    let mut client = Attached::to(&master.url, &id, "").await;
     client.stage("waiting").await;
-    client.request(&json!({ "type": "signal", "signal": "INT" })).await;
+    client.signal("INT").await;
     assert_eq!(client.error().await, "not_running");
-    client.say(Message::binary(&b"one"[..])).await;
+    client.stdin(b"one").await;
 
     let mut agent = master.agent("one").await;
     let attempt = open(&mut agent).await;
@@ -114,19 +63,19 @@ async fn a_client_speaks_with_a_program_from_the_queue_to_its_end() {
     client.request(&json!({ "type": "stdin", "text": " é" })).await;
     assert_eq!(heard(&mut agent).await, (3, " é".into(), false));
     taken(&mut agent, attempt, 6).await;
-    client.request(&json!({ "type": "signal", "signal": "SIGINT" })).await;
+    client.signal("SIGINT").await;
     let int = |m: &FromMaster| matches!(m, FromMaster::Signal { signal: Signal::Int, .. }).then_some(());
     agent.expect("a signal", int).await;
-    client.request(&json!({ "type": "signal", "signal": "STOP" })).await;
+    client.signal("STOP").await;
     assert_eq!(client.error().await, "unknown_signal");
 
-    let mut other = Attached::to(&master, &format!("{id}/attach")).await;
-    other.say(Message::binary(&b"me too"[..])).await;
+    let mut other = Attached::to(&master.url, &id, "").await;
+    other.stdin(b"me too").await;
     assert_eq!(other.error().await, "stdin_in_use");
-    client.request(&json!({ "type": "end" })).await;
+    client.end().await;
     assert_eq!(heard(&mut agent).await, (6, String::new(), true));
     client.stage("ended").await;
-    client.say(Message::binary(&b"more"[..])).await;
+    client.stdin(b"more").await;
     assert_eq!(client.error().await, "stdin_ended");
 
     agent.output(attempt, 0, b"bye").await;
@@ -148,14 +97,13 @@ async fn who_comes_late_or_again_sees_every_byte_once() {
     let id = master.submit(&live()).await;
     let attempt = open(&mut agent).await;
     agent.output(attempt, 0, b"first \xff ").await;
-    let mut late = Attached::to(&master, &format!("{id}/attach")).await;
+    let mut late = Attached::to(&master.url, &id, "").await;
     let seen = late.until(|frame| frame["type"] == "output").await;
     let last = seen.last().unwrap();
     assert_eq!(last["data"]["bytes_base64"], "Zmlyc3Qg/yA=", "{seen:?}");
     drop(late);
     agent.output(attempt, 8, b"second").await;
-    let again = format!("{id}/attach?after={}", last["cursor"].as_str().unwrap());
-    let mut resumed = Attached::to(&master, &again).await;
+    let mut resumed = Attached::to(&master.url, &id, last["cursor"].as_str().unwrap()).await;
     assert_eq!(stdout(&resumed.until(|frame| frame["type"] == "output").await), "second");
     agent.finish(attempt, report(Outcome::Ok, 14)).await;
     assert!(agent.verdict(attempt).await);
@@ -163,10 +111,10 @@ async fn who_comes_late_or_again_sees_every_byte_once() {
     assert_eq!((stdout(&rest).as_str(), &rest.last().unwrap()["type"]), ("", &json!(1000)));
 
     // It has ended: replayed, and closed.
-    let replay = Attached::to(&master, &format!("{id}/attach")).await.rest().await;
+    let replay = Attached::to(&master.url, &id, "").await.rest().await;
     assert_eq!(replay.iter().filter(|f| f["type"] == "output").count(), 1, "{replay:?}");
     let finished = replay.iter().find(|f| f["type"] == "finished").unwrap()["cursor"].as_str().unwrap().to_owned();
-    let nothing = Attached::to(&master, &format!("{id}/attach?after={finished}")).await.rest().await;
+    let nothing = Attached::to(&master.url, &id, &finished).await.rest().await;
     assert_eq!(nothing, [json!({ "type": 1000 })]);
     master.end().await;
 }
@@ -177,8 +125,8 @@ async fn a_job_without_live_input_is_only_watched() {
     let mut agent = master.agent("one").await;
     let id = master.submit(&python()).await;
     let (attempt, _, _) = agent.job().await;
-    let mut client = Attached::to(&master, &format!("{id}/attach")).await;
-    client.say(Message::binary(&b"x"[..])).await;
+    let mut client = Attached::to(&master.url, &id, "").await;
+    client.stdin(b"x").await;
     assert_eq!(client.error().await, "not_live");
     agent.started(attempt).await;
     agent.output(attempt, 0, b"x").await;
@@ -202,14 +150,14 @@ async fn frames_that_are_none_end_the_connection_and_not_the_job() {
         (Message::binary(large), 1009),
         (Message::text("x".repeat(70_000)), 1009),
     ] {
-        let mut client = Attached::to(&master, &format!("{id}/attach")).await;
+        let mut client = Attached::to(&master.url, &id, "").await;
         client.say(message).await;
         assert_eq!(client.rest().await.last().unwrap()["type"], code);
     }
-    let mut client = Attached::to(&master, &format!("{id}/attach")).await;
+    let mut client = Attached::to(&master.url, &id, "").await;
     client.say(Message::binary(vec![0u8; 1 << 20])).await;
     client.rest().await;
-    let mut client = Attached::to(&master, &format!("{id}/attach")).await;
+    let mut client = Attached::to(&master.url, &id, "").await;
     for n in 0..1000 {
         client.say(Message::binary(format!("{}", n % 10).into_bytes())).await;
     }
@@ -278,13 +226,13 @@ async fn a_job_that_was_given_input_ends_with_its_agent_and_one_that_was_not_is_
     let mut first = master.agent("one").await;
     let id = master.submit(&live()).await;
     open(&mut first).await;
-    let mut client = Attached::to(&master, &format!("{id}/attach")).await;
+    let mut client = Attached::to(&master.url, &id, "").await;
     client.stage("open").await;
     drop(first);
     client.until(|frame| frame["data"]["state"] == "queued").await;
     let mut second = master.agent("two").await;
     let attempt = open(&mut second).await;
-    client.say(Message::binary(&b"x"[..])).await;
+    client.stdin(b"x").await;
     assert_eq!(heard(&mut second).await, (0, "x".into(), false));
     taken(&mut second, attempt, 1).await;
     second.heartbeat().await;
@@ -305,8 +253,8 @@ async fn an_agent_that_comes_back_in_time_is_given_again_what_it_has_not() {
     let mut agent = FakeAgent::connect(&master.link.to_string(), super::TOKEN, hello.clone()).await.unwrap();
     let id = master.submit(&live()).await;
     let attempt = open(&mut agent).await;
-    let mut client = Attached::to(&master, &format!("{id}/attach")).await;
-    client.say(Message::binary(&b"abc"[..])).await;
+    let mut client = Attached::to(&master.url, &id, "").await;
+    client.stdin(b"abc").await;
     assert_eq!(heard(&mut agent).await, (0, "abc".into(), false));
     drop(agent);
     let hello = enclos_protocol::agent_link::Hello { holding: vec![attempt], ..hello };
@@ -358,7 +306,7 @@ async fn a_client_that_does_not_read_is_cut_and_the_job_goes_on() {
 async fn the_end_of_the_master_tells_who_is_attached() {
     let (master, _dir) = Running::new().await;
     let id = master.submit(&live()).await;
-    let mut client = Attached::to(&master, &format!("{id}/attach")).await;
+    let mut client = Attached::to(&master.url, &id, "").await;
     client.stage("waiting").await;
     let (rest, ()) = tokio::join!(client.rest(), master.end());
     assert_eq!(rest.last().unwrap()["type"], 1001, "{rest:?}");
