@@ -13,7 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One.
-pub struct Attached(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Attached(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Attached {
     /// Attaches to a job of the master at `url`; `after`: a cursor, or empty.

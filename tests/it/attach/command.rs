@@ -28,23 +28,24 @@ impl Spoken {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("it starts");
         let stdin = child.stdin.take();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
         Self { child, stdin, lines }
     }
 
     async fn says(&mut self, line: &str) {
-        let said = timeout(WAIT, self.lines.next_line()).await.expect("it says something").unwrap();
+        let said = timeout(WAIT, self.lines.next_line()).await.expect("it says something").expect("it is text");
         assert_eq!(said.as_deref(), Some(line));
     }
 
     async fn hears(&mut self, text: &str) {
-        self.stdin.as_mut().unwrap().write_all(text.as_bytes()).await.unwrap();
+        let stdin = self.stdin.as_mut().expect("it was not ended");
+        stdin.write_all(text.as_bytes()).await.expect("it reads");
     }
 
     async fn ends_with(mut self) -> Option<i32> {
-        timeout(WAIT, self.child.wait()).await.expect("it ends").unwrap().code()
+        timeout(WAIT, self.child.wait()).await.expect("it ends").expect("its status can be read").code()
     }
 }
 
