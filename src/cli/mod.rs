@@ -96,7 +96,8 @@ enum Command {
     },
     /// Watch a job, and speak with its program where it was submitted with `run --interactive`; exits as `run` would
     #[command(after_help = "Example:\n  enclos attach 3f2a90c1d4e5\n\n\
-        Ctrl-D ends the program's input. Ctrl-C sends it SIGINT; twice within two seconds, it cancels the job.")]
+        Ctrl-D ends the program's input. Ctrl-C sends it SIGINT; twice within two seconds, it cancels the job;\n\
+        a job whose input is not live is only left.")]
     Attach {
         /// Its id, or the last digits of it
         id: String,

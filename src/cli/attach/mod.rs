@@ -45,7 +45,7 @@ const TWICE: Duration = Duration::from_secs(2);
 /// [`CliError`] when there is no such job or no master.
 pub async fn attach(client: &Client, id: &str, terminal: Terminal) -> Result<ExitCode, CliError> {
     let id = show::whole_id(client, id).await?;
-    converse(client, &id, terminal).await
+    converse(client, &id, false, terminal).await
 }
 
 /// Submits a job with live standard input, and converses with it.
@@ -54,7 +54,13 @@ pub async fn attach(client: &Client, id: &str, terminal: Terminal) -> Result<Exi
 /// As [`attach`].
 pub(super) async fn run(client: &Client, submission: &Value, terminal: Terminal) -> Result<ExitCode, CliError> {
     let job = client.post("/v1/jobs", submission).await?;
-    converse(client, job["id"].as_str().unwrap_or_default(), terminal).await
+    let id = job["id"].as_str().unwrap_or_default();
+    let ended = converse(client, id, true, terminal).await;
+    // Nobody reads on: nobody needs the rest.
+    if let Err(CliError::Output(_)) = ended {
+        let _ = client.cancel(id).await;
+    }
+    ended
 }
 
 /// One conversation.
@@ -65,13 +71,17 @@ struct Conversation<'a> {
     /// What is to be sent next.
     next: Option<Message>,
     typed: Option<mpsc::Receiver<Vec<u8>>>,
+    /// The job is ours.
+    own: bool,
+    /// Its input is live.
+    live: bool,
     /// The program may be spoken to.
     speaks: bool,
     interrupted: Option<Instant>,
     cancelled: bool,
 }
 
-async fn converse(client: &Client, id: &str, terminal: Terminal) -> Result<ExitCode, CliError> {
+async fn converse(client: &Client, id: &str, own: bool, terminal: Terminal) -> Result<ExitCode, CliError> {
     let mut view = View::new(terminal);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(service_error("signals cannot be heard"))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(service_error("signals cannot be heard"))?;
@@ -86,6 +96,8 @@ async fn converse(client: &Client, id: &str, terminal: Terminal) -> Result<ExitC
         outgoing: None,
         next: None,
         typed: None,
+        own,
+        live: false,
         speaks: false,
         interrupted: None,
         cancelled: false,
@@ -143,6 +155,7 @@ impl Conversation<'_> {
                 }
             }
             Came::Stdin(stage) => {
+                self.live = true;
                 self.speaks = matches!(stage.as_str(), "waiting" | "open");
                 if self.speaks && self.typed.is_none() {
                     self.typed = Some(keyboard());
@@ -159,8 +172,13 @@ impl Conversation<'_> {
         }
     }
 
-    /// Ctrl-C: the program gets `SIGINT`; twice, the job is cancelled.
+    /// Ctrl-C: the program gets `SIGINT`; twice, the job is cancelled. Who only watches leaves.
     async fn interrupt(&mut self) -> Result<(), CliError> {
+        match (self.live, self.own) {
+            (true, _) => {}
+            (false, true) => return self.cancel().await,
+            (false, false) => std::process::exit(exit::INTERRUPTED),
+        }
         let twice = self.interrupted.replace(Instant::now()).is_some_and(|at| at.elapsed() < TWICE);
         let message = line::request(&json!({ "type": "signal", "signal": "INT" }));
         let sent = self.outgoing.as_ref().is_some_and(|outgoing| outgoing.try_send(message).is_ok());

@@ -110,7 +110,7 @@ fn shapes() -> Vec<Case> {
         unknown("deep objects", Raw(deeper_field.into_bytes()), "limits.limits"),
         unknown("an unknown field", with(&json!({ "colour": 1 })), "colour"),
         unknown("a nested unknown field", run_limit("cpu", json!(1)), "limits.run.cpu"),
-        unknown("a field of a later release", with(&json!({ "dependencies": {} })), "dependencies"),
+        unknown("a field of a later release", with(&json!({ "webhook": {} })), "webhook"),
         unknown("another one", with(&json!({ "callback_url": "http://x" })), "callback_url"),
         unknown("a field of a file", files(json!([{ "path": "a.py", "content": "", "mode": 7 }])), "files[0].mode"),
         invalid("a repeated field", raw(r#"{"language":"c","language":"cpp","source":""}"#), "language"),
