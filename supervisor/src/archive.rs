@@ -15,8 +15,9 @@ use enclos_protocol::archive::{HEAD_BYTES, Head, SIZE_AT};
 use enclos_protocol::glob::Glob;
 use enclos_protocol::job::JobPath;
 use nix::dir::{Dir, Type};
+use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat, fstat, fstatat, mkdirat};
 
 /// Deepest directory, in components.
 const DEPTH_MAX: usize = 32;
@@ -156,7 +157,7 @@ impl<'a> Writer<'a> {
 
     fn add_file(&mut self, directory: BorrowedFd<'_>, name: &CStr, path: &Path) -> Result<(), ArchiveError> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let fd = openat(directory, name, flags, Mode::empty()).map_err(file_error(path))?;
+        let fd = open_readable(directory, name, flags, Mode::S_IRUSR).map_err(file_error(path))?;
         let mode = Mode::from_bits_truncate(fstat(&fd).map_err(file_error(path))?.st_mode);
         self.begin(path, mode.contains(Mode::S_IXUSR))?;
         let mut file = File::from(fd);
@@ -174,6 +175,19 @@ impl<'a> Writer<'a> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.bytes_max { Err(ArchiveError::TooLarge(self.bytes_max)) } else { Ok(()) }
     }
+}
+
+/// Opens what its owner made unreadable all the same, given that owner's identity: the first process
+/// of a plain cell has no capability that would do it.
+fn open_readable(directory: BorrowedFd<'_>, name: &CStr, flags: OFlag, missing: Mode) -> nix::Result<OwnedFd> {
+    let opened = openat(directory, name, flags, Mode::empty());
+    if !matches!(opened, Err(Errno::EACCES)) {
+        return opened;
+    }
+    // The name is no link, for nothing may change the tree meanwhile.
+    let mode = Mode::from_bits_truncate(fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?.st_mode);
+    fchmodat(directory, name, mode | missing, FchmodatFlags::FollowSymlink)?;
+    openat(directory, name, flags, Mode::empty())
 }
 
 /// Calls `found` for every regular file below `directory`, with the directory that it stands in.
@@ -197,7 +211,7 @@ fn walk(
             match entry.file_type() {
                 Some(Type::Directory) => {
                     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                    let fd = openat(fd.as_fd(), entry.file_name(), flags, Mode::empty());
+                    let fd = open_readable(fd.as_fd(), entry.file_name(), flags, Mode::S_IRUSR | Mode::S_IXUSR);
                     open.push((child.clone(), fd.map_err(file_error(&child))?));
                 }
                 Some(Type::File) => found(fd.as_fd(), entry.file_name(), &child)?,

@@ -11,6 +11,7 @@ use enclos_protocol::agent_link::{
     Capacity, FromAgent, FromMaster, Hello, ImageState, InputSource, LoadReport, OfferedLanguage, ReturnReason, Welcome,
 };
 use enclos_protocol::cases::{CaseReport, Verdict};
+use enclos_protocol::dependencies::{Installed, Package, Wanted};
 use enclos_protocol::frame;
 use enclos_protocol::ids::{AttemptId, Binding, FencingToken, JobId};
 use enclos_protocol::job::{
@@ -105,6 +106,12 @@ fn agent_link(seeds: &Seeds) {
     let report = JobReport {
         outcome: Outcome::Ok,
         message: Some("m".into()),
+        dependencies: Some(Installed {
+            installer: "python".into(),
+            packages: vec![Package { name: "p".into(), version: "1.0".into() }],
+            cached: true,
+            install_us: 1,
+        }),
         compile: Some(StepReport { outcome: Outcome::Ok, facts: facts(), cached: true }),
         run: Some(StepReport { outcome: Outcome::RuntimeError, facts: facts(), cached: false }),
         companion: None,
@@ -113,7 +120,6 @@ fn agent_link(seeds: &Seeds) {
         sandbox_us: 1,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
-        dependencies: None,
     };
     let case = CaseReport {
         verdict: Verdict::WrongAnswer,
@@ -152,6 +158,7 @@ fn agent_link(seeds: &Seeds) {
     let spec = JobSpec {
         binding: Binding { tenant: "t".into(), scope: "s".into() },
         language: "c".into(),
+        dependencies: Some(Wanted { installer: "python".into(), requirements: vec!["p==1".into()] }),
         entry: path("main.c"),
         compile_args: vec!["-O2".into()],
         run_args: vec!["a".into()],
@@ -166,7 +173,6 @@ fn agent_link(seeds: &Seeds) {
         keep_files: Vec::new(),
         no_cache: false,
         live_stdin: true,
-        dependencies: None,
     };
     let (spec, attempt) = (Box::new(spec), attempt());
     seeds.bodies(
@@ -207,8 +213,8 @@ fn conversation() -> Vec<Request> {
             host_uid: 1000,
             judge_uid: 1001,
             cells: CellKind::Namespaced,
-            cgroup: Some(cgroup),
             container_cpu: None,
+            cgroup: Some(cgroup),
             cpus: Some("0-1".into()),
         }),
         Request::BeginJob { cpus: None },
@@ -273,11 +279,12 @@ fn archive() -> Vec<u8> {
     bytes
 }
 
-const SUBMISSIONS: [&str; 5] = [
+const SUBMISSIONS: [&str; 6] = [
     r#"{"language":"c","source":"int main(){}"}"#,
     r#"{"files":[{"path":"main.py","content":"x"},{"path":"d/e.bin","content_base64":"AAE="}],"entry":"main.py"}"#,
     r#"{"language":"java","source":"","compile":{"args":["-g"]},"run":{"args":["a"],"env":{"A":"b"}},"stdin":"x","merge_stderr":true,"on_output_limit":"truncate","isolation":"runc","reuse":"never","scope":"s","labels":{"k":"v"}}"#,
     r#"{"language":"c","source":"","cases":[{"name":"1","stdin":"1","args":["a"],"expected_stdout":"1","limits":{"cpu_ms":100}},{"stdin":"2"}],"checker":{"float":{"abs":1e-9}},"groups":[{"name":"g","cases":["1"],"points":2}],"stop_on_first_failure":true,"no_cache":true}"#,
+    r#"{"language":"python","source":"","dependencies":{"python":["A_b[c,d]~=1.0rc1,!=2.*","numpy==2.*"]}}"#,
     r#"{"language":"cpp","source":"","limits":{"compile":{"cpu_ms":1000,"wall_ms":1000},"run":{"memory_bytes":67108864,"pids":8,"output_bytes":1,"report_bytes":0,"file_bytes":0,"stack_bytes":65536,"cpus":0.5}}}"#,
 ];
 

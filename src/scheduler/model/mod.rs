@@ -3,57 +3,28 @@
 
 mod lines;
 mod ops;
+mod parts;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use enclos_protocol::agent_link::{FromMaster, ImageState, LoadReport, OfferedLanguage};
+use enclos_protocol::agent_link::FromMaster;
 use enclos_protocol::ids::{AgentName, AttemptId, JobId};
-use enclos_protocol::job::{Isolation, JobReport, Reuse};
+use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::outcome::Outcome;
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use self::ops::{Op, op, step};
-use super::{Action, Core, Event, Joining, Moment, Offer, Policy, SessionId, Submitted, Survivor};
-use crate::queue::{Demand, Room};
+use self::parts::{capacity, demand, load, policy, report};
+use super::{Action, Core, Event, Joining, Moment, Offer, SessionId, Submitted, Survivor};
+use crate::queue::Demand;
 use crate::store::{Recorded, UnixTime};
 
 const LEASE: Duration = Duration::from_secs(5);
 const AGENTS: usize = 3;
-
-fn policy(epoch: u64) -> Policy {
-    Policy::new(epoch, LEASE, Duration::from_secs(1))
-}
-
-fn capacity(agent: usize) -> Room {
-    Room { memory_bytes: 4 + agent as u64, cpu_millis: 3000, pids: 100, slots: 3 }
-}
-
-fn demand(n: u8) -> Arc<Demand> {
-    Arc::new(Demand {
-        language: Arc::from(if n.is_multiple_of(2) { "c" } else { "java" }),
-        companion: None,
-        interactive: false,
-        isolation: Isolation::Runc,
-        installs: false,
-        live_stdin: n % 8 == 5,
-        room: Room { memory_bytes: 1 + u64::from(n % 4), cpu_millis: 1000, pids: 10, slots: 1 },
-        report_bytes: 100,
-    })
-}
-
-fn report() -> JobReport {
-    crate::testing::report(Outcome::Ok)
-}
-
-fn load() -> LoadReport {
-    let language =
-        |id: &str| OfferedLanguage { id: id.into(), version: String::new(), image: ImageState::Ready, warm: 1 };
-    LoadReport { languages: vec![language("c"), language("java")], ..LoadReport::default() }
-}
 
 /// What a test agent has.
 #[derive(Clone, Default)]
