@@ -9,6 +9,7 @@
 //! what is shown in [`render`]. Every answer that is not a success is a
 //! [`Refusal`](crate::admission::Refusal).
 
+mod blobs;
 mod body;
 mod doors;
 pub mod error;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Refusal;
+use crate::config::BlobBounds;
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
@@ -70,6 +72,8 @@ pub struct Api {
     pub bodies: body::Memory,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// What blobs may take.
+    pub blobs: blobs::Blobs,
     /// What may be going on at once.
     pub room: room::Room,
     /// `/openapi.json`.
@@ -91,6 +95,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// What blobs may take.
+    pub blobs: BlobBounds,
 }
 
 impl Api {
@@ -104,7 +110,7 @@ impl Api {
         installs: bool,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max } = services;
+        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max, blobs } = services;
         let document = openapi::text(&catalogue).into();
         Arc::new(Self {
             catalogue,
@@ -118,6 +124,7 @@ impl Api {
             admissions: TaskTracker::new(),
             bodies: body::Memory::default(),
             batch_jobs_max,
+            blobs: blobs::Blobs::new(blobs),
             room: room::Room::new(connections_max),
             document,
         })
@@ -135,6 +142,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel).route_layer(json_only()))
         .route("/v1/jobs/{id}/events", get(events::events))
         .route("/v1/jobs/{id}/files/{*path}", get(files::file))
+        .route("/v1/blobs", post(blobs::upload).route_layer(middleware::from_fn(doors::octets_only)))
+        .route("/v1/blobs/{sha256}", get(blobs::download).head(blobs::head).delete(blobs::delete))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
@@ -160,7 +169,7 @@ impl From<StoreError> for Refusal {
                 refusal
             }
             StoreError::Closed => error::unavailable("the service is ending; come back", RETRY_STORE),
-            StoreError::Database(_) | StoreError::Value(_) => {
+            StoreError::Database(_) | StoreError::File(_) | StoreError::Value(_) => {
                 tracing::error!(error = &failure as &dyn std::error::Error, "the store failed");
                 error::internal()
             }

@@ -30,6 +30,10 @@ use super::{Api, wire};
         super::many::batch,
         super::many::wait,
         super::files::file,
+        super::blobs::upload,
+        super::blobs::download,
+        super::blobs::head,
+        super::blobs::delete,
         super::events::events,
         super::fleet::languages,
         super::fleet::agents,
@@ -98,7 +102,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 17);
+        assert_eq!(seen, 21);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const WRITES: [(&str, &str); 5] = [
     ("403", "a page of another origin, or dependencies where the operator denies them"),
     ("408", "the body came too slowly"),
     ("413", "too large; `maximum` says how large it may be"),
-    ("415", "the body is not `application/json`"),
+    ("415", "the body is of another media type than this takes"),
     ("422", "a value breaks a rule"),
 ];
 
