@@ -4,6 +4,7 @@
 //! `doctor` and `images` are the agent's and become its program. A secret is
 //! never an argument: every user of the host reads those.
 
+mod blobs;
 mod client;
 mod compose;
 mod events;
@@ -18,6 +19,7 @@ mod sibling;
 mod table;
 mod terminal;
 mod up;
+mod upload;
 mod verdicts;
 
 use std::ffi::OsString;
@@ -120,6 +122,16 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Upload inputs once for many jobs, get them back, delete them
+    #[command(
+        after_help = "Examples:\n  enclos blobs put big.in\n  enclos blobs get DIGEST -o big.in\n  enclos blobs rm DIGEST"
+    )]
+    Blobs {
+        #[command(subcommand)]
+        command: blobs::BlobsCommand,
+        #[command(flatten)]
+        server: Server,
+    },
     /// List the languages and whether their images are ready
     #[command(
         after_help = "Examples:\n  enclos languages\n  enclos languages --json    (with every limit's default, minimum and maximum)"
@@ -206,6 +218,9 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Run { args, server } => runtime.block_on(run::run(&Client::new(&server.url)?, &args, terminal)),
         Command::Judge { args, server } => runtime.block_on(judge::judge(&Client::new(&server.url)?, &args, terminal)),
         Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&Client::new(&server.url)?, &args)),
+        Command::Blobs { command, server } => {
+            runtime.block_on(blobs::run(&Client::new(&server.url)?, &command, terminal))
+        }
         Command::Erase { id, server } => runtime.block_on(show::erase(&Client::new(&server.url)?, &id)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "enclos", &mut std::io::stdout());

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
+use super::blobs;
 use super::client::Client;
 use super::compose::{self, RunArgs};
 use super::events::{Event, Events};
@@ -44,6 +45,7 @@ pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<
     if !args.dependencies.is_empty() {
         compose::with_dependencies(&mut submission, args, &client.get("/v1/languages").await?);
     }
+    blobs::lift(client, &mut submission, terminal).await?;
     let names = verdicts::case_names(&submission["cases"]);
     if names.is_empty() {
         run_to_the_end(client, &submission, args.json, terminal, View::new(terminal)).await

@@ -5,6 +5,7 @@
 //! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
 mod abuse;
+mod blobs;
 mod cases;
 mod cluster;
 mod commands;
