@@ -28,6 +28,7 @@ pub struct SubmittedCase {
     pub stdin_base64: Option<String>,
     /// Standard input, by the SHA-256 of a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
     pub stdin_blob: Option<String>,
     /// Arguments for the program, in place of `run.args`.
     #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
@@ -40,6 +41,7 @@ pub struct SubmittedCase {
     pub expected_stdout_base64: Option<String>,
     /// What it should write, by the SHA-256 of a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
     pub expected_stdout_blob: Option<String>,
     /// Limits that differ from `limits.run`.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]

@@ -65,6 +65,7 @@ pub struct Submission {
     pub stdin_base64: Option<String>,
     /// Standard input of the run, by the SHA-256 of a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
     pub stdin_blob: Option<String>,
     /// Many runs of one program: it is compiled once. Excludes `stdin`.
     #[serde(default, deserialize_with = "few_objects::<_, _, CASES>", skip_serializing_if = "Option::is_none")]
@@ -136,6 +137,7 @@ pub struct SubmittedFile {
     pub content_base64: Option<String>,
     /// The content, by the SHA-256 of a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
     pub blob: Option<String>,
 }
 

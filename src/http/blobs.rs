@@ -65,9 +65,9 @@ pub(super) struct Announced {
 }
 
 /// Upload bytes once, for any number of submissions to refer to by their digest.
-#[utoipa::path(post, path = "/v1/blobs", tag = "blobs",
+#[utoipa::path(post, path = "/v1/blobs", operation_id = "upload_blob", tag = "blobs",
     params(("sha256" = Option<String>, Query, description = "what the body's digest should be; another is refused")),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", example = json!("1 2 3\n")),
     responses(
         (status = 200, body = wire::Blob, description = "it was there, and is kept for longer"),
         (status = 201, body = wire::Blob, description = "kept",
@@ -145,7 +145,7 @@ fn digest(text: &str) -> Result<Digest, Refusal> {
 }
 
 /// The bytes of a blob.
-#[utoipa::path(get, path = "/v1/blobs/{sha256}", tag = "blobs",
+#[utoipa::path(get, path = "/v1/blobs/{sha256}", operation_id = "blob", tag = "blobs",
     params(("sha256" = String, Path)),
     responses(
         (status = 200, content_type = "application/octet-stream", body = Vec<u8>),
@@ -167,7 +167,7 @@ pub(super) async fn download(
 }
 
 /// Whether there is a blob, and its size.
-#[utoipa::path(head, path = "/v1/blobs/{sha256}", tag = "blobs",
+#[utoipa::path(head, path = "/v1/blobs/{sha256}", operation_id = "find_blob", tag = "blobs",
     params(("sha256" = String, Path)),
     responses(
         (status = 200, headers(("Content-Length" = u64, description = "its size"))),
@@ -181,7 +181,7 @@ pub(super) async fn head(
 }
 
 /// Delete a blob; again and again if you like. Jobs that refer to it keep it until they end.
-#[utoipa::path(delete, path = "/v1/blobs/{sha256}", tag = "blobs",
+#[utoipa::path(delete, path = "/v1/blobs/{sha256}", operation_id = "delete_blob", tag = "blobs",
     params(("sha256" = String, Path)),
     responses(
         (status = 204, description = "there is no such blob now"),

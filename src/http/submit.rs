@@ -60,19 +60,9 @@ pub(super) async fn submit(
     let wait = wait.duration()?;
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
-    let (admitted, memory) = match admit(&api, body.bytes.clone()).await {
-        Err(refusal) if refusal.code == "unknown_blob" => {
-            // What a job of before referred to may have gone since; its answer is the same.
-            return match known_before(&api, key, &body.bytes).await? {
-                Some(job) => jobs::answer(&api, job, StatusCode::OK).await,
-                None => Err(refusal),
-            };
-        }
-        admitted => admitted?,
-    };
     // Before the job is kept: who is refused here may ask again without having left anything.
     let place = wait.map(|_| api.room.wait()).transpose()?;
-    let kept = keep(&api, admitted, key, (body, memory)).await?;
+    let kept = take(&api, body.bytes.clone(), key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
         None => StatusCode::CREATED,
@@ -102,11 +92,29 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
     }
 }
 
+/// Admits the submission in `bytes` and makes it durable, as [`keep`] does.
+pub(super) async fn take(
+    api: &Arc<Api>,
+    bytes: Bytes,
+    key: Option<String>,
+    body: impl Send + 'static,
+) -> Result<Kept, Refusal> {
+    match admit(api, bytes.clone()).await {
+        Ok((admitted, memory)) => keep(api, admitted, key, (body, memory)).await,
+        // What a job of before referred to may have gone since; its answer is the same.
+        Err(refusal) if refusal.code == "unknown_blob" => {
+            let known = known_before(api, key, bytes).await?;
+            known.map(|job| Kept { job, existed: true }).ok_or(refusal)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
 /// Memory of what was made of an archive that came as a blob.
-pub(super) type Unpacked = Option<OwnedSemaphorePermit>;
+type Unpacked = Option<OwnedSemaphorePermit>;
 
 /// The job, valid, with its share of the memory beside that of its body.
-pub(super) async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
+async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
     let is_large = bytes.len() > PARSE_HERE_MAX;
     let parsed = perhaps_elsewhere(is_large, move || Parsed::of(&bytes)).await?;
     let (archive, named) = (parsed.archive_blob(), parsed.blobs());
@@ -141,9 +149,8 @@ async fn perhaps_elsewhere<T: Send + 'static>(
 }
 
 /// The job that this submission made before under this key.
-async fn known_before(api: &Arc<Api>, key: Option<String>, body: &Bytes) -> Result<Option<JobId>, Refusal> {
+async fn known_before(api: &Arc<Api>, key: Option<String>, body: Bytes) -> Result<Option<JobId>, Refusal> {
     let Some(key) = key else { return Ok(None) };
-    let body = body.clone();
     let digest = perhaps_elsewhere(body.len() > PARSE_HERE_MAX, move || Ok(Parsed::of(&body)?.body_digest)).await?;
     match api.store.admitted_before(TENANT.to_owned(), Idempotency { key, digest }).await? {
         Some(Admission::Existing(job)) => Ok(Some(job)),
@@ -155,7 +162,7 @@ async fn known_before(api: &Arc<Api>, key: Option<String>, body: &Bytes) -> Resu
 /// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
 /// between must not leave a job that the store has and the scheduler does not know. `body` is its
 /// share of the memory, which is needed until the input is written.
-pub(super) async fn keep(
+async fn keep(
     api: &Arc<Api>,
     admitted: Admitted,
     key: Option<String>,

@@ -69,7 +69,7 @@ fn files(cluster: &Cluster) -> Vec<(String, u64)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_cases_read_one_blob_that_is_deleted_meanwhile() {
     let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "c"]]).await;
-    let bytes: Vec<u8> = (0..(1u32 << 20) + 4096).map(|n| (n % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..=250u8).cycle().take((1 << 20) + 4096).collect();
     let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
     let input = put(&cluster, &bytes).await;
     let answer = put(&cluster, format!("{} {sum}\n", bytes.len()).as_bytes()).await;
@@ -131,7 +131,7 @@ async fn two_hundred_megabytes_go_through_the_master_and_not_into_its_memory() {
     let cluster = Cluster::master_with(&["--blob-bytes-max", "268435456"]).await;
     put(&cluster, b"the first makes what every upload needs").await;
     let before = host::peak_resident_bytes(cluster.master_pid());
-    let piece = |n: usize| vec![(n % 253) as u8; PIECE];
+    let piece = |n: usize| vec![n.to_le_bytes()[0]; PIECE];
     let body = futures::stream::iter((0..PIECES).map(move |n| Ok::<_, std::io::Error>(piece(n))));
     let sent = upload(&cluster, reqwest::Body::wrap_stream(body)).send();
     let answer = timeout(WAIT, sent).await.expect("it is taken").expect("the master answers");

@@ -34,6 +34,7 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
             let bounds = parameter_bounds(parameter["name"].as_str().unwrap_or_default(), &language);
             merge(&mut parameter["schema"], bounds);
         }
+        bytes_as_they_are(operation);
     }
     let schemas = &mut document["components"]["schemas"];
     let name = json!({ "pattern": format!("^[A-Za-z0-9][A-Za-z0-9._/-]{{0,{}}}$", LABEL_NAME_BYTES_MAX - 1) });
@@ -142,6 +143,17 @@ fn language_pattern(catalogue: &Catalogue) -> String {
 /// The member is there, and not `null`.
 fn given(member: &str) -> Value {
     json!({ "required": [member], "properties": { member: { "not": { "type": "null" } } } })
+}
+
+/// Bytes are written as a list of numbers where a type alone is known of them.
+fn bytes_as_they_are(operation: &mut Value) {
+    let octets = |body: &mut Value| {
+        if let Some(kind) = body.pointer_mut("/content/application~1octet-stream") {
+            kind["schema"] = json!({ "type": "string", "format": "binary" });
+        }
+    };
+    operation.get_mut("requestBody").into_iter().for_each(octets);
+    operation["responses"].as_object_mut().into_iter().flat_map(|all| all.values_mut()).for_each(octets);
 }
 
 /// No two of the members are there.

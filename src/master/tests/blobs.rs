@@ -213,6 +213,9 @@ async fn a_job_that_is_known_by_its_key_is_answered_after_its_blobs_are_gone() {
     let again = post("k", &body).await;
     assert_eq!(again.status(), 200);
     assert_eq!(id_of(&again.json().await.unwrap()), first);
+    let waited =
+        master.http.post(format!("{}/v1/jobs?wait_ms=1", master.url)).header("Idempotency-Key", "k").json(&body);
+    assert_eq!(waited.send().await.unwrap().status(), 202, "it waits as it would have");
     assert_eq!(code(post("new", &body).await).await, refused(422, "unknown_blob"));
     let other = json!({ "language": "python", "source": "other", "stdin_blob": name });
     assert_eq!(code(post("k", &other).await).await, refused(409, "idempotency_conflict"));
