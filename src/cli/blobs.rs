@@ -1,5 +1,6 @@
 //! `enclos blobs`: bytes uploaded once, for many submissions; and how large inputs go the same way.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -126,10 +127,19 @@ async fn take(
 /// # Errors
 /// [`CliError`] of the connection.
 pub(super) async fn lift(client: &Client, submission: &mut Value, terminal: Terminal) -> Result<(), CliError> {
+    let mut uploaded = BTreeSet::new();
     for place in upload::large(submission) {
         let Some(bytes) = place.bytes(submission) else { continue };
+        let digest = Digest::of(&bytes);
+        if uploaded.contains(&digest) {
+            place.refer(submission, digest);
+            continue;
+        }
         match upload::upload(client, Bytes::At(bytes), terminal).await {
-            Ok(digest) => place.refer(submission, digest),
+            Ok(digest) => {
+                uploaded.insert(digest);
+                place.refer(submission, digest);
+            }
             Err(CliError::Refused(_)) => {}
             Err(error) => return Err(error),
         }
