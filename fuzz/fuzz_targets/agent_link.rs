@@ -56,7 +56,10 @@ fn check(message: &FromAgent) {
         FromAgent::CaseDone { report, .. } => {
             assert!(report.feedback.as_ref().is_none_or(|text| text.len() <= FEEDBACK_BYTES_MAX));
         }
-        FromAgent::Started { .. } | FromAgent::Output { .. } | FromAgent::Returned { .. } => {}
+        FromAgent::Started { .. }
+        | FromAgent::Installing { .. }
+        | FromAgent::Output { .. }
+        | FromAgent::Returned { .. } => {}
     }
 }
 
