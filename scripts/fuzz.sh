@@ -35,7 +35,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#targets[@]} -gt 0 ] || targets=(frame agent_link supervisor_link submission archive language)
+[ ${#targets[@]} -gt 0 ] || targets=(frame agent_link supervisor_link submission upload archive language)
 
 # The sanitizer's flags are for nightly compilers; this lets the pinned stable one take them.
 export RUSTC_BOOTSTRAP=1

@@ -4,6 +4,8 @@
 //! later reads the environment. The join token never stands on a command line,
 //! where every user of the host could read it.
 
+mod blobs;
+
 use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+pub use blobs::{BlobArgs, BlobBounds};
 
 /// Variable that carries the join token.
 pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
@@ -64,6 +68,9 @@ pub struct MasterArgs {
     #[arg(long, env = "ENCLOS_BATCH_JOBS_MAX", default_value_t = 100, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=BATCH_JOBS_MAX as i64))]
     pub batch_jobs_max: u32,
+    /// Bounds of blobs
+    #[command(flatten)]
+    pub blobs: BlobArgs,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
@@ -151,6 +158,8 @@ pub struct Config {
     pub queue: QueueBounds,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// What blobs may take.
+    pub blobs: BlobBounds,
     /// What clients' connections may take.
     pub clients: Connections,
     /// What agents' connections may take.
@@ -243,6 +252,7 @@ impl Config {
             join_token: join_token(args.join_token_file.as_deref(), from_environment, &args.data_dir)?,
             queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
             batch_jobs_max: as_usize(args.batch_jobs_max),
+            blobs: BlobBounds::from(&args.blobs),
             clients,
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,

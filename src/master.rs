@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ survivors ─ scheduler
-//! run:   scheduler task · link port · API port
+//! run:   scheduler task · sweep of blobs · link port · API port
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
@@ -144,11 +144,13 @@ impl Master {
             metrics,
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
+            blobs: config.blobs,
         };
         let api = Api::new(services, config.hosts, http.bounds().max, config.installs, api_stop.clone());
 
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
+        parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
         let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
         tokio::pin!(serving);

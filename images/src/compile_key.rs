@@ -13,6 +13,24 @@ use sha2::{Digest, Sha256};
 use crate::Language;
 use crate::language::Command;
 
+/// A file as a compile step finds it: known by its digest, so that the key of a large one needs none
+/// of its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Source<'a> {
+    /// Where it stands.
+    pub path: &'a JobPath,
+    /// SHA-256 of its content.
+    pub digest: [u8; 32],
+}
+
+impl<'a> Source<'a> {
+    /// A file whose bytes are at hand.
+    #[must_use]
+    pub fn of(file: &'a JobFile) -> Self {
+        Self { path: &file.path, digest: Sha256::digest(&file.content).into() }
+    }
+}
+
 /// A compile step.
 #[derive(Clone, Copy, Debug)]
 pub struct Compilation<'a> {
@@ -27,7 +45,7 @@ pub struct Compilation<'a> {
     /// Limits of the step: a compiler can see them.
     pub limits: &'a StepLimits,
     /// Every file that it finds.
-    pub files: &'a [JobFile],
+    pub files: &'a [Source<'a>],
 }
 
 /// Its SHA-256.
@@ -73,9 +91,9 @@ impl Compilation<'_> {
         // In which order the files came makes no difference to a compiler's directory, but it does
         // to its command line.
         parts.number(files.len() as u64);
-        for JobFile { path, content } in files {
+        for Source { path, digest } in files {
             parts.text(path.as_str());
-            parts.bytes(content);
+            parts.bytes(digest);
         }
         Some(CompileKey(parts.hash.finalize().into()))
     }
@@ -128,7 +146,9 @@ mod tests {
         let catalogue = Catalogue::embedded().unwrap();
         let c = catalogue.by_id("c").unwrap();
         let (owner, entry, limits) = (binding("t", "s"), path("main.c"), bounds::COMPILE.defaults());
-        let files = [file("main.c", b"a"), file("b.h", b"c")];
+        let [main, header, moved, emptied] =
+            [file("main.c", b"a"), file("b.h", b"c"), file("main.c", b"ab"), file("b.h", b"")];
+        let files = [Source::of(&main), Source::of(&header)];
         let args = ["-O2".to_owned(), "-g".to_owned()];
         let base =
             Compilation { binding: &owner, language: c, entry: &entry, args: &args, limits: &limits, files: &files };
@@ -142,8 +162,8 @@ mod tests {
             Compilation { entry: &path("b.h"), ..base },
             Compilation { args: &joined, ..base },
             Compilation { limits: &longer, ..base },
-            Compilation { files: &[file("main.c", b"ab"), file("b.h", b"")], ..base },
-            Compilation { files: &[file("b.h", b"c"), file("main.c", b"a")], ..base },
+            Compilation { files: &[Source::of(&moved), Source::of(&emptied)], ..base },
+            Compilation { files: &[Source::of(&header), Source::of(&main)], ..base },
         ];
         for other in others {
             assert_ne!(other.key(), base.key(), "{other:?}");

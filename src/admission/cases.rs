@@ -11,10 +11,12 @@ use enclos_protocol::cases::{
 use enclos_protocol::job::JobFile;
 use enclos_protocol::limits::StepLimits;
 
+use super::blobs::{Known, Sizes};
 use super::judging::{CheckerChoice, FloatOptions, SubmittedCase, SubmittedCompanion, SubmittedGroup};
 use super::refusal::Refusal;
 use super::{files, limits, program, words};
 use crate::scoring::{Group, Scoring};
+use crate::store::{BlobUse, Place};
 
 /// Bytes of the name of a case or group.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -53,6 +55,10 @@ pub(super) struct Cases {
     pub cases: Vec<NamedCase>,
     /// Files of the checker or interactor.
     pub companion: Vec<JobFile>,
+    /// Bytes of those of them that are in blobs.
+    pub companion_blobs_bytes: u64,
+    /// What of cases and companion is in blobs.
+    pub blobs: Vec<BlobUse>,
     pub scoring: Scoring,
 }
 
@@ -62,6 +68,7 @@ pub(super) fn admitted(
     language: &Language,
     run: &StepLimits,
     asked: Asked,
+    sizes: &Sizes,
 ) -> Result<Cases, Refusal> {
     let Asked { cases, checker, interactor, stop_on_first_failure, groups } = asked;
     let Some(submitted) = cases else {
@@ -80,17 +87,21 @@ pub(super) fn admitted(
         return Err(Refusal::invalid("interactor", "give either 'checker' or 'interactor', not both"));
     }
     let compares = checker.as_ref().is_some_and(|c| !matches!(c, CheckerChoice::Program(_)));
-    let (judging, companion) = match interactor {
+    let (judging, Files { files: companion, blobs: companion_blobs, at }) = match interactor {
         Some(program) => {
-            let (program, files) = self::companion(catalogue, program).map_err(|r| r.beneath("interactor"))?;
+            let (program, files) = self::companion(catalogue, "interactor", program, sizes)?;
             (Judging::Interactive(Box::new(program)), files)
         }
         None => {
-            let (checker, files) = self::checker(catalogue, checker.unwrap_or(CheckerChoice::Trim))?;
+            let (checker, files) = self::checker(catalogue, checker.unwrap_or(CheckerChoice::Trim), sizes)?;
             (Judging::Output(checker), files)
         }
     };
-    let cases = gather(language, run, submitted, compares)?;
+    let (cases, mut blobs) = gather(language, run, submitted, compares, sizes)?;
+    blobs.extend(companion_blobs.iter().map(|(index, known)| {
+        let field = format!("{at}.files[{index}].blob");
+        BlobUse { place: Place::Companion(*index), digest: known.digest, field }
+    }));
     let largest = cases.iter().filter_map(|c| c.case.limits).fold(*run, limits::larger);
     if matches!(judging, Judging::Output(Checker::Program(_))) && largest.output_bytes > CHECKED_BYTES_MAX {
         let detail = format!("a checker's program reads at most {CHECKED_BYTES_MAX} bytes of output");
@@ -108,7 +119,8 @@ pub(super) fn admitted(
         largest,
     };
     let scoring = Scoring { groups: self::groups(groups.unwrap_or_default(), &cases)? };
-    Ok(Cases { plan: Some(plan), cases, companion, scoring })
+    let companion_blobs_bytes = companion_blobs.iter().map(|(_, known)| known.size_bytes).sum();
+    Ok(Cases { plan: Some(plan), cases, companion, companion_blobs_bytes, blobs, scoring })
 }
 
 /// Refuses a program and an interactor that one sandbox could not hold: they run at once in it.
@@ -144,15 +156,17 @@ fn gather(
     run: &StepLimits,
     submitted: Vec<SubmittedCase>,
     compares: bool,
-) -> Result<Vec<NamedCase>, Refusal> {
+    sizes: &Sizes,
+) -> Result<(Vec<NamedCase>, Vec<BlobUse>), Refusal> {
     if submitted.is_empty() {
         return Err(Refusal::invalid("cases", "a job with cases has at least one"));
     }
     let mut names = BTreeSet::new();
     let mut cases = Vec::with_capacity(submitted.len());
-    let mut size_bytes: u64 = 0;
+    let (mut size_bytes, mut blobs, mut counted): (u64, Vec<BlobUse>, _) = (0, Vec::new(), BTreeSet::new());
     for (index, asked) in submitted.into_iter().enumerate() {
-        let named = case(language, run, index, asked).map_err(|r| r.beneath(&format!("cases[{index}]")))?;
+        let (named, uses) =
+            case(language, run, index, asked, sizes).map_err(|r| r.beneath(&format!("cases[{index}]")))?;
         if compares && named.case.expected.is_none() {
             let detail = "the checker compares with 'expected_stdout', which this case has not";
             return Err(Refusal::invalid(format!("cases[{index}]"), detail));
@@ -161,33 +175,68 @@ fn gather(
             return Err(Refusal::invalid(format!("cases[{index}].name"), "another case has this name"));
         }
         size_bytes += (named.case.size_bytes() + named.name.len()) as u64;
+        for (place, name, Known { digest, size_bytes: of_blob }) in uses {
+            // One that many cases have is brought once.
+            size_bytes += if counted.insert(digest) { of_blob } else { 0 };
+            blobs.push(BlobUse { place, digest, field: format!("cases[{index}].{name}") });
+        }
         if size_bytes > CASES_INPUT_BYTES_MAX {
             let detail = format!("the cases of a job may have {CASES_INPUT_BYTES_MAX} bytes together");
             return Err(Refusal::new(413, "too_large", detail).at("cases").with("maximum", CASES_INPUT_BYTES_MAX));
         }
         cases.push(named);
     }
-    Ok(cases)
+    Ok((cases, blobs))
 }
 
+/// What of a case is in blobs: where, the field that named it, and which.
+type OfCase = Vec<(Place, &'static str, Known)>;
+
 /// Fields are named from the case on.
-fn case(language: &Language, run: &StepLimits, index: usize, asked: SubmittedCase) -> Result<NamedCase, Refusal> {
-    let SubmittedCase { name, stdin, stdin_base64, args, expected_stdout, expected_stdout_base64, limits } = asked;
+fn case(
+    language: &Language,
+    run: &StepLimits,
+    index: usize,
+    asked: SubmittedCase,
+    sizes: &Sizes,
+) -> Result<(NamedCase, OfCase), Refusal> {
+    let SubmittedCase {
+        name,
+        stdin,
+        stdin_base64,
+        stdin_blob,
+        args,
+        expected_stdout,
+        expected_stdout_base64,
+        expected_stdout_blob,
+        limits,
+    } = asked;
     let name = match name {
         None => (index + 1).to_string(),
         Some(name) => self::name("name", name)?,
     };
-    let stdin = files::bytes("stdin", stdin, stdin_base64)?.unwrap_or_default();
-    let expected = files::bytes("expected_stdout", expected_stdout, expected_stdout_base64)?;
-    for (field, bytes) in [("stdin", stdin.len()), ("expected_stdout", expected.as_ref().map_or(0, Vec::len))] {
-        if bytes > CASE_BYTES_MAX {
+    let stdin = files::bytes("stdin", stdin, stdin_base64, stdin_blob, sizes)?;
+    let expected =
+        files::bytes("expected_stdout", expected_stdout, expected_stdout_base64, expected_stdout_blob, sizes)?;
+    for (field, content) in [("stdin", &stdin), ("expected_stdout", &expected)] {
+        let bytes = content.as_ref().map_or(0, files::Content::size_bytes);
+        if bytes > CASE_BYTES_MAX as u64 {
             let detail = format!("{bytes} bytes are more than the {CASE_BYTES_MAX} that a case may have here");
             return Err(Refusal::new(413, "too_large", detail).at(field).with("maximum", CASE_BYTES_MAX));
         }
     }
     let args = args.map(|args| words::arguments("args", Some(args))).transpose()?;
     let limits = limits.map(|asked| limits::of_case("limits", language, run, asked)).transpose()?;
-    Ok(NamedCase { name, case: Case { stdin: stdin.into(), args, limits, expected: expected.map(Into::into) } })
+    let number = u32::try_from(index).unwrap_or(u32::MAX);
+    let (stdin, stdin_blob) = stdin.map(files::Content::parts).unwrap_or_default();
+    let (expected, expected_blob) = expected.map(files::Content::parts).unzip();
+    let in_blobs = [
+        (Place::CaseStdin(number), "stdin_blob", stdin_blob),
+        (Place::CaseExpected(number), "expected_stdout_blob", expected_blob.flatten()),
+    ];
+    let uses = in_blobs.into_iter().filter_map(|(place, name, known)| Some((place, name, known?))).collect();
+    let case = Case { stdin: stdin.into(), args, limits, expected: expected.map(Into::into) };
+    Ok((NamedCase { name, case }, uses))
 }
 
 fn name(field: &str, name: String) -> Result<String, Refusal> {
@@ -199,8 +248,17 @@ fn name(field: &str, name: String) -> Result<String, Refusal> {
     }
 }
 
+/// What a checker or interactor brings.
+#[derive(Default)]
+struct Files {
+    files: Vec<JobFile>,
+    blobs: Vec<(u32, Known)>,
+    /// Where it stands in the submission.
+    at: &'static str,
+}
+
 /// The checker, and the files that it brings.
-fn checker(catalogue: &Catalogue, choice: CheckerChoice) -> Result<(Checker, Vec<JobFile>), Refusal> {
+fn checker(catalogue: &Catalogue, choice: CheckerChoice, sizes: &Sizes) -> Result<(Checker, Files), Refusal> {
     let ours = match choice {
         CheckerChoice::Exact => Checker::Exact,
         CheckerChoice::Trim => Checker::Trim,
@@ -215,26 +273,32 @@ fn checker(catalogue: &Catalogue, choice: CheckerChoice) -> Result<(Checker, Vec
             ignore_case: ignore_case.unwrap_or(false),
         },
         CheckerChoice::Program(program) => {
-            let (program, files) = companion(catalogue, *program).map_err(|r| r.beneath("checker.program"))?;
+            let (program, files) = companion(catalogue, "checker.program", *program, sizes)?;
             return Ok((Checker::Program(Box::new(program)), files));
         }
     };
-    Ok((ours, Vec::new()))
+    Ok((ours, Files::default()))
 }
 
 fn tolerance(field: &str, asked: Option<f64>) -> Result<Tolerance, Refusal> {
     Tolerance::try_from(asked.unwrap_or(0.0)).map_err(|e| Refusal::invalid(field, e.to_string()))
 }
 
-/// Fields are named from the program on.
-fn companion(catalogue: &Catalogue, asked: SubmittedCompanion) -> Result<(Companion, Vec<JobFile>), Refusal> {
+/// The program that stands at `at`.
+fn companion(
+    catalogue: &Catalogue,
+    at: &'static str,
+    asked: SubmittedCompanion,
+    sizes: &Sizes,
+) -> Result<(Companion, Files), Refusal> {
     let SubmittedCompanion { language, files, source, entry, compile, args, limits } = asked;
-    let asked = program::Asked { language, files, source, entry, compile, limits };
-    let program::Program { language, files, entry, compile_args, compile_limits, run_limits } =
-        program::admitted(catalogue, asked)?;
-    let args = words::arguments("args", args)?;
+    let asked = program::Asked { language, files, archive: Vec::new(), source, entry, compile, limits };
+    let program::Program { language, files, blobs, entry, compile_args, compile_limits, run_limits } =
+        program::admitted(catalogue, asked, sizes).map_err(|r| r.beneath(at))?;
+    let args = words::arguments("args", args).map_err(|r| r.beneath(at))?;
     let language = language.id.clone();
-    Ok((Companion { language, entry, compile_args, args, compile_limits, run_limits }, files))
+    let companion = Companion { language, entry, compile_args, args, compile_limits, run_limits };
+    Ok((companion, Files { files, blobs, at }))
 }
 
 fn groups(submitted: Vec<SubmittedGroup>, cases: &[NamedCase]) -> Result<Vec<Group>, Refusal> {

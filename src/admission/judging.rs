@@ -20,12 +20,16 @@ pub struct SubmittedCase {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "sample/1")]
     pub name: Option<String>,
-    /// Standard input, as text. Either this or `stdin_base64`.
+    /// Standard input, as text. At most one of this, `stdin_base64` and `stdin_blob`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
     /// Standard input, as base64 of its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin_base64: Option<String>,
+    /// Standard input, by the SHA-256 of a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
+    pub stdin_blob: Option<String>,
     /// Arguments for the program, in place of `run.args`.
     #[serde(default, deserialize_with = "few::<_, _, ARGS_MAX>", skip_serializing_if = "Option::is_none")]
     pub args: Option<Vec<String>>,
@@ -35,6 +39,10 @@ pub struct SubmittedCase {
     /// What it should write, as base64 of the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_stdout_base64: Option<String>,
+    /// What it should write, by the SHA-256 of a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
+    pub expected_stdout_blob: Option<String>,
     /// Limits that differ from `limits.run`.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub limits: Option<StepLimitsRequest>,

@@ -1,7 +1,7 @@
 //! From a submission to an admitted job, or to a refusal that says which rule.
 //!
 //! ```text
-//! bytes ─▶ submission (strict JSON) ─▶ program ─▶ cases, judging ─▶ words ─▶ Admitted
+//! bytes ─▶ submission (strict JSON) ─▶ archive ─▶ program ─▶ cases, judging ─▶ words ─▶ Admitted
 //!               └─────────────────────────┴──────────────┴───────────┴──▶ Refusal
 //! ```
 //!
@@ -10,6 +10,8 @@
 //! change what was asked for: a value outside its bounds is refused, not
 //! clamped.
 
+mod archive;
+mod blobs;
 mod cases;
 mod dependencies;
 mod environment;
@@ -26,9 +28,9 @@ mod submission;
 mod tests;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use enclos_images::compile_key::Compilation;
+use enclos_images::compile_key::{Compilation, Source};
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{JobInput, JobSpec};
@@ -36,7 +38,11 @@ use enclos_protocol::limits::OnOutputLimit;
 use sha2::{Digest as _, Sha256};
 
 use crate::scoring::Scoring;
+use crate::store::{BlobUse, Digest, Place};
+use blobs::Known;
 
+pub use archive::unpack;
+pub use blobs::Brought;
 pub use cases::NamedCase;
 pub use judging::{CheckerChoice, FloatOptions, SubmittedCase, SubmittedCompanion, SubmittedGroup, TokensOptions};
 pub use program::language;
@@ -44,12 +50,13 @@ pub use refusal::Refusal;
 pub use strict::few_there;
 pub use submission::{
     CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, ReuseChoice, RunOptions, StepLimitsRequest,
-    Submission, SubmittedFile, Whole, strict_json,
+    Submission, SubmittedArchive, SubmittedFile, Whole, strict_json,
 };
 
 /// How much a submission may bring, for who describes it.
 pub mod bounds {
     pub use super::LIVE_EXCLUDES;
+    pub use super::archive::{ARCHIVE_BYTES_MAX, HEADERS_MAX};
     pub use super::cases::{GROUPS_MAX, NAME_BYTES_MAX as CASE_NAME_BYTES_MAX, WEIGHT_MAX};
     pub use super::dependencies::INSTALLERS_MAX;
     pub use super::environment::{NAME_BYTES_MAX, VARIABLES_MAX};
@@ -61,7 +68,7 @@ pub mod bounds {
 pub const BODY_BYTES_MAX: usize = 112 * 1024 * 1024;
 
 /// Fields that a submission with live standard input has not.
-pub const LIVE_EXCLUDES: [&str; 4] = ["stdin", "stdin_base64", "cases", "interactor"];
+pub const LIVE_EXCLUDES: [&str; 5] = ["stdin", "stdin_base64", "stdin_blob", "cases", "interactor"];
 
 /// A job that may be stored and run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +79,8 @@ pub struct Admitted {
     pub input: JobInput,
     /// Its cases, in order; none where it is run once.
     pub cases: Vec<NamedCase>,
+    /// What of its bytes and cases is in blobs.
+    pub blobs: Vec<BlobUse>,
     /// How its score is reckoned.
     pub scoring: Scoring,
     /// By what an agent knows that it has compiled the same before.
@@ -84,7 +93,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// Bytes of all that it brings.
+    /// Bytes of all that it brings itself: blobs have a bound of their own.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         let cases = self.cases.iter().map(|c| c.case.size_bytes() + c.name.len()).sum::<usize>();
@@ -92,24 +101,70 @@ impl Admitted {
     }
 }
 
-/// The job that `body` asks for on behalf of `tenant`.
+/// A submission whose shape is right.
+#[derive(Debug)]
+pub struct Parsed {
+    submission: Submission,
+    /// As of [`Admitted`].
+    pub body_digest: [u8; 32],
+}
+
+impl Parsed {
+    /// The submission that `body` is.
+    ///
+    /// # Errors
+    /// [`Refusal`] with the field that is wrong.
+    pub fn of(body: &[u8]) -> Result<Self, Refusal> {
+        let submission: Submission = strict_json(body)?;
+        let body_digest = digest(&submission);
+        Ok(Self { submission, body_digest })
+    }
+
+    /// Every blob that it names.
+    #[must_use]
+    pub fn blobs(&self) -> BTreeSet<Digest> {
+        blobs::named(&self.submission)
+    }
+
+    /// The blob that is its archive.
+    #[must_use]
+    pub fn archive_blob(&self) -> Option<Digest> {
+        self.submission.archive.as_ref()?.blob.as_ref()?.parse().ok()
+    }
+
+    /// The job that it asks for on behalf of `tenant`, which has these blobs.
+    ///
+    /// # Errors
+    /// As [`admit`].
+    pub fn admit(self, catalogue: &Catalogue, tenant: &str, brought: Brought) -> Result<Admitted, Refusal> {
+        admitted(catalogue, tenant, self, brought)
+    }
+}
+
+/// The job that `body` asks for on behalf of `tenant`, which has no blobs.
 ///
 /// # Errors
 /// [`Refusal`] with the rule, the field, and the bound that was passed.
 pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitted, Refusal> {
-    let submission: Submission = strict_json(body)?;
-    let body_digest = digest(&submission);
+    Parsed::of(body)?.admit(catalogue, tenant, Brought::default())
+}
+
+fn admitted(catalogue: &Catalogue, tenant: &str, parsed: Parsed, brought: Brought) -> Result<Admitted, Refusal> {
+    let Parsed { submission, body_digest } = parsed;
+    let Brought { sizes, archive: archive_bytes } = brought;
     refuse_contradictions(&submission)?;
     // No `..`: a new field of a submission must be considered here.
     let Submission {
         language,
         files,
+        archive,
         source,
         entry,
         compile,
         run,
         stdin,
         stdin_base64,
+        stdin_blob,
         cases,
         checker,
         interactor,
@@ -126,14 +181,23 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         labels,
         dependencies,
     } = submission;
-    let asked = program::Asked { language, files, source, entry, compile, limits };
-    let program::Program { language, files, entry, compile_args, compile_limits, run_limits } =
-        program::admitted(catalogue, asked)?;
+    let archive = files::unpacked(archive, files.as_ref().map_or(0, Vec::len), &sizes, archive_bytes)?;
+    let asked = program::Asked { language, files, archive, source, entry, compile, limits };
+    let program::Program { language, files, blobs: file_blobs, entry, compile_args, compile_limits, run_limits } =
+        program::admitted(catalogue, asked, &sizes)?;
     let asked = cases::Asked { cases, checker, interactor, stop_on_first_failure, groups };
-    let cases::Cases { plan, cases, companion, scoring } = cases::admitted(catalogue, language, &run_limits, asked)?;
-    let stdin = files::bytes("stdin", stdin, stdin_base64)?.unwrap_or_default().into();
-    let input = JobInput { files, stdin, companion };
-    files::within_size(&input)?;
+    let cases::Cases { plan, cases, companion, companion_blobs_bytes, mut blobs, scoring } =
+        cases::admitted(catalogue, language, &run_limits, asked, &sizes)?;
+    let stdin = files::bytes("stdin", stdin, stdin_base64, stdin_blob, &sizes)?;
+    let (stdin, stdin_blob) = stdin.map(files::Content::parts).unwrap_or_default();
+    let input = JobInput { files, stdin: stdin.into(), companion };
+    let mut blobs_bytes = companion_blobs_bytes;
+    let of_input = file_blobs.iter().map(|(index, known)| (Place::File(*index), known, format!("files[{index}].blob")));
+    for (place, known, field) in of_input.chain(stdin_blob.iter().map(|k| (Place::Stdin, k, "stdin_blob".to_owned()))) {
+        blobs_bytes += known.size_bytes;
+        blobs.push(BlobUse { place, digest: known.digest, field });
+    }
+    files::within_size(&input, blobs_bytes)?;
 
     let RunOptions { args: run_args, env, attach } = run.unwrap_or_default();
     let spec = JobSpec {
@@ -155,18 +219,20 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         live_stdin: attach.unwrap_or(false),
         dependencies: dependencies::admitted(catalogue, language, dependencies)?,
     };
-    let compile_key = compile_key(language, &spec, &input);
-    Ok(Admitted { spec, input, cases, scoring, compile_key, labels: words::labels(labels)?, body_digest })
+    let compile_key = compile_key(language, &spec, &input, &file_blobs);
+    Ok(Admitted { spec, input, cases, blobs, scoring, compile_key, labels: words::labels(labels)?, body_digest })
 }
 
 /// Fields that exclude each other, whatever their values.
 fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
-    let Submission { cases, interactor, stdin, stdin_base64, keep_files, merge_stderr, isolation, run, .. } =
-        submission;
+    let Submission {
+        cases, interactor, stdin, stdin_base64, stdin_blob, keep_files, merge_stderr, isolation, run, ..
+    } = submission;
     let (many, spoken_with) = (cases.is_some(), interactor.is_some());
     let excluded = [
         ("stdin", many && stdin.is_some(), "each of 'cases' has a stdin of its own"),
         ("stdin_base64", many && stdin_base64.is_some(), "each of 'cases' has a stdin of its own"),
+        ("stdin_blob", many && stdin_blob.is_some(), "each of 'cases' has a stdin of its own"),
         ("keep_files", many && keep_files.is_some(), "a job with 'cases' gives no files back"),
         (
             "interactor",
@@ -176,7 +242,7 @@ fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
         ("merge_stderr", spoken_with && *merge_stderr == Some(true), "an 'interactor' reads standard output alone"),
     ];
     let live = run.as_ref().and_then(|run| run.attach).unwrap_or(false);
-    let fed = [stdin.is_some(), stdin_base64.is_some(), many, spoken_with];
+    let fed = [stdin.is_some(), stdin_base64.is_some(), stdin_blob.is_some(), many, spoken_with];
     let fed = LIVE_EXCLUDES.into_iter().zip(fed).map(|(field, given)| {
         (field, live && given, "with 'run.attach' standard input is what clients send while the program runs")
     });
@@ -187,14 +253,21 @@ fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
 }
 
 /// The first bytes of what makes its compile step the same as another's.
-fn compile_key(language: &Language, spec: &JobSpec, input: &JobInput) -> Option<u64> {
+fn compile_key(language: &Language, spec: &JobSpec, input: &JobInput, blobs: &[(u32, Known)]) -> Option<u64> {
+    language.compile.as_ref()?;
+    let mut files: Vec<Source<'_>> = input.files.iter().map(Source::of).collect();
+    for (index, known) in blobs {
+        if let Some(file) = files.get_mut(*index as usize) {
+            file.digest = known.digest.0;
+        }
+    }
     let compilation = Compilation {
         binding: &spec.binding,
         language,
         entry: &spec.entry,
         args: &spec.compile_args,
         limits: &spec.compile_limits,
-        files: &input.files,
+        files: &files,
     };
     let key = compilation.key().filter(|_| !spec.no_cache)?;
     Some(key.short())

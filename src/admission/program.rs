@@ -4,6 +4,7 @@ use enclos_images::{Catalogue, Language};
 use enclos_protocol::job::{JobFile, JobPath};
 use enclos_protocol::limits::StepLimits;
 
+use super::blobs::{Known, Sizes};
 use super::refusal::Refusal;
 use super::submission::{CompileOptions, Limits, SubmittedFile};
 use super::{files, limits, words};
@@ -12,6 +13,8 @@ use super::{files, limits, words};
 pub(super) struct Asked {
     pub language: Option<String>,
     pub files: Option<Vec<SubmittedFile>>,
+    /// Files of its archive.
+    pub archive: Vec<JobFile>,
     pub source: Option<String>,
     pub entry: Option<String>,
     pub compile: Option<CompileOptions>,
@@ -22,6 +25,8 @@ pub(super) struct Asked {
 pub(super) struct Program<'a> {
     pub language: &'a Language,
     pub files: Vec<JobFile>,
+    /// Files whose content is in blobs, by their index.
+    pub blobs: Vec<(u32, Known)>,
     pub entry: JobPath,
     pub compile_args: Vec<String>,
     pub compile_limits: StepLimits,
@@ -29,12 +34,12 @@ pub(super) struct Program<'a> {
 }
 
 /// The program that `asked` means.
-pub(super) fn admitted(catalogue: &Catalogue, asked: Asked) -> Result<Program<'_>, Refusal> {
-    let Asked { language, files, source, entry, compile, limits } = asked;
+pub(super) fn admitted<'a>(catalogue: &'a Catalogue, asked: Asked, sizes: &Sizes) -> Result<Program<'a>, Refusal> {
+    let Asked { language, files, archive, source, entry, compile, limits } = asked;
     let (compile, limits) = (compile.unwrap_or_default(), limits.unwrap_or_default());
-    let sources = files::gather(files, source, entry)?;
+    let sources = files::gather(files, archive, source, entry, sizes)?;
     let language = choose_language(catalogue, language.as_deref(), &sources)?;
-    let (files, entry) = sources.resolve(language)?;
+    let files::Resolved { files, blobs, entry } = sources.resolve(language)?;
     let compile_args = words::arguments("compile.args", compile.args)?;
     if language.compile.is_none() && !compile_args.is_empty() {
         let detail = format!("{} has no compile step, so it takes no compile arguments", language.name);
@@ -43,6 +48,7 @@ pub(super) fn admitted(catalogue: &Catalogue, asked: Asked) -> Result<Program<'_
     Ok(Program {
         language,
         files,
+        blobs,
         entry,
         compile_args,
         compile_limits: limits::within("limits.compile", language, &language.compile_bounds, limits.compile)?,

@@ -66,6 +66,13 @@ impl Refusal {
         Self::invalid(field, detail).with("maximum", maximum)
     }
 
+    /// 422 `unknown_blob`: `field` names a blob that is not there, or not any more.
+    #[must_use]
+    pub fn unknown_blob(field: impl Into<String>) -> Self {
+        let detail = "there is no such blob; upload it with POST /v1/blobs, and submit again";
+        Self::new(422, "unknown_blob", detail).at(field)
+    }
+
     /// 422 `unknown_language`, with the names most like it.
     #[must_use]
     pub fn unknown_language(name: &str, nearest: &[&str]) -> Self {

@@ -41,7 +41,10 @@ pub struct Submission {
     /// Sources and data files. Either this or `source`.
     #[serde(default, deserialize_with = "few_objects::<_, _, FILES_MAX>", skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<SubmittedFile>>,
-    /// The one source file. Either this or `files`.
+    /// A tar archive whose regular files are added to `files`, which may then be left out.
+    #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
+    pub archive: Option<SubmittedArchive>,
+    /// The one source file. Either this, or `files` and `archive`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "int main(void) { return 0; }")]
     pub source: Option<String>,
@@ -54,12 +57,16 @@ pub struct Submission {
     /// Of the run.
     #[serde(default, deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     pub run: Option<RunOptions>,
-    /// Standard input of the run, as text. Either this or `stdin_base64`.
+    /// Standard input of the run, as text. At most one of this, `stdin_base64` and `stdin_blob`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
     /// Standard input of the run, as base64 of its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin_base64: Option<String>,
+    /// Standard input of the run, by the SHA-256 of a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
+    pub stdin_blob: Option<String>,
     /// Many runs of one program: it is compiled once. Excludes `stdin`.
     #[serde(default, deserialize_with = "few_objects::<_, _, CASES>", skip_serializing_if = "Option::is_none")]
     pub cases: Option<Vec<SubmittedCase>>,
@@ -116,7 +123,7 @@ pub struct Submission {
     pub dependencies: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// One file: its path, and exactly one of `content` and `content_base64`.
+/// One file: its path, and exactly one of `content`, `content_base64` and `blob`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubmittedFile {
@@ -129,6 +136,24 @@ pub struct SubmittedFile {
     /// The content as base64 of its bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_base64: Option<String>,
+    /// The content, by the SHA-256 of a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c")]
+    pub blob: Option<String>,
+}
+
+/// A tar archive (ustar, pax or GNU, not compressed): exactly one of `content_base64` and `blob`.
+///
+/// It holds regular files and directories; links, devices and sparse files are refused.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmittedArchive {
+    /// The archive as base64 of its bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_base64: Option<String>,
+    /// The archive, by the SHA-256 of a blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
 }
 
 /// Options of the compile step.

@@ -14,7 +14,14 @@ use serde_json::{Map, Value, json};
 use super::files::{FILES_MAX, PATHS_BYTES_MAX};
 use super::*;
 
+mod archive;
+mod blobs;
 mod judging;
+
+/// As clients write bytes.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes)
+}
 
 pub(super) fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::embedded().unwrap());

@@ -46,7 +46,12 @@ pub(super) async fn fetch(
         Ok(attempt) => attempt,
         Err(status) => return status.into_response(),
     };
-    answer(attempt, link.store.work(attempt.job).await.map(|work| work.map(|(_, input)| input)))
+    let input = match link.store.work(attempt.job).await {
+        Ok(Some(work)) => link.store.input(work).await,
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    answer(attempt, input)
 }
 
 /// A page of its cases.

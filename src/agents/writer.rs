@@ -13,6 +13,7 @@ use axum::extract::ws::{Message, WebSocket};
 use enclos_protocol::agent_link::{FromMaster, INLINE_INPUT_BYTES_MAX, InputSource, ReturnReason};
 use enclos_protocol::frame::{self, FrameError};
 use enclos_protocol::ids::AttemptId;
+use enclos_protocol::job::JobSpec;
 use futures::future::{Either, ready};
 use futures::stream::{FuturesOrdered, SplitSink};
 use futures::{SinkExt as _, StreamExt as _};
@@ -23,6 +24,7 @@ use super::Link;
 use super::session::SessionError;
 use super::supplies::{Next, Supplies};
 use crate::scheduler::{Event, SessionId, ToSession};
+use crate::store::StoreError;
 
 /// Answers to pings that may wait.
 pub(super) const PONGS_MAX: usize = 4;
@@ -87,8 +89,8 @@ async fn send(link: &Link, sink: &mut SplitSink<WebSocket, Message>, message: Me
 /// The message that gives an attempt's job to the agent. A job that cannot be read or written goes
 /// back to the scheduler as a failed attempt: never silently.
 async fn dispatch(link: &Link, session: SessionId, attempt: AttemptId) -> Result<Made, FrameError> {
-    let problem = match link.store.work(attempt.job).await {
-        Ok(Some((spec, input))) => match encoded(attempt, spec, &input) {
+    let problem = match work(link, attempt).await {
+        Ok(Some((spec, size_bytes, input))) => match encoded(attempt, spec, size_bytes, input.as_deref()) {
             Ok(body) => return Ok(Some(body)),
             Err(error) => format!("the job cannot be sent: {error}"),
         },
@@ -105,12 +107,21 @@ async fn dispatch(link: &Link, session: SessionId, attempt: AttemptId) -> Result
     Ok(None)
 }
 
+/// The job, the size of its input, and the input where it is small.
+async fn work(link: &Link, attempt: AttemptId) -> Result<Option<(JobSpec, u64, Option<Vec<u8>>)>, StoreError> {
+    let Some(work) = link.store.work(attempt.job).await? else { return Ok(None) };
+    let (spec, size_bytes) = (work.spec.clone(), work.input_bytes());
+    if size_bytes > INLINE_INPUT_BYTES_MAX as u64 {
+        return Ok(Some((spec, size_bytes, None)));
+    }
+    Ok(link.store.input(work).await?.map(|input| (spec, input.len() as u64, Some(input))))
+}
+
 /// Small inputs inside the message, others to be fetched; also where many small files make a
 /// message that is too large.
-fn encoded(attempt: AttemptId, spec: enclos_protocol::job::JobSpec, input: &[u8]) -> Result<Vec<u8>, FrameError> {
-    let size_bytes = input.len() as u64;
+fn encoded(attempt: AttemptId, spec: JobSpec, size_bytes: u64, input: Option<&[u8]>) -> Result<Vec<u8>, FrameError> {
     let mut message = FromMaster::Dispatch { attempt, spec: Box::new(spec), input: InputSource::Fetch { size_bytes } };
-    if input.len() <= INLINE_INPUT_BYTES_MAX {
+    if let Some(input) = input {
         let inline = frame::decode_body(input)?;
         if let FromMaster::Dispatch { input, .. } = &mut message {
             *input = InputSource::Inline(inline);

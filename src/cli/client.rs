@@ -1,8 +1,10 @@
 //! The master's API as the command line uses it.
 
+use std::io;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response};
+use futures::Stream;
+use reqwest::{Body, Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::exit::CliError;
@@ -17,10 +19,17 @@ pub const WAIT_MS: u64 = 20_000;
 /// Where the master listens when nothing else is said.
 pub const URL_DEFAULT: &str = "http://127.0.0.1:7300";
 
+/// Longest that an upload may take beyond the time that its bytes need at [`BYTES_PER_SECOND_MIN`].
+const UPLOAD_GRACE: Duration = Duration::from_secs(60);
+/// Slowest that the master lets bytes come.
+const BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
+
 /// A client of one master.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
+    /// Silence while we speak is no sign that the master has gone.
+    uploads: reqwest::Client,
     url: String,
 }
 
@@ -32,14 +41,10 @@ impl Client {
     pub fn new(url: &str) -> Result<Self, CliError> {
         let url = url.trim_end_matches('/').to_owned();
         let usable = url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
-        let built = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_MAX)
-            // A proxy of the environment must not see programs that were meant for this machine.
-            .no_proxy()
-            .build();
-        match built {
-            Ok(http) if usable => Ok(Self { http, url }),
+        // A proxy of the environment must not see programs that were meant for this machine.
+        let builder = || reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
+        match (builder().read_timeout(SILENCE_MAX).build(), builder().build()) {
+            (Ok(http), Ok(uploads)) if usable => Ok(Self { http, uploads, url }),
             _ => Err(CliError::Url(url)),
         }
     }
@@ -99,6 +104,38 @@ impl Client {
         self.post(&format!("/v1/jobs/{id}/cancel"), &Value::Object(serde_json::Map::new())).await
     }
 
+    /// What the master answers to an upload of these `size_bytes`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn upload(
+        &self,
+        pieces: impl Stream<Item = io::Result<Vec<u8>>> + Send + 'static,
+        size_bytes: u64,
+    ) -> Result<Value, CliError> {
+        let request = self.uploads.post(format!("{}/v1/blobs", self.url));
+        let request = request.header("content-type", "application/octet-stream").header("content-length", size_bytes);
+        let wait = UPLOAD_GRACE + Duration::from_secs(size_bytes / BYTES_PER_SECOND_MIN);
+        self.json(request.timeout(wait).body(Body::wrap_stream(pieces))).await
+    }
+
+    /// The answer at `path`, its body still to come.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn open(&self, path: &str) -> Result<Response, CliError> {
+        self.answered(self.request(Method::GET, path)).await
+    }
+
+    /// The next piece of an answer's body.
+    ///
+    /// # Errors
+    /// [`CliError`] of the connection.
+    pub async fn piece(&self, response: &mut Response) -> Result<Option<Vec<u8>>, CliError> {
+        let piece = response.chunk().await.map_err(|e| self.unreachable(e))?;
+        Ok(piece.map(Vec::from))
+    }
+
     /// The bytes at `path`.
     ///
     /// # Errors
@@ -113,7 +150,15 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn erase(&self, id: &str) -> Result<(), CliError> {
-        self.answered(self.request(Method::DELETE, &format!("/v1/jobs/{id}"))).await.map(|_| ())
+        self.delete(&format!("/v1/jobs/{id}")).await
+    }
+
+    /// Has the master delete what is at `path`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn delete(&self, path: &str) -> Result<(), CliError> {
+        self.answered(self.request(Method::DELETE, path)).await.map(|_| ())
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -12,13 +12,20 @@ use serde_json::{Map, Number, Value, json};
 
 use super::exit::CliError;
 use super::package;
+use crate::admission::bounds::ARCHIVE_BYTES_MAX;
 
 /// What `enclos run` sends.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
     /// Sources and data; the first is compiled or run. Relative paths are kept below the job's directory
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "archive", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// A tar archive whose files are added, not compressed; large ones are uploaded as blobs
+    #[arg(long, value_name = "FILE.tar")]
+    pub archive: Option<PathBuf>,
+    /// The file that is compiled or run (default: the first FILE, else what the language usually begins with)
+    #[arg(long, value_name = "PATH")]
+    pub entry: Option<String>,
     /// Language (default: told by the first file's extension)
     #[arg(long, short, value_name = "ID")]
     pub language: Option<String>,
@@ -100,6 +107,9 @@ fn parse_limit(text: &str) -> Result<Limit, String> {
 pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
     let mut left = INPUT_BYTES_MAX;
     let mut body = program(&args.files, &mut left)?;
+    if let Some(path) = &args.archive {
+        body["archive"] = json!({ "content_base64": BASE64.encode(read(path, ARCHIVE_BYTES_MAX)?) });
+    }
     if let Some(folder) = &args.cases {
         body["cases"] = package::folder_of_cases(folder)?;
     } else if let Some(bytes) = if args.interactive { None } else { stdin(args.stdin.as_deref(), left)? } {
@@ -121,6 +131,7 @@ pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
         body["limits"][&limit.step][&limit.name] = Value::Number(limit.value.clone());
     }
     let words = [
+        ("entry", &args.entry),
         ("language", &args.language),
         ("checker", &args.checker),
         ("reuse", &args.reuse),
@@ -155,6 +166,9 @@ pub fn with_dependencies(body: &mut Value, args: &RunArgs, languages: &Value) {
 /// # Errors
 /// As [`submission`].
 pub(super) fn program(files: &[PathBuf], bytes_left: &mut usize) -> Result<Value, CliError> {
+    if files.is_empty() {
+        return Ok(json!({}));
+    }
     let paths = job_paths(files)?;
     let mut sent = Vec::with_capacity(paths.len());
     for (file, path) in files.iter().zip(&paths) {
@@ -294,6 +308,25 @@ mod tests {
             with_dependencies(&mut body, &args, &languages);
             assert_eq!(body["dependencies"][installer], json!(["numpy==2.*"]), "{line}");
         }
+    }
+
+    #[test]
+    fn an_archive_stands_for_files_or_beside_them() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: RunArgs,
+        }
+        let parse = |line: &str| <Line as clap::Parser>::try_parse_from(line.split(' ')).map(|line| line.args);
+        assert!(parse("run").is_err(), "nothing to run");
+        let root = tempfile::tempdir().unwrap();
+        let tar = root.path().join("x.tar");
+        fs::write(&tar, b"\xff").unwrap();
+        let args = parse(&format!("run --archive {} --entry a.c", tar.display())).unwrap();
+        let body = program(&args.files, &mut 0).unwrap();
+        assert_eq!(body, json!({}), "no list of files, which would have to have some");
+        let body = submission(&RunArgs { stdin: Some("/dev/null".into()), ..args }).unwrap();
+        assert_eq!((&body["archive"], &body["entry"]), (&json!({ "content_base64": "/w==" }), &json!("a.c")));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
+use super::blobs;
 use super::client::Client;
 use super::compose::{parse_pair, program};
 use super::exit::CliError;
@@ -62,7 +63,8 @@ fn parse_seconds(text: &str) -> Result<u64, String> {
 /// [`CliError`] when the package cannot be read, or there is no answer or a refusal.
 pub async fn judge(client: &Client, args: &JudgeArgs, terminal: Terminal) -> Result<ExitCode, CliError> {
     let package = Package::read(&args.problem, args.time_limit)?;
-    let submission = submission(args, &package)?;
+    let mut submission = submission(args, &package)?;
+    blobs::lift(client, &mut submission, terminal).await?;
     let names = case_names(&submission["cases"]);
     if !args.json && !package.problem.name.is_empty() {
         say(&terminal.paint(Colour::Faint, &harmless_line(&package.problem.name)));

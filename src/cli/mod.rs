@@ -5,6 +5,7 @@
 //! never an argument: every user of the host reads those.
 
 mod attach;
+mod blobs;
 mod client;
 mod compose;
 mod events;
@@ -19,6 +20,7 @@ mod sibling;
 mod table;
 mod terminal;
 mod up;
+mod upload;
 mod verdicts;
 
 use std::ffi::OsString;
@@ -132,6 +134,16 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Upload inputs once for many jobs, get them back, delete them
+    #[command(
+        after_help = "Examples:\n  enclos blobs put big.in\n  enclos blobs get DIGEST -o big.in\n  enclos blobs rm DIGEST"
+    )]
+    Blobs {
+        #[command(subcommand)]
+        command: blobs::BlobsCommand,
+        #[command(flatten)]
+        server: Server,
+    },
     /// List the languages and whether their images are ready
     #[command(
         after_help = "Examples:\n  enclos languages\n  enclos languages --json    (with every limit's default, minimum and maximum)"
@@ -218,6 +230,9 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Run { args, server } => runtime.block_on(run::run(&Client::new(&server.url)?, &args, terminal)),
         Command::Judge { args, server } => runtime.block_on(judge::judge(&Client::new(&server.url)?, &args, terminal)),
         Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&Client::new(&server.url)?, &args)),
+        Command::Blobs { command, server } => {
+            runtime.block_on(blobs::run(&Client::new(&server.url)?, &command, terminal))
+        }
         Command::Erase { id, server } => runtime.block_on(show::erase(&Client::new(&server.url)?, &id)),
         Command::Completions { shell } => {
             // To memory first: the generator panics where its reader is gone.

@@ -20,7 +20,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
-use super::attach;
 use super::client::Client;
 use super::compose::{self, RunArgs};
 use super::events::{Event, Events};
@@ -28,6 +27,7 @@ use super::exit::{self, CliError};
 use super::show;
 use super::terminal::{Spinner, Terminal, harmless, harmless_line, tell};
 use super::verdicts::{self, CasesView};
+use super::{attach, blobs};
 
 /// Events between the task that reads and the one that writes.
 const EVENTS_MAX: usize = 64;
@@ -48,6 +48,7 @@ pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<
     if args.interactive {
         return attach::run(client, &submission, terminal).await;
     }
+    blobs::lift(client, &mut submission, terminal).await?;
     let names = verdicts::case_names(&submission["cases"]);
     if let Some(unjudged) = verdicts::unjudged(&submission["cases"]) {
         tell(&unjudged);

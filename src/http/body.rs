@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::http::header;
 use futures::StreamExt as _;
@@ -52,6 +52,26 @@ pub struct Body {
     _memory: OwnedSemaphorePermit,
 }
 
+/// By when a body has to have come, as far as it has come.
+#[derive(Debug)]
+pub(super) struct Pace {
+    due: Instant,
+}
+
+impl Pace {
+    /// The next piece of a body.
+    pub(super) async fn next(
+        &mut self,
+        pieces: &mut BodyDataStream,
+    ) -> Result<Option<Result<Bytes, axum::Error>>, Refusal> {
+        let piece = timeout_at(self.due, pieces.next()).await.map_err(|_| error::too_slow())?;
+        if let Some(Ok(piece)) = &piece {
+            self.due += Duration::from_secs(piece.len() as u64) / BYTES_PER_SECOND_MIN;
+        }
+        Ok(piece)
+    }
+}
+
 impl Memory {
     /// The whole body of a request.
     pub(super) async fn read(&self, request: Request, bytes_max: usize) -> Result<Body, Refusal> {
@@ -61,20 +81,29 @@ impl Memory {
         }
         let mut memory = self.take(1).await?;
         let (mut pieces, mut bytes) = (request.into_body().into_data_stream(), Vec::new());
-        let mut due = Instant::now() + self.grace;
-        while let Some(piece) = timeout_at(due, pieces.next()).await.map_err(|_| error::too_slow())? {
+        let mut pace = self.pace();
+        while let Some(piece) = pace.next(&mut pieces).await? {
             let piece = piece.map_err(|_| Refusal::new(400, "malformed_json", "the body broke off"))?;
             if bytes.len() + piece.len() > bytes_max {
                 return Err(error::too_large(bytes_max));
             }
             let units = ((bytes.len() + piece.len()) * COPIES).div_ceil(UNIT_BYTES);
-            due += Duration::from_secs(piece.len() as u64) / BYTES_PER_SECOND_MIN;
             if let Some(more) = units.checked_sub(memory.num_permits()).filter(|more| *more > 0) {
                 memory.merge(self.take(more).await?);
             }
             bytes.extend_from_slice(&piece);
         }
         Ok(Body { bytes: bytes.into(), _memory: memory })
+    }
+
+    /// For a body that begins to come now.
+    pub(super) fn pace(&self) -> Pace {
+        Pace { due: Instant::now() + self.grace }
+    }
+
+    /// Memory for `bytes` that come from elsewhere than a body.
+    pub(super) async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.take(bytes.div_ceil(UNIT_BYTES)).await
     }
 
     /// Where all is taken by bodies that are half there, whoever waited longest gives up and the

@@ -75,12 +75,21 @@ fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) ->
 /// Checks the media type of what is written. Behind the routes: what takes no body does not ask for
 /// one of another kind.
 pub(super) async fn json_only(request: Request, next: Next) -> Result<Response, Refusal> {
-    if is_json(request.headers()) { Ok(next.run(request).await) } else { Err(error::unsupported_media_type()) }
+    only("application/json", request, next).await
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// The same for bytes of no kind, which a foreign page cannot send without asking first, either.
+pub(super) async fn octets_only(request: Request, next: Next) -> Result<Response, Refusal> {
+    only("application/octet-stream", request, next).await
+}
+
+async fn only(kind: &'static str, request: Request, next: Next) -> Result<Response, Refusal> {
+    if is_of(kind, request.headers()) { Ok(next.run(request).await) } else { Err(error::unsupported_media_type(kind)) }
+}
+
+fn is_of(kind: &str, headers: &HeaderMap) -> bool {
     let media_type = text(headers, &header::CONTENT_TYPE).and_then(|v| v.split(';').next());
-    media_type.is_some_and(|m| m.trim().eq_ignore_ascii_case("application/json"))
+    media_type.is_some_and(|m| m.trim().eq_ignore_ascii_case(kind))
 }
 
 fn is_served(hosts: &[String], authority: &str) -> bool {
@@ -148,11 +157,13 @@ mod tests {
 
     #[test]
     fn writes_are_json_only() {
-        let kind = |kind| is_json(&[(header::CONTENT_TYPE, HeaderValue::from_static(kind))].into_iter().collect());
+        let headers = |kind| [(header::CONTENT_TYPE, HeaderValue::from_static(kind))].into_iter().collect();
+        let kind = |kind| is_of("application/json", &headers(kind));
         assert!(kind("application/json") && kind("Application/JSON ; charset=utf-8"));
         for other in ["text/plain", "application/x-www-form-urlencoded", "application/json5", "", "json"] {
             assert!(!kind(other), "{other}");
         }
-        assert!(!is_json(&HeaderMap::new()));
+        assert!(!is_of("application/json", &HeaderMap::new()));
+        assert!(is_of("application/octet-stream", &headers("application/octet-stream")));
     }
 }

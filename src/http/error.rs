@@ -56,13 +56,18 @@ fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// Every code, and what it says.
-pub const TITLES: [(&str, &str); 24] = [
+pub const TITLES: [(&str, &str); 29] = [
     ("malformed_json", "The body is not JSON"),
     ("unknown_field", "There is no such field"),
     ("invalid_value", "A value breaks a rule"),
     ("unsupported_media_type", "The body is of another kind"),
     ("too_large", "Too large"),
     ("request_timeout", "Too slow"),
+    ("incomplete_body", "The body broke off"),
+    ("digest_mismatch", "The bytes are not those that were announced"),
+    ("quota_exceeded", "There is no space left for you"),
+    ("unknown_blob", "There is no such blob"),
+    ("invalid_archive", "The archive cannot be taken"),
     ("not_found", "Not found"),
     ("unknown_language", "There is no such language"),
     ("unknown_extension", "The extension tells no language"),
@@ -130,10 +135,10 @@ pub fn too_large(limit_bytes: usize) -> Refusal {
     Refusal::new(413, "too_large", format!("the body may have {limit_bytes} bytes")).with("maximum", limit_bytes)
 }
 
-/// 415: a body that is not JSON by its own header.
+/// 415: a body that is not of this kind by its own header.
 #[must_use]
-pub fn unsupported_media_type() -> Refusal {
-    Refusal::new(415, "unsupported_media_type", "send the body with 'content-type: application/json'")
+pub fn unsupported_media_type(kind: &str) -> Refusal {
+    Refusal::new(415, "unsupported_media_type", format!("send the body with 'content-type: {kind}'"))
 }
 
 /// 400 `malformed_json`, for bodies other than submissions.

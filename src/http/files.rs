@@ -27,20 +27,24 @@ pub(super) async fn file(
     let id = job_id(&id)?;
     let _turn = api.room.reading().await?;
     let bytes = api.store.file(id, path.clone()).await?.ok_or_else(error::not_found)?;
-    let saved_as = HeaderValue::try_from(disposition(&path)).map_err(|_| error::internal())?;
-    let headers = [
+    let held = api.room.answer(bytes.len())?;
+    let mut response = (to_save(&path)?, bytes).into_response();
+    if let Some(held) = held {
+        room::hold(&mut response, held);
+    }
+    Ok(response)
+}
+
+/// Headers of bytes that are to be saved under the last name of `path`, and nothing else.
+pub(super) fn to_save(path: &str) -> Result<[(HeaderName, HeaderValue); 5], Refusal> {
+    let saved_as = HeaderValue::try_from(disposition(path)).map_err(|_| error::internal())?;
+    Ok([
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_DISPOSITION, saved_as),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
         (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
-    ];
-    let held = api.room.answer(bytes.len())?;
-    let mut response = (headers, bytes).into_response();
-    if let Some(held) = held {
-        room::hold(&mut response, held);
-    }
-    Ok(response)
+    ])
 }
 
 /// The file's name as RFC 6266 and 8187 write it, whatever characters it has.

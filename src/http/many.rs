@@ -75,8 +75,8 @@ async fn one(
     key: Option<String>,
     body: Arc<super::body::Body>,
 ) -> Result<wire::Job, Refusal> {
-    let admitted = submit::admit(api, Bytes::from(String::from(Box::<str>::from(submission)))).await?;
-    let Kept { job, .. } = submit::keep(api, admitted, key, body).await?;
+    let bytes = Bytes::from(String::from(Box::<str>::from(submission)));
+    let Kept { job, .. } = submit::take(api, bytes, key, body).await?;
     // One that is known by its key may have ended: the outputs of a whole batch are no single answer.
     jobs::in_brief(api, job).await
 }

@@ -10,6 +10,7 @@
 //! [`Refusal`](crate::admission::Refusal).
 
 mod attach;
+mod blobs;
 mod body;
 mod docs;
 mod doors;
@@ -38,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Refusal;
+use crate::config::BlobBounds;
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
@@ -77,6 +79,8 @@ pub struct Api {
     pub bodies: body::Memory,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// What blobs may take.
+    pub blobs: blobs::Blobs,
     /// What may be going on at once.
     pub room: room::Room,
     /// `/openapi.json`.
@@ -102,6 +106,8 @@ pub struct Services {
     pub batch_jobs_max: usize,
     /// How long an attached client may take to read what it is sent.
     pub client_wait: std::time::Duration,
+    /// What blobs may take.
+    pub blobs: BlobBounds,
 }
 
 impl Api {
@@ -115,7 +121,7 @@ impl Api {
         installs: bool,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max, client_wait } = services;
+        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max, client_wait, blobs } = services;
         let document = openapi::document(&catalogue);
         let page = docs::page(&document).into();
         Arc::new(Self {
@@ -132,6 +138,7 @@ impl Api {
             client_wait,
             bodies: body::Memory::default(),
             batch_jobs_max,
+            blobs: blobs::Blobs::new(blobs),
             room: room::Room::new(connections_max),
             document: document.to_string().into(),
             page,
@@ -151,6 +158,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/jobs/{id}/events", get(events::events))
         .route("/v1/jobs/{id}/attach", get(attach::attach))
         .route("/v1/jobs/{id}/files/{*path}", get(files::file))
+        .route("/v1/blobs", post(blobs::upload).route_layer(middleware::from_fn(doors::octets_only)))
+        .route("/v1/blobs/{sha256}", get(blobs::download).head(blobs::head).delete(blobs::delete))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
@@ -180,7 +189,7 @@ impl From<StoreError> for Refusal {
                 refusal
             }
             StoreError::Closed => error::unavailable("the service is ending; come back", RETRY_STORE),
-            StoreError::Database(_) | StoreError::Value(_) => {
+            StoreError::Database(_) | StoreError::File(_) | StoreError::Value(_) => {
                 tracing::error!(error = &failure as &dyn std::error::Error, "the store failed");
                 error::internal()
             }

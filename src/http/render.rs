@@ -199,7 +199,7 @@ fn timing(record: &JobRecord) -> Option<Timing> {
 }
 
 /// RFC 3339 in UTC, with milliseconds.
-fn time(at: UnixTime) -> String {
+pub(super) fn time(at: UnixTime) -> String {
     match jiff::Timestamp::from_microsecond(at.0) {
         Ok(timestamp) => format!("{timestamp:.3}"),
         // Beyond the year 9999; our own clock never says so.

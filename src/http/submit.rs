@@ -5,6 +5,7 @@
 //!                                     └── goes on when the client leaves ──────────┘
 //! ```
 
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -12,16 +13,20 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
+use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::query::{Strict, Wait};
 use super::{Api, TENANT, error, jobs, wire};
-use crate::admission::{self, Admitted, NamedCase, Refusal};
+use crate::admission::{self, Admitted, Brought, NamedCase, Parsed, Refusal};
 use crate::queue::{self, Demand, Overloaded};
 use crate::scheduler::{Reservation, Submitted};
 use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime};
 
 /// Bodies above this are parsed off the async threads, in bytes.
 const PARSE_HERE_MAX: usize = 64 * 1024;
+/// What was unpacked of an archive is in memory once as files, and once encoded.
+const UNPACKED_COPIES: usize = 2;
 /// Longest idempotency key, in characters.
 pub(super) const KEY_CHARS_MAX: usize = 255;
 /// Header of the idempotency key.
@@ -55,10 +60,9 @@ pub(super) async fn submit(
     let wait = wait.duration()?;
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
-    let admitted = admit(&api, body.bytes.clone()).await?;
     // Before the job is kept: who is refused here may ask again without having left anything.
     let place = wait.map(|_| api.room.wait()).transpose()?;
-    let kept = keep(&api, admitted, key, body).await?;
+    let kept = take(&api, body.bytes.clone(), key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
         None => StatusCode::CREATED,
@@ -88,24 +92,77 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
     }
 }
 
-pub(super) async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<Admitted, Refusal> {
-    let admitted = if bytes.len() <= PARSE_HERE_MAX {
-        admission::admit(&api.catalogue, TENANT, &bytes)
-    } else {
-        let catalogue = Arc::clone(&api.catalogue);
-        let parsing = tokio::task::spawn_blocking(move || admission::admit(&catalogue, TENANT, &bytes));
-        parsing.await.unwrap_or_else(|_| Err(error::internal()))
-    }?;
+/// Admits the submission in `bytes` and makes it durable, as [`keep`] does.
+pub(super) async fn take(
+    api: &Arc<Api>,
+    bytes: Bytes,
+    key: Option<String>,
+    body: impl Send + 'static,
+) -> Result<Kept, Refusal> {
+    match admit(api, bytes.clone()).await {
+        Ok((admitted, memory)) => keep(api, admitted, key, (body, memory)).await,
+        // What a job of before referred to may have gone since; its answer is the same.
+        Err(refusal) if refusal.code == "unknown_blob" => {
+            let known = known_before(api, key, bytes).await?;
+            known.map(|job| Kept { job, existed: true }).ok_or(refusal)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Memory of what was made of an archive that came as a blob.
+type Unpacked = Option<OwnedSemaphorePermit>;
+
+/// The job, valid, with its share of the memory beside that of its body.
+async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
+    let is_large = bytes.len() > PARSE_HERE_MAX;
+    let parsed = perhaps_elsewhere(is_large, move || Parsed::of(&bytes)).await?;
+    let (archive, named) = (parsed.archive_blob(), parsed.blobs());
+    let (mut brought, mut memory) = (Brought::default(), None);
+    if !named.is_empty() {
+        let now = UnixTime::now();
+        brought.sizes = api.store.blob_sizes(TENANT.to_owned(), named.into_iter().collect(), now).await?;
+        if let Some(digest) = archive {
+            memory = Some(api.bodies.room(UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
+            let found = api.store.blob(TENANT.to_owned(), digest, now).await?;
+            brought.archive = found.map(|(_, file)| Box::new(BufReader::new(file)) as Box<dyn Read + Send>);
+        }
+    }
+    let catalogue = Arc::clone(&api.catalogue);
+    let unpacks = brought.archive.is_some();
+    let admitted = perhaps_elsewhere(is_large || unpacks, move || parsed.admit(&catalogue, TENANT, brought)).await?;
     if admitted.spec.dependencies.is_some() && !api.installs {
         return Err(error::dependencies_denied());
     }
-    Ok(admitted)
+    Ok((admitted, memory))
+}
+
+/// Does what takes long off the async threads.
+async fn perhaps_elsewhere<T: Send + 'static>(
+    takes_long: bool,
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    if !takes_long {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(error::internal()))
+}
+
+/// The job that this submission made before under this key.
+async fn known_before(api: &Arc<Api>, key: Option<String>, body: Bytes) -> Result<Option<JobId>, Refusal> {
+    let Some(key) = key else { return Ok(None) };
+    let digest = perhaps_elsewhere(body.len() > PARSE_HERE_MAX, move || Ok(Parsed::of(&body)?.body_digest)).await?;
+    match api.store.admitted_before(TENANT.to_owned(), Idempotency { key, digest }).await? {
+        Some(Admission::Existing(job)) => Ok(Some(job)),
+        Some(Admission::Conflict) => Err(error::idempotency_conflict()),
+        _ => Ok(None),
+    }
 }
 
 /// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
 /// between must not leave a job that the store has and the scheduler does not know. `body` is its
 /// share of the memory, which is needed until the input is written.
-pub(super) async fn keep(
+async fn keep(
     api: &Arc<Api>,
     admitted: Admitted,
     key: Option<String>,
@@ -136,7 +193,7 @@ async fn known(api: &Api, idempotency: Option<Idempotency>, overloaded: Overload
     match before {
         Some(Admission::Existing(job)) => Ok(Kept { job, existed: true }),
         Some(Admission::Conflict) => Err(error::idempotency_conflict()),
-        Some(Admission::New) | None => {
+        Some(Admission::New | Admission::UnknownBlob(_)) | None => {
             let Overloaded { length, bound, retry_after } = overloaded;
             Err(error::overloaded(length, bound, retry_after))
         }
@@ -150,7 +207,7 @@ async fn store(
     reservation: Reservation,
 ) -> Result<Kept, Refusal> {
     let input_bytes = admitted.size_bytes();
-    let Admitted { spec, input, cases, scoring, compile_key, labels, body_digest: _ } = admitted;
+    let Admitted { spec, input, cases, blobs, scoring, compile_key, labels, body_digest: _ } = admitted;
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
     let (demand, cases_time) = (Arc::new(Demand::of(&spec, compiles)), queue::cases_time(&spec));
@@ -159,7 +216,7 @@ async fn store(
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
     let created = UnixTime::now();
-    let new = NewJob { id: job, spec, input, cases, scoring, compile_key, labels, created, idempotency };
+    let new = NewJob { id: job, spec, input, cases, blobs, scoring, compile_key, labels, created, idempotency };
     let admission = api.store.admit(new).await;
     if !matches!(admission, Ok(Admission::New)) {
         api.progress.forget(job);
@@ -173,5 +230,6 @@ async fn store(
         }
         Admission::Existing(job) => Ok(Kept { job, existed: true }),
         Admission::Conflict => Err(error::idempotency_conflict()),
+        Admission::UnknownBlob(field) => Err(Refusal::unknown_blob(field)),
     }
 }

@@ -6,6 +6,7 @@ use enclos_protocol::limits::StepLimits;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::StoreError;
+use super::blobs::uses::{self, Fill};
 use super::read::{cbor, optional_cbor};
 use super::record::{CaseRecord, CaseResult};
 use super::write::encoded;
@@ -81,24 +82,27 @@ pub(super) fn finish(c: &Connection, job: i64, results: &[EncodedResult]) -> rus
 }
 
 /// The cases from number `from` on, as many as fit a page; `None`: the job has ended, or there is none.
-pub(super) fn page(c: &Connection, job: JobId, from: u32) -> rusqlite::Result<Option<CasePage>> {
+/// What of it is in blobs is told beside it.
+pub(super) fn page(c: &Connection, job: JobId, from: u32) -> rusqlite::Result<Option<(CasePage, Vec<Fill>)>> {
     let sql = "SELECT sequence FROM jobs WHERE id = ? AND state < 2";
     let sequence = c.prepare_cached(sql)?.query_row([job.as_bytes()], |row| row.get::<_, i64>(0)).optional()?;
     let Some(sequence) = sequence else { return Ok(None) };
     let mut select = c.prepare_cached("SELECT bytes FROM case_inputs WHERE job = ? AND number >= ? ORDER BY number")?;
     let mut rows = select.query(params![sequence, from])?;
     let mut page = CasePage::default();
-    let (mut size_bytes, mut number) = (0, from);
+    let (mut size_bytes, mut number, mut fills) = (0, from, Vec::new());
     while let Some(row) = rows.next()? {
-        if page.cases.len() == CASE_PAGE_MAX || size_bytes >= CASE_PAGE_BYTES {
+        if page.cases.len() == CASE_PAGE_MAX || size_bytes >= CASE_PAGE_BYTES as u64 {
             page.next = Some(number);
             break;
         }
-        size_bytes += row.get_ref(0)?.as_blob()?.len();
+        let of_case = uses::of_case(c, sequence, number)?;
+        size_bytes += row.get_ref(0)?.as_blob()?.len() as u64 + uses::size_bytes(&of_case);
+        fills.extend(of_case);
         page.cases.push(cbor(row, 0)?);
         number = number.saturating_add(1);
     }
-    Ok(Some(page))
+    Ok(Some((page, fills)))
 }
 
 /// All cases of a job with their ends.

@@ -62,7 +62,7 @@ impl Operation for Erase {
 pub(super) fn remove(c: &Connection, sequence: i64) -> rusqlite::Result<()> {
     c.prepare_cached("INSERT OR IGNORE INTO erased SELECT id, tenant FROM jobs WHERE sequence = ?")?
         .execute([sequence])?;
-    for table in ["inputs", "outputs", "cases", "case_inputs", "files", "labels", "idempotency"] {
+    for table in ["inputs", "outputs", "cases", "case_inputs", "files", "labels", "idempotency", "blob_uses"] {
         c.prepare_cached(&format!("DELETE FROM {table} WHERE job = ?"))?.execute([sequence])?;
     }
     c.prepare_cached("DELETE FROM jobs WHERE sequence = ?")?.execute([sequence]).map(|_| ())

@@ -1,4 +1,4 @@
-//! Everything durable: jobs, their inputs, cases, outputs and files, idempotency keys, the master's epoch.
+//! Everything durable: jobs, their inputs, cases, outputs and files, blobs, idempotency keys, the master's epoch.
 //!
 //! ```text
 //! callers ─▶ bounded channel ─▶ writer thread: one transaction for all that wait ─▶ every caller's answer
@@ -11,6 +11,7 @@
 //! arrive in any order. It must not decide anything: what a job becomes is the
 //! scheduler's, who may see it is the API's.
 
+mod blobs;
 mod cases;
 mod erase;
 mod files;
@@ -32,16 +33,18 @@ use enclos_protocol::ids::JobId;
 
 use crate::metrics::Metrics;
 
+pub use blobs::{Blob, BlobUse, Digest, DigestError, Place, SWEEP_EVERY, Upload, UploadBounds, UploadError};
 pub use cases::NewCase;
 pub use erase::Erasure;
 pub use files::{FileKept, LeftFile};
 pub use open::Opened;
-pub use read::{Filter, Listed};
+pub use read::{Filter, Listed, Work};
 pub use record::{
     CaseRecord, CaseResult, Detail, Ending, JobRecord, Output, Outputs, PARTS, Part, StoredState, Unfinished, UnixTime,
 };
 pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, Requeued, Started};
 
+use blobs::{Blobs, uses};
 use read::Readers;
 use write::{Admit, FinishJob};
 use writer::Writer;
@@ -103,6 +106,14 @@ pub enum OpenError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// The files of blobs do not come to what the database says.
+    #[error("cannot bring the blobs below {} in order", path.display())]
+    Blobs {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
     /// The writer's thread cannot be started.
     #[error("cannot start the thread of the store's writer")]
     Thread(#[source] io::Error),
@@ -120,6 +131,9 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] Arc<rusqlite::Error>),
+    /// A file of the data directory failed.
+    #[error("a file of the data directory failed")]
+    File(#[source] Arc<io::Error>),
     /// A value in the database is not what was written there, or cannot be written.
     #[error("a value of the database cannot be read or written: {0}")]
     Value(String),
@@ -135,11 +149,21 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::File(Arc::new(error)),
+        }
+    }
+}
+
 /// A handle to the store; the one who opened it closes it.
 #[derive(Debug)]
 pub struct Store {
     writer: Writer,
     readers: Arc<Readers>,
+    blobs: Blobs,
 }
 
 impl Store {
@@ -248,8 +272,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn case_page(&self, job: JobId, from: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let page = move |c: &_| Ok(cases::page(c, job, from)?.map(|page| write::encoded(&page)));
-        self.readers.run_promptly(page).await?.transpose()
+        let Some((page, fills)) = self.readers.run_promptly(move |c| cases::page(c, job, from)).await? else {
+            return Ok(None);
+        };
+        let filled = self.blobs.blocking(move |dir| uses::filled_page(dir, from, page, &fills)).await;
+        self.unless_ended(job, filled).await
     }
 
     /// Names and limits of a job's cases, without their ends.
@@ -260,12 +287,33 @@ impl Store {
         self.readers.run(move |c| cases::heads(c, job)).await
     }
 
-    /// What an agent needs of a job: its spec, and its input as CBOR.
+    /// What an agent needs of a job that has not ended.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn work(&self, id: JobId) -> Result<Option<(enclos_protocol::job::JobSpec, Vec<u8>)>, StoreError> {
+    pub async fn work(&self, id: JobId) -> Result<Option<Work>, StoreError> {
         self.readers.run_promptly(move |c| read::work(c, id)).await
+    }
+
+    /// The input of a job as CBOR, with what of it is in blobs; `None`: it has ended meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn input(&self, work: Work) -> Result<Option<Vec<u8>>, StoreError> {
+        let Work { job, spec: _, input, fills } = work;
+        if fills.is_empty() {
+            return Ok(Some(input));
+        }
+        let filled = self.blobs.blocking(move |dir| uses::filled_input(dir, &input, &fills)).await;
+        self.unless_ended(job, filled).await
+    }
+
+    /// What was read of a job's blobs; `None` where that failed because its end let go of them.
+    async fn unless_ended(&self, job: JobId, read: Result<Vec<u8>, StoreError>) -> Result<Option<Vec<u8>>, StoreError> {
+        match read {
+            Err(StoreError::File(_)) if self.work(job).await?.is_none() => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// Jobs from the newest on.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::blobs::{BlobDir, Blobs};
 use super::read::{self, Readers};
 use super::record::Unfinished;
 use super::schema::{APPLICATION_ID, MIGRATIONS};
@@ -50,12 +51,17 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
     migrate(&mut connection, &path)?;
     let epoch = next_epoch(&connection).map_err(fail)?;
     let unfinished = read::unfinished(&connection).map_err(fail)?;
+    let blobs = BlobDir::open(dir, &connection).map_err(|source| OpenError::Blobs { path: dir.to_owned(), source })?;
     let mut readers = Vec::with_capacity(READERS);
     for _ in 0..READERS {
         readers.push(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?);
     }
     let writer = Writer::start(connection, lock, metrics).map_err(OpenError::Thread)?;
-    Ok(Opened { store: Store { writer, readers: Arc::new(Readers::new(readers)) }, epoch, unfinished })
+    Ok(Opened {
+        store: Store { writer, readers: Arc::new(Readers::new(readers)), blobs: Blobs::new(blobs) },
+        epoch,
+        unfinished,
+    })
 }
 
 /// Two masters on one directory would each give out the other's jobs.

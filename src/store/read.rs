@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 use super::StoreError;
+use super::blobs::uses::{self, Fill};
 use super::cases;
 use super::record::{Detail, Ending, JobRecord, StoredState, Unfinished, UnixTime};
 use crate::scoring::Judged;
@@ -44,6 +45,26 @@ pub struct Listed {
     pub jobs: Vec<JobRecord>,
     /// [`Filter::before`] of the next page, where there is one.
     pub next: Option<i64>,
+}
+
+/// What an agent needs of a job.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// Whose.
+    pub(super) job: JobId,
+    /// What is to be done.
+    pub spec: JobSpec,
+    /// CBOR, without what is in blobs.
+    pub(super) input: Vec<u8>,
+    pub(super) fills: Vec<Fill>,
+}
+
+impl Work {
+    /// Bytes of the input as it travels, near enough.
+    #[must_use]
+    pub fn input_bytes(&self) -> u64 {
+        self.input.len() as u64 + uses::size_bytes(&self.fills)
+    }
 }
 
 /// Connections that only reads which a job waits for may use: no list is in their way.
@@ -132,9 +153,13 @@ pub(super) fn job_in_detail(c: &Connection, id: JobId) -> rusqlite::Result<Optio
     Ok(Some((record, detail)))
 }
 
-pub(super) fn work(c: &Connection, id: JobId) -> rusqlite::Result<Option<(JobSpec, Vec<u8>)>> {
-    let sql = "SELECT j.spec, i.bytes FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
-    c.prepare_cached(sql)?.query_row([id.as_bytes()], |row| Ok((cbor(row, 0)?, row.get(1)?))).optional()
+pub(super) fn work(c: &Connection, id: JobId) -> rusqlite::Result<Option<Work>> {
+    let sql = "SELECT j.spec, i.bytes, j.sequence FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
+    let row = |row: &Row<'_>| Ok((cbor(row, 0)?, row.get(1)?, row.get(2)?));
+    let Some((spec, input, sequence)) = c.prepare_cached(sql)?.query_row([id.as_bytes()], row).optional()? else {
+        return Ok(None);
+    };
+    Ok(Some(Work { job: id, spec, input, fills: uses::of_input(c, sequence)? }))
 }
 
 pub(super) fn list(c: &Connection, filter: &Filter) -> rusqlite::Result<Listed> {

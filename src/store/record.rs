@@ -1,6 +1,7 @@
 //! What the store gives back: a job's row as a value.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use enclos_protocol::cases::CaseReport;
 use enclos_protocol::ids::{FencingToken, JobId};
@@ -19,6 +20,12 @@ impl UnixTime {
     #[must_use]
     pub fn now() -> Self {
         Self(jiff::Timestamp::now().as_microsecond())
+    }
+
+    /// The time `later` than this one.
+    #[must_use]
+    pub fn after(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(later.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// Microseconds from `earlier` to this time; 0 where the clock was set back between.

@@ -118,4 +118,25 @@ CREATE TABLE erased (
 CREATE INDEX labels_job ON labels (job);
 CREATE INDEX idempotency_job ON idempotency (job);
 ",
+    "
+-- 3: blobs, and what jobs that have not ended need of them
+CREATE TABLE blobs (
+    file       BLOB PRIMARY KEY,                -- its name in the directory of blobs
+    tenant     TEXT NOT NULL,
+    digest     BLOB NOT NULL,                   -- SHA-256
+    size_bytes INTEGER NOT NULL,
+    expires_us INTEGER NOT NULL,                -- out of sight from then on; 0: deleted
+    UNIQUE (tenant, digest)
+) WITHOUT ROWID;
+CREATE INDEX blobs_expiry ON blobs (expires_us);
+
+CREATE TABLE blob_uses (
+    job    INTEGER NOT NULL REFERENCES jobs (sequence),
+    place  INTEGER NOT NULL,                    -- 0 stdin, 1 file, 2 judge's file, 3 a case's stdin, 4 what it expects
+    number INTEGER NOT NULL,
+    file   BLOB NOT NULL REFERENCES blobs (file),
+    PRIMARY KEY (job, place, number)
+) WITHOUT ROWID;
+CREATE INDEX blob_uses_file ON blob_uses (file);
+",
 ];

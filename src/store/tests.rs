@@ -17,6 +17,7 @@ use super::{
 use crate::scoring::Scoring;
 use crate::testing;
 
+mod blobs;
 mod many;
 
 fn open(dir: &Path) -> Opened {
@@ -34,6 +35,7 @@ fn new_job() -> NewJob {
         spec: spec(),
         input: JobInput { files: vec![file], stdin: b"in".to_vec().into(), companion: vec![] },
         cases: vec![],
+        blobs: vec![],
         scoring: Scoring::default(),
         compile_key: None,
         labels: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
@@ -82,7 +84,9 @@ async fn what_was_acknowledged_survives_a_crash() {
     let jobs: Vec<_> = second.unfinished.iter().map(|u| (u.record.id, u.record.state)).collect();
     assert_eq!(jobs, [(id, StoredState::Queued), (running, StoredState::Running)]);
     assert_eq!(second.unfinished[1].record.token, Some(facts(7).token));
-    let (spec_read, input) = second.store.work(id).await.unwrap().unwrap();
+    let work = second.store.work(id).await.unwrap().unwrap();
+    let spec_read = work.spec.clone();
+    let input = second.store.input(work).await.unwrap().unwrap();
     assert_eq!(spec_read, spec());
     let input: JobInput = ciborium::from_reader(input.as_slice()).unwrap();
     assert_eq!(input, new_job().input);

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::cases::{self, EncodedCase, EncodedResult, NewCase};
 use super::record::{CaseResult, Ending, Outputs, UnixTime};
 use super::writer::Operation;
-use super::{StoreError, erase, files};
+use super::{BlobUse, StoreError, blobs::uses, erase, files};
 use crate::scoring::Scoring;
 
 /// An idempotency key and the digest of the body it came with.
@@ -37,6 +37,8 @@ pub struct NewJob {
     pub input: JobInput,
     /// Its cases.
     pub cases: Vec<NewCase>,
+    /// What of its input and cases is in blobs.
+    pub blobs: Vec<BlobUse>,
     /// How its score is reckoned.
     pub scoring: Scoring,
     /// By what an agent knows that it has compiled the same before.
@@ -50,7 +52,7 @@ pub struct NewJob {
 }
 
 /// What became of a [`NewJob`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Admission {
     /// It is kept.
     New,
@@ -58,6 +60,8 @@ pub enum Admission {
     Existing(JobId),
     /// Its key belongs to another submission.
     Conflict,
+    /// A blob that it refers to is gone; by the field that named it.
+    UnknownBlob(String),
 }
 
 /// An attempt as the store keeps it.
@@ -157,6 +161,11 @@ impl Operation for Admit {
         {
             return Ok(known);
         }
+        // In this transaction: no deletion comes between the look and the reference.
+        let files = match uses::resolve(c, tenant, self.job.created, &self.job.blobs)? {
+            Ok(files) => files,
+            Err(field) => return Ok(Admission::UnknownBlob(field)),
+        };
         let input_bytes = self.input.len() + self.cases.iter().map(EncodedCase::size_bytes).sum::<usize>();
         c.prepare_cached(
             "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us, scoring, compile_key)
@@ -176,6 +185,7 @@ impl Operation for Admit {
         let sequence = c.last_insert_rowid();
         c.prepare_cached("INSERT INTO inputs VALUES (?,?)")?.execute(params![sequence, self.input])?;
         cases::insert(c, sequence, &self.cases)?;
+        uses::insert(c, sequence, &self.job.blobs, &files)?;
         for (key, value) in &self.job.labels {
             c.prepare_cached("INSERT INTO labels VALUES (?,?,?)")?.execute(params![key, value, sequence])?;
         }
@@ -319,6 +329,7 @@ impl Operation for FinishJob {
             insert.execute(params![sequence, to_i64(part as u64), bytes])?;
         }
         cases::finish(c, sequence, &self.cases)?;
+        uses::finish(c, sequence)?;
         files::finish(c, sequence, attempt.as_ref().map(|a| a.token))?;
         // No answer shows a job's sources, and a finished job is never run again.
         c.prepare_cached("DELETE FROM inputs WHERE job = ?")?.execute([sequence])?;

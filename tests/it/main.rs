@@ -8,6 +8,7 @@ mod abuse;
 mod attach;
 #[path = "../support/attached.rs"]
 mod attached;
+mod blobs;
 mod cases;
 mod cluster;
 mod commands;

@@ -120,6 +120,7 @@ fn agent_link(seeds: &Seeds) {
         sandbox_us: 1,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+        dependencies: None,
     };
     let case = CaseReport {
         verdict: Verdict::WrongAnswer,
@@ -279,7 +280,25 @@ fn archive() -> Vec<u8> {
     bytes
 }
 
-const SUBMISSIONS: [&str; 6] = [
+/// Archives as clients upload them, of each way to write a long name.
+fn uploads() -> [Vec<u8>; 2] {
+    [tar::Header::new_ustar(), tar::Header::new_gnu()].map(|mut header| {
+        let mut archive = tar::Builder::new(Vec::new());
+        header.set_size(4);
+        archive.append_data(&mut header, "src/main.py", &b"text"[..]).expect("it fits");
+        let long = format!("{}/{}", "d".repeat(90), "f".repeat(120));
+        if header.as_gnu().is_some() {
+            archive.append_data(&mut header, long, &b"long"[..]).expect("it fits");
+        } else {
+            archive.append_pax_extensions([("path", long.as_bytes())]).expect("it fits");
+            archive.append_data(&mut header, "short", &b"long"[..]).expect("it fits");
+        }
+        archive.into_inner().expect("it is in memory")
+    })
+}
+
+const SUBMISSIONS: [&str; 7] = [
+    r#"{"language":"c","source":"","archive":{"content_base64":"AAE="},"cases":[{"stdin_blob":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}]}"#,
     r#"{"language":"c","source":"int main(){}"}"#,
     r#"{"files":[{"path":"main.py","content":"x"},{"path":"d/e.bin","content_base64":"AAE="}],"entry":"main.py"}"#,
     r#"{"language":"java","source":"","compile":{"args":["-g"]},"run":{"args":["a"],"env":{"A":"b"}},"stdin":"x","merge_stderr":true,"on_output_limit":"truncate","isolation":"runc","reuse":"never","scope":"s","labels":{"k":"v"}}"#,
@@ -297,6 +316,9 @@ fn main() {
     seeds.write("frame", "reports", &[&[200], &reports[..]].concat());
     seeds.write("supervisor_link", "conversation", &requests);
     seeds.write("archive", "tree", &archive());
+    for (n, upload) in uploads().iter().enumerate() {
+        seeds.write("upload", &n.to_string(), upload);
+    }
     for (n, submission) in SUBMISSIONS.iter().enumerate() {
         seeds.write("submission", &n.to_string(), submission.as_bytes());
     }

@@ -83,7 +83,8 @@ fn cases_have_a_size_each_and_together() {
         let case = |bytes: &usize| SubmittedCase { stdin: Some("x".repeat(*bytes)), ..SubmittedCase::default() };
         let cases = Some(bytes.iter().map(case).collect());
         let asked = Asked { cases, checker: None, interactor: None, stop_on_first_failure: None, groups: None };
-        crate::admission::cases::admitted(catalogue(), language, &run, asked).map(|made| made.cases.len())
+        crate::admission::cases::admitted(catalogue(), language, &run, asked, &Default::default())
+            .map(|made| made.cases.len())
     };
     let refused = admitted(&[1, CASE_BYTES_MAX + 1]).unwrap_err();
     assert_eq!((refused.status, refused.field.as_deref()), (413, Some("cases[1].stdin")));

@@ -34,6 +34,7 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
             let bounds = parameter_bounds(parameter["name"].as_str().unwrap_or_default(), &language);
             merge(&mut parameter["schema"], bounds);
         }
+        bytes_as_they_are(operation);
     }
     let schemas = &mut document["components"]["schemas"];
     let name = json!({ "pattern": format!("^[A-Za-z0-9][A-Za-z0-9._/-]{{0,{}}}$", LABEL_NAME_BYTES_MAX - 1) });
@@ -43,6 +44,7 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     merge(&mut submission["files"], json!({ "minItems": 1, "maxItems": FILES_MAX }));
     merge(&mut submission["entry"], path_bounds());
     merge(&mut submission["stdin_base64"], base64());
+    merge(&mut submission["stdin_blob"], digest());
     merge(&mut submission["scope"], json!({ "pattern": format!("^[!-~]{{1,{SCOPE_BYTES_MAX}}}$") }));
     merge(&mut submission["labels"], json!({ "maxProperties": LABELS_MAX, "propertyNames": name }));
     merge(&mut submission["labels"]["additionalProperties"], value);
@@ -52,14 +54,30 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     merge(&mut requirements["items"], json!({ "minLength": 1, "maxLength": REQUIREMENT_BYTES_MAX }));
 
     let whole = json!({ "allOf": [
-        { "oneOf": [given("source"), given("files")] },
-        { "anyOf": [given("language"), given("entry"), given("files")] },
-        { "not": { "allOf": [given("stdin"), given("stdin_base64")] } },
+        { "oneOf": [given("source"), { "anyOf": [given("files"), given("archive")] }] },
+        { "anyOf": [given("language"), given("entry"), given("files"), given("archive")] },
+        at_most_one(&["stdin", "stdin_base64", "stdin_blob"]),
         { "not": { "allOf": [attached(), { "anyOf": LIVE_EXCLUDES.map(given) }] } },
     ] });
     merge(&mut schemas["Submission"], whole);
-    let one_content = json!({ "oneOf": [given("content"), given("content_base64")] });
+    let one_content = json!({ "oneOf": [given("content"), given("content_base64"), given("blob")] });
     merge(&mut schemas["SubmittedFile"], one_content);
+    merge(&mut schemas["SubmittedArchive"], json!({ "oneOf": [given("content_base64"), given("blob")] }));
+    let case = json!({ "allOf": [
+        at_most_one(&["stdin", "stdin_base64", "stdin_blob"]),
+        at_most_one(&["expected_stdout", "expected_stdout_base64", "expected_stdout_blob"]),
+    ] });
+    merge(&mut schemas["SubmittedCase"], case);
+    for (schema, member) in [
+        ("SubmittedFile", "blob"),
+        ("SubmittedArchive", "blob"),
+        ("SubmittedCase", "stdin_blob"),
+        ("SubmittedCase", "expected_stdout_blob"),
+        ("Blob", "sha256"),
+    ] {
+        merge(&mut schemas[schema]["properties"][member], digest());
+    }
+    merge(&mut schemas["SubmittedArchive"]["properties"]["content_base64"], base64());
 
     let file = &mut schemas["SubmittedFile"]["properties"];
     merge(&mut file["path"], path_bounds());
@@ -89,6 +107,7 @@ fn parameter_bounds(name: &str, language: &Value) -> Value {
         "state" => json!({ "enum": ["queued", "running", "finished"] }),
         "label" => json!({ "pattern": "=" }),
         "language" => language.clone(),
+        "sha256" => digest(),
         "id" => json!({ "format": "uuid" }),
         "name" => json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }),
         "Idempotency-Key" => json!({ "pattern": format!("^[!-~]([ -~]{{0,{}}}[!-~])?$", KEY_CHARS_MAX - 2) }),
@@ -97,6 +116,11 @@ fn parameter_bounds(name: &str, language: &Value) -> Value {
         }
         _ => json!({}),
     }
+}
+
+/// A SHA-256 as it is written.
+fn digest() -> Value {
+    json!({ "pattern": "^[0-9a-f]{64}$" })
 }
 
 /// Every id and alias, in any case of letters.
@@ -121,6 +145,24 @@ pub(super) fn given(member: &str) -> Value {
 fn attached() -> Value {
     let run = json!({ "type": "object", "required": ["attach"], "properties": { "attach": { "const": true } } });
     json!({ "required": ["run"], "properties": { "run": run } })
+}
+
+/// Bytes are written as a list of numbers where a type alone is known of them.
+fn bytes_as_they_are(operation: &mut Value) {
+    let octets = |body: &mut Value| {
+        if let Some(kind) = body.pointer_mut("/content/application~1octet-stream") {
+            kind["schema"] = json!({ "type": "string", "format": "binary" });
+        }
+    };
+    operation.get_mut("requestBody").into_iter().for_each(octets);
+    operation["responses"].as_object_mut().into_iter().flat_map(|all| all.values_mut()).for_each(octets);
+}
+
+/// No two of the members are there.
+fn at_most_one(members: &[&str]) -> Value {
+    let none = json!({ "not": { "anyOf": members.iter().map(|member| given(member)).collect::<Vec<_>>() } });
+    let one = members.iter().map(|member| given(member));
+    json!({ "oneOf": one.chain([none]).collect::<Vec<_>>() })
 }
 
 /// Components that are neither empty nor `.` nor `..`, parted by `/`, the first not like an option.

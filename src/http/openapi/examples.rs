@@ -135,13 +135,14 @@ fn refused(right: &Example) -> Vec<Example> {
             request.path = request.path.replace(JOB, NOBODY).replace(&format!("/{AGENT}"), "/nobody");
         }));
     }
-    if method != "GET" {
+    if !matches!(method, "GET" | "HEAD") {
         let foreign_page = header("origin", "http://evil.example");
         all.push(example("foreign_page", "A page of another site", error::origin_not_allowed(), &foreign_page));
     }
     if method == "POST" {
         let text = header("content-type", "text/plain");
-        all.push(example("not_json", "A body of another kind", error::unsupported_media_type(), &text));
+        let kind = if path == "/v1/blobs" { "application/octet-stream" } else { "application/json" };
+        all.push(example("other_kind", "A body of another kind", error::unsupported_media_type(kind), &text));
     }
     all
 }
@@ -164,7 +165,7 @@ fn parameter_example(name: &str) -> Value {
 }
 
 /// Of every operation, under the same names.
-const GENERAL: [&str; 5] = ["foreign_host", "unknown_parameter", "nobodys", "foreign_page", "not_json"];
+const GENERAL: [&str; 5] = ["foreign_host", "unknown_parameter", "nobodys", "foreign_page", "other_kind"];
 
 /// Whether the doors or the paths refuse what this example sends, whatever the operation.
 pub(in crate::http) fn is_general(name: &str) -> bool {

@@ -32,6 +32,10 @@ use super::{Api, wire};
         super::many::batch,
         super::many::wait,
         super::files::file,
+        super::blobs::upload,
+        super::blobs::download,
+        super::blobs::head,
+        super::blobs::delete,
         super::events::events,
         super::attach::attach,
         super::fleet::languages,
@@ -111,7 +115,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 18);
+        assert_eq!(seen, 22);
     }
 
     #[test]
@@ -121,6 +125,19 @@ mod tests {
         let submission = &schemas["Submission"]["properties"];
         assert_eq!(submission["files"]["maxItems"], 256);
         assert_eq!(submission["labels"]["maxProperties"], 16);
+        let blob = &submission["stdin_blob"];
+        for schema in [blob, &schemas["Blob"]["properties"]["sha256"], &schemas["SubmittedFile"]["properties"]["blob"]]
+        {
+            assert_eq!(schema["pattern"], "^[0-9a-f]{64}$");
+        }
+        let body = &document["paths"]["/v1/blobs"]["post"]["requestBody"]["content"]["application/octet-stream"];
+        let name = crate::store::Digest::of(body["example"].as_str().unwrap().as_bytes()).to_string();
+        assert_eq!(body["schema"]["format"], "binary");
+        assert_eq!(
+            blob["examples"].get(0).unwrap_or(&blob["example"]),
+            &name,
+            "the example is what its example uploads"
+        );
         let run = &schemas["RunLimits"]["properties"];
         assert_eq!((&run["pids"]["minimum"], &run["pids"]["maximum"]), (&1.into(), &512.into()), "{run:#}");
         assert_eq!(run["cpus"]["maximum"], 1.0);

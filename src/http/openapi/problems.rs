@@ -29,7 +29,7 @@ const WRITES: [Rule; 4] = [
     ("413", &["too_large"], "too large; `maximum` says how large it may be"),
 ];
 /// Of what has a body of its own.
-const BODY: Rule = ("415", &["unsupported_media_type"], "the body is not `application/json`");
+const BODY: Rule = ("415", &["unsupported_media_type"], "the body is of another media type than this takes");
 /// Of a list by language.
 const LISTED: Rule = ("422", &["invalid_value", "unknown_language"], ASKED.2);
 /// Of a submission.
@@ -47,10 +47,19 @@ const SUBMITTED: [Rule; 4] = [
             "limit_too_low",
             "invalid_dependency",
             "unsupported_dependencies",
+            "unknown_blob",
+            "invalid_archive",
         ],
         ASKED.2,
     ),
     ("503", &["overloaded", "unavailable", "storage_full"], ALL[2].2),
+];
+
+/// Of a blob.
+const UPLOADED: [Rule; 3] = [
+    ("400", &["unknown_field", "incomplete_body"], "a parameter is not known, or the body broke off"),
+    ("422", &["invalid_value", "digest_mismatch"], "the digest is none, or not that of the body"),
+    ("429", &["quota_exceeded"], "blobs have no space for it; `Retry-After` says when to come back"),
 ];
 
 /// Adds them, and takes `null` from parameters: what is not given is simply not there.
@@ -82,7 +91,7 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
     if is_asked || takes_values {
         rules.push(ASKED);
     }
-    if method != "get" {
+    if !matches!(method, "get" | "head") {
         rules.extend(WRITES);
     }
     if method == "post" {
@@ -91,6 +100,7 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
     match (method, path) {
         ("get", "/v1/jobs") => rules.push(LISTED),
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
+        ("post", "/v1/blobs") => rules.extend(UPLOADED),
         _ => {}
     }
     rules
@@ -100,7 +110,7 @@ fn refusal(status: &str, codes: &[&str], when: &str) -> Value {
     let coded = json!({ "properties": { "code": { "enum": codes } } });
     let schema = json!({ "allOf": [{ "$ref": "#/components/schemas/Problem" }, coded] });
     let mut response = json!({ "description": when, "content": { PROBLEM_JSON: { "schema": schema } } });
-    if status == "503" {
+    if matches!(status, "429" | "503") {
         let seconds = json!({ "description": "seconds", "schema": { "type": "integer", "minimum": 0 } });
         response["headers"] = json!({ "Retry-After": seconds });
     }

@@ -1,6 +1,7 @@
 //! What the API answers, as types: `/openapi.json` is generated from them.
 
 mod attach;
+mod blobs;
 mod cases;
 mod dependencies;
 mod fleet;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use attach::{AttachError, AttachFrame, AttachRequest, AttachStdin, StdinStage};
+pub use blobs::Blob;
 pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile, VerdictName, WaitLine, WaitList};
 pub use dependencies::{Dependencies, Package};
 pub use fleet::{

@@ -21,7 +21,7 @@ fn three() -> Value {
                   { "name": "last", "expected_stdout": "3", "limits": { "cpu_ms": 77 } }] })
 }
 
-async fn at_link(
+pub(super) async fn at_link(
     master: &Running,
     method: Method,
     path: &str,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use enclos_images::Language;
 use enclos_images::command::{ENVIRONMENT, JobWords, expand};
-use enclos_images::compile_key::{Compilation, CompileKey};
+use enclos_images::compile_key::{Compilation, CompileKey, Source};
 use enclos_images::language::Command;
 use enclos_protocol::cases::Companion;
 use enclos_protocol::ids::Binding;
@@ -57,7 +57,8 @@ impl<'a> Program<'a> {
     /// What makes its compile step the same as another.
     pub(super) fn key(&self, binding: &Binding) -> Option<CompileKey> {
         let Self { language, compile_limits, files, entry, compile_args, step: _ } = *self;
-        Compilation { binding, language, entry, args: compile_args, limits: &compile_limits, files }.key()
+        let files: Vec<Source<'_>> = files.iter().map(Source::of).collect();
+        Compilation { binding, language, entry, args: compile_args, limits: &compile_limits, files: &files }.key()
     }
 
     /// The compile step, where the language has one.
