@@ -171,8 +171,7 @@ impl<'a> Replay<'a> {
                 self.cluster.cancel(id).await;
             }
         }
-        answer.text =
-            answer.text.replace(id, JOB).replace(&self.cluster.agents.first().map_or("-", |a| &a.name), AGENT);
+        answer.text = answer.text.replace(id, JOB).replace(self.cluster.agents.first().map_or("-", |a| &a.name), AGENT);
         answer
     }
 
