@@ -77,6 +77,10 @@ pub struct MasterArgs {
     #[arg(long, env = "ENCLOS_CLIENT_WAIT_MS", default_value_t = 30_000, value_name = "MS",
           value_parser = clap::value_parser!(u32).range(100..=600_000))]
     pub client_wait_ms: u32,
+    /// Live standard input of a job ends when no client was attached and nothing was written or read for so long
+    #[arg(long, env = "ENCLOS_ATTACH_IDLE_MS", default_value_t = 60_000, value_name = "MS",
+          value_parser = clap::value_parser!(u32).range(100..=3_600_000))]
+    pub attach_idle_ms: u32,
     /// Host name under which browsers may reach the master, beside localhost (may be repeated)
     #[arg(long = "allow-host", env = "ENCLOS_ALLOW_HOSTS", value_delimiter = ',', value_name = "HOST")]
     pub allow_hosts: Vec<String>,
@@ -155,6 +159,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Jobs may bring dependencies.
     pub installs: bool,
+    /// Live standard input at which nobody is ends after so long.
+    pub attach_idle: Duration,
     /// How long an attempt lives without renewal.
     pub lease: Duration,
     /// How often agents send a heartbeat.
@@ -241,6 +247,7 @@ impl Config {
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,
             installs: args.dependencies == Dependencies::Allow,
+            attach_idle: Duration::from_millis(args.attach_idle_ms.into()),
             lease: LEASE,
             heartbeat: HEARTBEAT,
         })

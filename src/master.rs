@@ -3,7 +3,7 @@
 //! ```text
 //! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ survivors ─ scheduler
 //! run:   scheduler task · link port · API port
-//! end:   API (waits answered) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
+//! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
 #[cfg(test)]
@@ -130,6 +130,7 @@ impl Master {
             store: Arc::clone(&store),
             token: config.join_token,
             silence_max: config.lease * 2,
+            attach_idle: config.attach_idle,
             shutdown: link_stop.clone(),
             sessions: sessions.clone(),
         });
@@ -142,6 +143,7 @@ impl Master {
             scheduler,
             metrics,
             batch_jobs_max: config.batch_jobs_max,
+            client_wait: config.clients.client_wait,
         };
         let api = Api::new(services, config.hosts, http.bounds().max, config.installs, api_stop.clone());
 
@@ -159,6 +161,9 @@ impl Master {
             api_stop.cancel();
             serving.await;
         }
+        // Each has a bound for its farewell.
+        api.conversations.close();
+        api.conversations.wait().await;
         api.admissions.close();
         api.admissions.wait().await;
         scheduler_stop.cancel();

@@ -47,6 +47,7 @@ pub fn spec(cases: u32, report_bytes: u64) -> JobSpec {
         cases: (cases > 0).then_some(plan),
         keep_files: vec![],
         no_cache: false,
+        live_stdin: false,
         dependencies: None,
     }
 }

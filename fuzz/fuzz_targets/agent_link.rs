@@ -59,6 +59,7 @@ fn check(message: &FromAgent) {
         FromAgent::Installing { .. }
         | FromAgent::Started { .. }
         | FromAgent::Output { .. }
+        | FromAgent::StdinTaken { .. }
         | FromAgent::Returned { .. } => {}
     }
 }

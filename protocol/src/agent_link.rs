@@ -7,6 +7,10 @@
 //! An attempt's way: `Dispatch` → `Installing`? → (`Started` → `Output`* → `CaseDone`?)* → `Finished` →
 //! `Acknowledge`. An agent keeps output and report until the acknowledgement
 //! and sends them again after a reconnect; offsets make that harmless.
+//!
+//! Where standard input is live, the agent says `StdinTaken` when the program runs, and again as the
+//! program's pipe takes more; the master sends `Stdin` up to [`crate::live::STDIN_WINDOW_BYTES`] beyond
+//! that, and after a reconnect once more from there.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -15,11 +19,13 @@ use uuid::Uuid;
 use crate::cases::CaseReport;
 use crate::ids::{AgentName, AttemptId};
 use crate::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, Stream};
+use crate::live::Signal;
 
 /// Version of these messages.
-pub const LINK_VERSION: u16 = 2;
-/// Oldest version that this build speaks with: an older agent would run a job with cases as one without.
-pub const LINK_VERSION_MIN: u16 = 2;
+pub const LINK_VERSION: u16 = 3;
+/// Oldest version that this build speaks with: an older agent would run a job with live standard input as one
+/// with none, and break off at the first byte of it.
+pub const LINK_VERSION_MIN: u16 = 3;
 
 /// Path of the WebSocket on the link port.
 pub const LINK_PATH: &str = "/v1/link";
@@ -285,6 +291,15 @@ pub enum FromAgent {
         /// At most [`crate::frame::CHUNK_BYTES_MAX`].
         bytes: ByteBuf,
     },
+    /// The program runs, and so much of its live standard input it has.
+    StdinTaken {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Bytes in all that its pipe took.
+        taken: u64,
+        /// It reads no more.
+        closed: bool,
+    },
     /// A case of an attempt ended; all its output was sent.
     CaseDone {
         /// Which attempt.
@@ -330,6 +345,24 @@ pub enum FromMaster {
         /// Its bytes.
         input: InputSource,
     },
+    /// The next of an attempt's live standard input; one that is over takes none.
+    Stdin {
+        /// Which.
+        attempt: AttemptId,
+        /// Where these bytes begin in it.
+        offset: u64,
+        /// At most [`crate::frame::CHUNK_BYTES_MAX`].
+        bytes: ByteBuf,
+        /// It ends after them.
+        last: bool,
+    },
+    /// A signal for the program of an attempt, if it runs.
+    Signal {
+        /// Which.
+        attempt: AttemptId,
+        /// Of which kind.
+        signal: Signal,
+    },
     /// End the attempt and report it as cancelled.
     Cancel {
         /// Which.
@@ -350,59 +383,5 @@ pub enum FromMaster {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::frame::{decode_body, encode_body};
-
-    /// What an agent of the version before reports.
-    #[derive(Serialize)]
-    struct OlderLoad {
-        cpu_busy_permille: u16,
-        memory_busy_permille: u16,
-        memory_promised_bytes: u64,
-        running: u32,
-        sandboxes: u32,
-        languages: Vec<OfferedLanguage>,
-        draining: bool,
-    }
-
-    #[test]
-    fn a_load_report_of_an_older_agent_counts_nothing() {
-        let older = OlderLoad {
-            cpu_busy_permille: 1,
-            memory_busy_permille: 2,
-            memory_promised_bytes: 3,
-            running: 4,
-            sandboxes: 5,
-            languages: Vec::new(),
-            draining: true,
-        };
-        let load: LoadReport = decode_body(&encode_body(&older).unwrap()).unwrap();
-        assert_eq!((load.sandboxes, load.unclean_jobs, load.sandboxes_closed), (5, 0, ClosedSandboxes::default()));
-    }
-
-    #[test]
-    fn an_older_master_reads_past_the_counts() {
-        #[derive(Deserialize)]
-        struct OlderLoad {
-            sandboxes: u32,
-        }
-        let load = LoadReport {
-            cpu_busy_permille: 0,
-            memory_busy_permille: 0,
-            memory_promised_bytes: 0,
-            running: 0,
-            sandboxes: 5,
-            languages: Vec::new(),
-            draining: false,
-            unclean_jobs: 7,
-            sandboxes_closed: ClosedSandboxes { unfit: 7, ..ClosedSandboxes::default() },
-            compiled: vec![1],
-            derived_images: 1,
-            derived_bytes: 2,
-        };
-        let older: OlderLoad = decode_body(&encode_body(&load).unwrap()).unwrap();
-        assert_eq!(older.sandboxes, 5);
-        assert_eq!(decode_body::<LoadReport>(&encode_body(&load).unwrap()).unwrap(), load);
-    }
-}
+#[path = "agent_link_tests.rs"]
+mod tests;

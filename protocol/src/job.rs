@@ -195,6 +195,9 @@ pub struct JobSpec {
     /// It is compiled even where an agent remembers the result.
     #[serde(default)]
     pub no_cache: bool,
+    /// Standard input of the run is what clients send while it runs.
+    #[serde(default)]
+    pub live_stdin: bool,
 }
 
 /// The largest that a job takes at once.

@@ -15,5 +15,6 @@ pub mod ids;
 pub mod install_link;
 pub mod job;
 pub mod limits;
+pub mod live;
 pub mod outcome;
 pub mod supervisor_link;

@@ -11,6 +11,9 @@
 //!                        └───────────────── JobEnded ─ EndJob ─────────────────────────┘
 //! ```
 //!
+//! While a step with live standard input runs, `Stdin` and `Signal` may be asked for, and `StdinTaken` says from its
+//! start on how much of it the program's pipe took; at most a window beyond that may be on its way.
+//!
 //! `NoCell` may come instead of `SetUp`, and `Fault` at any time; nothing comes after them. The end of stdin ends
 //! the supervisor and with it the sandbox.
 
@@ -20,10 +23,11 @@ use serde_bytes::ByteBuf;
 use crate::glob::Glob;
 use crate::job::{JobPath, Stream};
 use crate::limits::{OnOutputLimit, StepLimits};
+use crate::live::Signal;
 use crate::outcome::StepFacts;
 
 /// Version of these messages; agent and supervisor are built together, so they must be equal.
-pub const SUPERVISOR_VERSION: u16 = 2;
+pub const SUPERVISOR_VERSION: u16 = 3;
 
 /// Directory of the job inside a cell, and its working directory.
 pub const JOB_DIR: &str = "/job";
@@ -191,6 +195,8 @@ pub enum StdinSource {
     Empty,
     /// What the last `PutStdin` brought.
     Staged,
+    /// What `Stdin` brings while it runs.
+    Live,
 }
 
 /// One step to run in a cell of its own.
@@ -289,6 +295,15 @@ pub enum Request {
         /// Its size at most, in bytes.
         bytes_max: u64,
     },
+    /// More live standard input of the step that runs, if one does.
+    Stdin {
+        /// With what is on its way already at most [`crate::live::STDIN_WINDOW_BYTES`].
+        bytes: ByteBuf,
+        /// It ends after them.
+        last: bool,
+    },
+    /// Send a signal to the process group of the program that runs, if one does whose standard input is live.
+    Signal(Signal),
     /// End the step that runs, if one does; its `StepDone` or `PairDone` comes as always.
     CancelStep,
     /// The job is over: remove all of it and look whether the base state is back.
@@ -312,6 +327,13 @@ pub enum Report {
         stream: Stream,
         /// Its next bytes.
         bytes: ByteBuf,
+    },
+    /// The program runs, and so much of its live standard input its pipe has taken.
+    StdinTaken {
+        /// Bytes in all.
+        taken: u64,
+        /// Nobody reads from it any more.
+        closed: bool,
     },
     /// The step is over, every process of it is gone, and all its output was sent.
     StepDone(Box<StepFacts>),

@@ -49,6 +49,7 @@ pub use submission::{
 
 /// How much a submission may bring, for who describes it.
 pub mod bounds {
+    pub use super::LIVE_EXCLUDES;
     pub use super::cases::{GROUPS_MAX, NAME_BYTES_MAX as CASE_NAME_BYTES_MAX, WEIGHT_MAX};
     pub use super::dependencies::INSTALLERS_MAX;
     pub use super::environment::{NAME_BYTES_MAX, VARIABLES_MAX};
@@ -58,6 +59,9 @@ pub mod bounds {
 
 /// Largest body of a submission, in bytes: the largest cases and files as base64 and the JSON around them.
 pub const BODY_BYTES_MAX: usize = 112 * 1024 * 1024;
+
+/// Fields that a submission with live standard input has not.
+pub const LIVE_EXCLUDES: [&str; 4] = ["stdin", "stdin_base64", "cases", "interactor"];
 
 /// A job that may be stored and run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -131,14 +135,14 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
     let input = JobInput { files, stdin, companion };
     files::within_size(&input)?;
 
-    let run = run.unwrap_or_default();
+    let RunOptions { args: run_args, env, attach } = run.unwrap_or_default();
     let spec = JobSpec {
         binding: Binding { tenant: tenant.to_owned(), scope: words::scope(scope)? },
         language: language.id.clone(),
         entry,
         compile_args,
-        run_args: words::arguments("run.args", run.args)?,
-        env: environment::admitted(language, run.env)?,
+        run_args: words::arguments("run.args", run_args)?,
+        env: environment::admitted(language, env)?,
         compile_limits,
         run_limits,
         on_output_limit: on_output_limit.map_or_else(OnOutputLimit::default, Into::into),
@@ -148,6 +152,7 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
         cases: plan,
         keep_files: files::kept(keep_files)?,
         no_cache: no_cache.unwrap_or(false),
+        live_stdin: attach.unwrap_or(false),
         dependencies: dependencies::admitted(catalogue, language, dependencies)?,
     };
     let compile_key = compile_key(language, &spec, &input);
@@ -156,7 +161,8 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
 
 /// Fields that exclude each other, whatever their values.
 fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
-    let Submission { cases, interactor, stdin, stdin_base64, keep_files, merge_stderr, isolation, .. } = submission;
+    let Submission { cases, interactor, stdin, stdin_base64, keep_files, merge_stderr, isolation, run, .. } =
+        submission;
     let (many, spoken_with) = (cases.is_some(), interactor.is_some());
     let excluded = [
         ("stdin", many && stdin.is_some(), "each of 'cases' has a stdin of its own"),
@@ -169,7 +175,12 @@ fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
         ),
         ("merge_stderr", spoken_with && *merge_stderr == Some(true), "an 'interactor' reads standard output alone"),
     ];
-    match excluded.into_iter().find(|(_, given, _)| *given) {
+    let live = run.as_ref().and_then(|run| run.attach).unwrap_or(false);
+    let fed = [stdin.is_some(), stdin_base64.is_some(), many, spoken_with];
+    let fed = LIVE_EXCLUDES.into_iter().zip(fed).map(|(field, given)| {
+        (field, live && given, "with 'run.attach' standard input is what clients send while the program runs")
+    });
+    match excluded.into_iter().chain(fed).find(|(_, given, _)| *given) {
         Some((field, _, why)) => Err(Refusal::invalid(field, why)),
         None => Ok(()),
     }

@@ -150,6 +150,10 @@ pub struct RunOptions {
     /// Environment of the program; names that steer loaders and runtimes are refused.
     #[serde(default, deserialize_with = "few_texts::<_, VARIABLES_MAX>", skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
+    /// Standard input is live: what clients send over `GET /v1/jobs/{id}/attach` while the program runs. Excludes
+    /// `stdin`, `cases` and `interactor`; default `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attach: Option<bool>,
 }
 
 /// Limits of both steps.

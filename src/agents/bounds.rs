@@ -68,7 +68,10 @@ pub fn message(message: FromAgent) -> FromAgent {
         }
         FromAgent::Returned { attempt, reason } => FromAgent::Returned { attempt, reason: self::reason(reason) },
         // Output is bounded by the job's own limits where it is kept.
-        FromAgent::Installing { .. } | FromAgent::Started { .. } | FromAgent::Output { .. } => message,
+        FromAgent::Installing { .. }
+        | FromAgent::Started { .. }
+        | FromAgent::Output { .. }
+        | FromAgent::StdinTaken { .. } => message,
     }
 }
 

@@ -13,6 +13,7 @@ mod bounds;
 mod inputs;
 mod reader;
 mod session;
+mod supplies;
 mod writer;
 
 pub use bounds::message as within_bounds;
@@ -50,6 +51,8 @@ pub struct Link {
     pub token: JoinToken,
     /// A connection on which nothing comes for so long is closed.
     pub silence_max: Duration,
+    /// Live standard input at which nobody is ends after so long.
+    pub attach_idle: Duration,
     /// Ends all sessions.
     pub shutdown: CancellationToken,
     /// Every session's task; waited for at shutdown.

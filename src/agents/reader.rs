@@ -56,6 +56,9 @@ impl Speaker<'_> {
             FromAgent::Output { attempt, step, stream, offset, bytes } => {
                 return Ok(link.progress.output(attempt, name, Part { step, stream }, offset, &bytes)?);
             }
+            FromAgent::StdinTaken { attempt, taken, closed } => {
+                return Ok(link.progress.stdin_taken(attempt, name, taken, closed)?);
+            }
             FromAgent::CaseDone { attempt, case, report } => {
                 return Ok(link.progress.case_done(attempt, name, case, *report)?);
             }

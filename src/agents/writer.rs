@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A lease must not end because a job's bytes are slow to read, so renewals
-//! pass by. All else keeps its order: a cancel never comes before its job.
+//! pass by. All else keeps its order: a cancel never comes before its job. Live standard input is
+//! taken from where it is held ([`Supplies`]); no agent has room for it before its program runs.
 
 use axum::extract::ws::{Message, WebSocket};
 use enclos_protocol::agent_link::{FromMaster, INLINE_INPUT_BYTES_MAX, InputSource, ReturnReason};
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use super::Link;
 use super::session::SessionError;
+use super::supplies::{Next, Supplies};
 use crate::scheduler::{Event, SessionId, ToSession};
 
 /// Answers to pings that may wait.
@@ -38,6 +40,7 @@ pub(super) async fn write(
     mut pongs: mpsc::Receiver<Message>,
 ) -> Result<(), SessionError> {
     let mut making = FuturesOrdered::new();
+    let mut supplies = Supplies::new(link.attach_idle);
     loop {
         // Cancel-safe: receiving and polling the made ones lose nothing when another arm wins.
         tokio::select! {
@@ -47,15 +50,26 @@ pub(super) async fn write(
                     send(link, sink, Message::Binary(body.into())).await?;
                 }
             }
+            // The scheduler hears of it before the agent does: a job that was given input is not run again.
+            Next { attempt, message, first } = supplies.next() => {
+                if first {
+                    link.scheduler.tell(Event::Fed(attempt)).await.map_err(|_| SessionError::Ending)?;
+                }
+                send(link, sink, Message::Binary(frame::encode_body(&message)?.into())).await?;
+            }
             Some(pong) = pongs.recv() => send(link, sink, pong).await?,
             message = messages.recv(), if making.len() < IN_MAKING_MAX => match message {
                 Some(ToSession::Message(renew @ FromMaster::Renew { .. })) => {
                     send(link, sink, Message::Binary(frame::encode_body(&renew)?.into())).await?;
                 }
                 Some(ToSession::Message(message)) => {
+                    if let FromMaster::Welcome(welcome) = &message {
+                        welcome.keep.iter().for_each(|kept| supplies.take_up(&link.progress, *kept));
+                    }
                     making.push_back(Either::Left(ready(frame::encode_body(&message).map(Some))));
                 }
                 Some(ToSession::Dispatch(attempt)) => {
+                    supplies.take_up(&link.progress, attempt);
                     making.push_back(Either::Right(dispatch(link, session, attempt)));
                 }
                 Some(ToSession::Close(reason)) => return Err(SessionError::Closed(reason)),

@@ -149,7 +149,7 @@ impl Client {
 }
 
 /// A refusal for a person: `code: detail (field)`.
-fn problem_line(problem: &Value) -> String {
+pub(super) fn problem_line(problem: &Value) -> String {
     let text = |name: &str| harmless_line(problem[name].as_str().unwrap_or_default());
     let field = problem["field"].as_str().map(|f| format!(" ({})", harmless_line(f))).unwrap_or_default();
     format!("{}: {}{field}", text("code"), text("detail"))

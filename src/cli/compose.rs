@@ -25,6 +25,9 @@ pub struct RunArgs {
     /// Standard input: a file, or - for our own; piped input is sent without asking
     #[arg(long, value_name = "FILE")]
     pub stdin: Option<PathBuf>,
+    /// Speak with the program while it runs: our input is its input, Ctrl-D ends it, Ctrl-C interrupts it (twice: cancels)
+    #[arg(long, short, conflicts_with_all = ["stdin", "cases", "json"])]
+    pub interactive: bool,
     /// Run it once for each NAME.in in this folder (and below), judged by the NAME.ans or NAME.out beside it
     #[arg(long = "case", value_name = "DIR", conflicts_with = "stdin")]
     pub cases: Option<PathBuf>,
@@ -99,13 +102,16 @@ pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
     let mut body = program(&args.files, &mut left)?;
     if let Some(folder) = &args.cases {
         body["cases"] = package::folder_of_cases(folder)?;
-    } else if let Some(bytes) = stdin(args.stdin.as_deref(), left)? {
+    } else if let Some(bytes) = if args.interactive { None } else { stdin(args.stdin.as_deref(), left)? } {
         body = content(body, "stdin", bytes);
     }
     let pairs = |pairs: &[(String, String)]| {
         Value::Object(pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<Map<_, _>>())
     };
     body["run"] = json!({ "args": args.args, "env": pairs(&args.env) });
+    if args.interactive {
+        body["run"]["attach"] = json!(true);
+    }
     body["compile"] = json!({ "args": args.compile_args });
     body["labels"] = pairs(&args.labels);
     if !args.keep.is_empty() {

@@ -4,6 +4,7 @@
 //! `doctor` and `images` are the agent's and become its program. A secret is
 //! never an argument: every user of the host reads those.
 
+mod attach;
 mod client;
 mod compose;
 mod events;
@@ -53,6 +54,7 @@ enum Command {
     Master(Box<crate::config::MasterArgs>),
     /// Run a program and show its output as it comes
     #[command(after_help = format!("Examples:\n  enclos run hello.c\n  enclos run main.py data.csv --arg data.csv\n  \
+        enclos run -i game.py\n  \
         enclos run com/acme/Main.java com/acme/Util.java < input.txt\n  \
         enclos run prog.cpp --compile-arg=-O3 --limit run.memory_bytes=134217728 --limit run.cpus=0.5\n\n{}", exit::HELP))]
     Run {
@@ -89,6 +91,16 @@ enum Command {
         id: String,
         #[command(flatten)]
         output: Output,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Watch a job, and speak with its program where it was submitted with `run --interactive`; exits as `run` would
+    #[command(after_help = "Example:\n  enclos attach 3f2a90c1d4e5\n\n\
+        Ctrl-D ends the program's input. Ctrl-C sends it SIGINT; twice within two seconds, it cancels the job;\n\
+        a job whose input is not live is only left.")]
+    Attach {
+        /// Its id, or the last digits of it
+        id: String,
         #[command(flatten)]
         server: Server,
     },
@@ -218,6 +230,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Show { id, output, server } => {
             runtime.block_on(show::show(&Client::new(&server.url)?, &id, output.json, terminal))
         }
+        Command::Attach { id, server } => runtime.block_on(attach::attach(&Client::new(&server.url)?, &id, terminal)),
         Command::Cancel { id, output, server } => {
             runtime.block_on(show::cancel(&Client::new(&server.url)?, &id, output.json, terminal))
         }

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
+use super::attach;
 use super::client::Client;
 use super::compose::{self, RunArgs};
 use super::events::{Event, Events};
@@ -31,7 +32,7 @@ use super::verdicts::{self, CasesView};
 /// Events between the task that reads and the one that writes.
 const EVENTS_MAX: usize = 64;
 /// Time between two turns of the spinner.
-const TURN: Duration = Duration::from_millis(100);
+pub(super) const TURN: Duration = Duration::from_millis(100);
 /// Time between two looks at the job's place in the queue.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -43,6 +44,9 @@ pub async fn run(client: &Client, args: &RunArgs, terminal: Terminal) -> Result<
     let mut submission = compose::submission(args)?;
     if !args.dependencies.is_empty() {
         compose::with_dependencies(&mut submission, args, &client.get("/v1/languages").await?);
+    }
+    if args.interactive {
+        return attach::run(client, &submission, terminal).await;
     }
     let names = verdicts::case_names(&submission["cases"]);
     if let Some(unjudged) = verdicts::unjudged(&submission["cases"]) {
@@ -168,14 +172,15 @@ async fn follow(client: &Client, id: &str, mut view: impl Show) -> Result<Value,
 }
 
 /// What is on the screen.
-struct View {
+pub(super) struct View {
     terminal: Terminal,
     spinner: Spinner,
     waiting: Option<String>,
 }
 
 impl View {
-    fn new(terminal: Terminal) -> Self {
+    /// Nothing yet.
+    pub(super) fn new(terminal: Terminal) -> Self {
         let waiting = terminal.stderr.then(|| "queued".to_owned());
         Self { terminal, spinner: Spinner::new(terminal.stderr), waiting }
     }

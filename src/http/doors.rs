@@ -4,7 +4,7 @@
 //! The service has no keys yet and stands on loopback, where every page in a
 //! browser of this machine can reach it. So: only known `Host` names (against
 //! DNS rebinding), writes only as `application/json` (which a foreign page
-//! cannot send without asking first), and never from a foreign `Origin`.
+//! cannot send without asking first), and writes and WebSockets never from a foreign `Origin`.
 
 use std::sync::Arc;
 
@@ -62,7 +62,9 @@ fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) ->
     // HTTP/2 carries the host in the URI.
     let host = uri.authority().map(|a| a.as_str()).or_else(|| text(headers, &header::HOST));
     let Some(host) = host.filter(|host| is_served(hosts, host)) else { return Some(error::host_not_allowed()) };
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    // A foreign page may ask for another protocol as for any picture, and then write and read in it.
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads && !headers.contains_key(header::UPGRADE) {
         return None;
     }
     let same = |origin| is_same(origin, host);
@@ -128,6 +130,20 @@ mod tests {
         for foreign in ["http://localhost:3000", "null", "http://evil.example", "localhost:7300"] {
             assert_eq!(with(foreign), Some("origin_not_allowed"), "{foreign}");
         }
+    }
+
+    #[test]
+    fn an_upgrade_comes_from_no_other_page_although_it_is_a_read() {
+        let with = |origin| {
+            let host = (header::HOST, "localhost:7300");
+            code(&Method::GET, &[host, (header::UPGRADE, "websocket"), (header::ORIGIN, origin)])
+        };
+        assert_eq!(with("http://localhost:7300"), None);
+        for foreign in ["http://localhost:3000", "null", "https://evil.example"] {
+            assert_eq!(with(foreign), Some("origin_not_allowed"), "{foreign}");
+        }
+        let without = code(&Method::GET, &[(header::HOST, "localhost:7300"), (header::UPGRADE, "websocket")]);
+        assert_eq!(without, None, "a program that is no browser has no origin");
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// Every code, and what it says.
-pub const TITLES: [(&str, &str); 23] = [
+pub const TITLES: [(&str, &str); 24] = [
     ("malformed_json", "The body is not JSON"),
     ("unknown_field", "There is no such field"),
     ("invalid_value", "A value breaks a rule"),
@@ -76,6 +76,7 @@ pub const TITLES: [(&str, &str); 23] = [
     ("overloaded", "The queue is full"),
     ("host_not_allowed", "This host is not served here"),
     ("origin_not_allowed", "This origin may not write"),
+    ("upgrade_required", "This is a WebSocket"),
     ("method_not_allowed", "The method is not served here"),
     ("unavailable", "Not available now"),
     ("storage_full", "The disk is full"),
@@ -103,6 +104,12 @@ pub fn dependencies_denied() -> Refusal {
 #[must_use]
 pub fn method_not_allowed() -> Refusal {
     Refusal::new(405, "method_not_allowed", "the 'allow' header lists the methods that are served here")
+}
+
+/// 426: what was asked for is spoken over a WebSocket.
+#[must_use]
+pub fn upgrade_required() -> Refusal {
+    Refusal::new(426, "upgrade_required", "begin a WebSocket here (RFC 6455, version 13, over HTTP/1.1)")
 }
 
 /// 408: the body came too slowly.
@@ -255,7 +262,7 @@ mod tests {
         insta::assert_snapshot!(text(json!({ "language": "c", "source": "", "run": { "environment": {} } })), @r#"
         {
           "code": "unknown_field",
-          "detail": "unknown field `environment`, expected `args` or `env` at line 1 column 36",
+          "detail": "unknown field `environment`, expected one of `args`, `env`, `attach` at line 1 column 36",
           "field": "run.environment",
           "status": 400,
           "title": "There is no such field",

@@ -1,10 +1,4 @@
 //! `GET /v1/jobs/{id}/events`: what happens to a job, from its start or from where a client stopped.
-//!
-//! ```text
-//! Live ─ output, state ─▶ … ─▶ its end ─▶ Stored ─ output not seen yet ─▶ finished ─▶ Over
-//!   (while it has not finished)              ▲
-//!                      (a late client begins here)
-//! ```
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,19 +8,17 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use enclos_protocol::ids::JobId;
-use serde::Serialize;
+use futures::StreamExt as _;
 
 use super::query::{Named, Nothing, Strict, job_id};
-use super::render::{self, Beside};
-use super::room::Held;
-use super::{Api, error, jobs, wire};
+use super::watch::{Told, Watch, cursor};
+use super::{Api, wire};
 use crate::admission::Refusal;
-use crate::progress::{Cursor, Phase, Seen, Watcher, Written};
-use crate::store::{CaseRecord, Detail, JobRecord, PARTS, StoredState};
 
 /// How often a comment is sent where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Header with which a client comes back.
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Watch a job: events `state`, `output`, `case` and `finished`.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs",
@@ -46,150 +38,14 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
-    let cursor = cursor(&headers)?;
-    let place = api.room.watcher()?;
-    let Some(source) = Source::find(&api, id, cursor).await? else {
+    let last = headers.get(LAST_EVENT_ID).map_or("", |value| value.to_str().unwrap_or("not a text"));
+    let Some(watch) = Watch::open(&api, id, cursor("Last-Event-ID", last)?).await? else {
         // To a browser's EventSource this says: do not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let watch = Watch { api, id, source, heads: None, _place: place };
-    let stream = futures::stream::unfold(watch, |mut watch| async move {
-        let event = watch.next().await?;
-        Some((Ok::<_, Infallible>(event), watch))
+    let events = watch.events().map(|told| {
+        let Told { cursor, kind, json } = told;
+        Ok::<_, Infallible>(Event::default().id(cursor).event(kind).data(json))
     });
-    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
-}
-
-fn cursor(headers: &HeaderMap) -> Result<Cursor, Refusal> {
-    // Empty, it is what a browser knows before the first event.
-    let Some(value) = headers.get("last-event-id").filter(|v| !v.is_empty()) else { return Ok(Cursor::default()) };
-    let text = value.to_str().unwrap_or_default();
-    text.parse().map_err(|_| error::invalid_value("Last-Event-ID", "give the id of an event of this stream"))
-}
-
-/// Where the next event comes from.
-enum Source {
-    Live(Watcher),
-    /// Also the memory that the outputs have until they were taken.
-    Stored(Box<(JobRecord, Detail, Option<Held>)>, Cursor),
-    Over,
-}
-
-impl Source {
-    /// `None`: the client has seen all.
-    async fn find(api: &Api, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
-        if let Some(live) = api.progress.find(id) {
-            // One that is erased runs on until its agent has heard of it.
-            api.store.job(id).await?.ok_or_else(error::not_found)?;
-            return Ok(Some(Self::Live(live.watch(cursor))));
-        }
-        let _turn = api.room.reading().await?;
-        let (record, detail) = api.store.job_in_detail(id).await?.ok_or_else(error::not_found)?;
-        if cursor.phase == Some(Phase::Finished) && cursor.token == record.token {
-            return Ok(None);
-        }
-        Self::stored(api, record, detail, cursor).map(Some)
-    }
-
-    fn stored(api: &Api, record: JobRecord, detail: Detail, mut cursor: Cursor) -> Result<Self, Refusal> {
-        if cursor.token != record.token {
-            cursor = Cursor { token: record.token, phase: cursor.phase, offsets: [0; PARTS], case: 0 };
-        }
-        let held = api.room.answer(detail.size_bytes())?;
-        Ok(Self::Stored(Box::new((record, detail, held)), cursor))
-    }
-}
-
-struct Watch {
-    api: Arc<Api>,
-    id: JobId,
-    source: Source,
-    /// The job and its cases, read when the first of them has ended while it is live.
-    heads: Option<Box<(JobRecord, Vec<CaseRecord>)>>,
-    _place: Held,
-}
-
-impl Watch {
-    /// The next event; `None`: the stream ends, after the last one or because the service does.
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            match &mut self.source {
-                Source::Live(watcher) => {
-                    if let Some(seen) = watcher.next_seen() {
-                        let cursor = watcher.cursor();
-                        let (record, heads) = match &seen {
-                            Seen::Chunk(_) => (None, &[][..]),
-                            Seen::Case(..) => {
-                                let (record, heads) = self.heads().await?;
-                                (Some(record), heads)
-                            }
-                        };
-                        return seen_event(&cursor, seen, record, heads);
-                    }
-                    match watcher.next_phase() {
-                        Some(snapshot) if snapshot.phase == Phase::Finished => self.turn_to_the_store().await?,
-                        Some(snapshot) => {
-                            let cursor = watcher.cursor();
-                            let place = jobs::place(&self.api, self.id, Some(&snapshot)).await.unwrap_or(None);
-                            return event(&cursor, "state", &render::state_event(&snapshot, place));
-                        }
-                        None => self.api.shutdown.run_until_cancelled(watcher.changed()).await?,
-                    }
-                }
-                Source::Stored(job, cursor) => {
-                    let (record, detail, _) = &**job;
-                    if let Some(seen) = next_stored(detail, cursor) {
-                        return seen_event(cursor, seen, Some(record), &detail.cases);
-                    }
-                    cursor.phase = Some(Phase::Finished);
-                    let finished = event(cursor, "finished", &render::job(record, Beside::default()));
-                    self.source = Source::Over;
-                    return finished;
-                }
-                Source::Over => return None,
-            }
-        }
-    }
-
-    /// Names and limits of the cases, read once. Where the store fails, the stream breaks off and the
-    /// client comes back with its cursor.
-    async fn heads(&mut self) -> Option<(&JobRecord, &[CaseRecord])> {
-        if self.heads.is_none() {
-            let record = self.api.store.job(self.id).await.ok()??;
-            let cases = self.api.store.case_heads(self.id).await.ok()?;
-            self.heads = Some(Box::new((record, cases)));
-        }
-        self.heads.as_ref().map(|heads| (&heads.0, heads.1.as_slice()))
-    }
-
-    /// The live state said that the job has ended: the rest is in the store.
-    async fn turn_to_the_store(&mut self) -> Option<()> {
-        let Source::Live(watcher) = &self.source else { return Some(()) };
-        let cursor = watcher.cursor();
-        let _turn = self.api.room.reading().await.ok()?;
-        let found = self.api.store.job_in_detail(self.id).await;
-        // Where the store fails or there is no memory, the stream breaks off and the client comes
-        // back with its cursor.
-        let (record, detail) = found.ok().flatten().filter(|(r, _)| r.state == StoredState::Finished)?;
-        self.source = Source::stored(&self.api, record, detail, cursor).ok()?;
-        Some(())
-    }
-}
-
-/// What a watcher has not seen of a job that has ended.
-fn next_stored(detail: &Detail, cursor: &mut Cursor) -> Option<Seen> {
-    let cases = u32::try_from(detail.cases.len()).unwrap_or(u32::MAX);
-    let case = |number| detail.cases.get(number as usize).map(|case| &case.result);
-    Written { outputs: &detail.outputs, case, cases, complete: true }.next(cursor)
-}
-
-fn seen_event(cursor: &Cursor, seen: Seen, record: Option<&JobRecord>, heads: &[CaseRecord]) -> Option<Event> {
-    match seen {
-        Seen::Chunk(chunk) => event(cursor, "output", &render::output_event(chunk)),
-        Seen::Case(index, report) => event(cursor, "case", &render::case_event(&record?.spec, heads, index, &report)?),
-    }
-}
-
-fn event(cursor: &Cursor, kind: &str, data: &impl Serialize) -> Option<Event> {
-    Event::default().id(cursor.to_string()).event(kind).json_data(data).ok()
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }

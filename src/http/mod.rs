@@ -9,6 +9,7 @@
 //! what is shown in [`render`]. Every answer that is not a success is a
 //! [`Refusal`](crate::admission::Refusal).
 
+mod attach;
 mod body;
 mod docs;
 mod doors;
@@ -24,6 +25,7 @@ mod query;
 pub mod render;
 mod room;
 mod submit;
+mod watch;
 pub mod wire;
 
 use std::sync::Arc;
@@ -67,6 +69,10 @@ pub struct Api {
     pub shutdown: CancellationToken,
     /// Admissions: they go on when their client leaves, and are waited for at shutdown.
     pub admissions: TaskTracker,
+    /// Clients that are attached to jobs; waited for at shutdown.
+    pub conversations: TaskTracker,
+    /// How long one of them may take to read what it is sent.
+    pub client_wait: std::time::Duration,
     /// Memory for bodies; see [`body::Memory`].
     pub bodies: body::Memory,
     /// Submissions in one batch.
@@ -94,6 +100,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// How long an attached client may take to read what it is sent.
+    pub client_wait: std::time::Duration,
 }
 
 impl Api {
@@ -107,7 +115,7 @@ impl Api {
         installs: bool,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max } = services;
+        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max, client_wait } = services;
         let document = openapi::document(&catalogue);
         let page = docs::page(&document).into();
         Arc::new(Self {
@@ -120,6 +128,8 @@ impl Api {
             installs,
             shutdown,
             admissions: TaskTracker::new(),
+            conversations: TaskTracker::new(),
+            client_wait,
             bodies: body::Memory::default(),
             batch_jobs_max,
             room: room::Room::new(connections_max),
@@ -139,6 +149,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::erase))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel).route_layer(json_only()))
         .route("/v1/jobs/{id}/events", get(events::events))
+        .route("/v1/jobs/{id}/attach", get(attach::attach))
         .route("/v1/jobs/{id}/files/{*path}", get(files::file))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))

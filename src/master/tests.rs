@@ -1,9 +1,12 @@
 //! The whole master in this process, over its real ports, with agents that have no engine.
 
+#[path = "../../tests/support/attached.rs"]
+mod attached;
 #[path = "../../tests/support/fake_agent.rs"]
 mod fake_agent;
 
 mod api;
+mod attach;
 mod dependencies;
 mod judging;
 mod link;
@@ -52,6 +55,7 @@ fn config(dir: &Path) -> Config {
         agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],
         installs: true,
+        attach_idle: LONG,
         lease: LEASE,
         heartbeat: HEARTBEAT,
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
 use super::seen::{Seen, Written};
+use super::stdin::{Stdin, Unfit};
 use crate::scoring::{Judged, Scoring};
 use crate::store::{CaseResult, Outputs, PARTS, Part};
 
@@ -35,6 +36,8 @@ pub struct Live {
     /// How many cases it has; 0: it is run once.
     cases: u32,
     scoring: Scoring,
+    /// What clients say to it, where its standard input is live.
+    stdin: Option<Arc<Stdin>>,
     state: Mutex<State>,
     /// Counts changes: watchers wait for a number, so none is missed between looking and waiting.
     changes: watch::Sender<u64>,
@@ -81,7 +84,14 @@ impl Live {
             case_bytes: 0,
         };
         let cases = spec.cases.as_ref().map_or(0, |plan| plan.count);
-        Self { caps, cases, scoring, state: Mutex::new(state), changes: watch::Sender::new(0) }
+        let stdin = spec.live_stdin.then(Arc::default);
+        Self { caps, cases, scoring, stdin, state: Mutex::new(state), changes: watch::Sender::new(0) }
+    }
+
+    /// What clients say to it, where its standard input is live.
+    #[must_use]
+    pub fn stdin(&self) -> Option<&Arc<Stdin>> {
+        self.stdin.as_ref()
     }
 
     /// How far the job is now.
@@ -104,6 +114,7 @@ impl Live {
             state.forget_output();
             true
         });
+        self.stdin.iter().for_each(|stdin| stdin.begin_anew());
     }
 
     pub(super) fn running(&self, token: FencingToken, agent: &AgentName) {
@@ -157,7 +168,20 @@ impl Live {
                 false
             })
         });
+        if part.step == Step::Run {
+            self.stdin.iter().for_each(|stdin| stdin.touch());
+        }
         answer
+    }
+
+    pub(super) fn stdin_taken(
+        &self,
+        (token, agent): (FencingToken, &AgentName),
+        taken: u64,
+        closed: bool,
+    ) -> Result<(), Unfit> {
+        let current = self.lock().is_current(token, agent);
+        self.stdin.as_ref().filter(|_| current).map_or(Ok(()), |stdin| stdin.taken(token, taken, closed))
     }
 
     pub(super) fn case_done(
@@ -204,6 +228,7 @@ impl Live {
             state.phase = Phase::Finished;
             true
         });
+        self.stdin.iter().for_each(|stdin| stdin.end());
     }
 
     /// Makes a change under the lock and wakes the watchers if there was one.

@@ -14,6 +14,7 @@
 mod cursor;
 mod live;
 mod seen;
+mod stdin;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use crate::store::Part;
 pub use cursor::{Cursor, NotACursor, Phase};
 pub use live::{Live, Results, Snapshot, Watcher};
 pub use seen::{Chunk, Seen, Written};
+pub use stdin::{Client, Given, Refused, Stage, Stdin, Unfit};
 
 /// The live state of every job that has not finished.
 #[derive(Clone, Debug, Default)]
@@ -110,6 +112,18 @@ impl Progress {
     ) -> Result<(), OutputError> {
         match self.find(attempt.job) {
             Some(live) => live.output((attempt.token, agent), part, offset, bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// The program of an attempt runs, and so much of its live standard input it has. Nothing happens
+    /// if the attempt is not current.
+    ///
+    /// # Errors
+    /// [`Unfit`] where the agent broke the link's rules.
+    pub fn stdin_taken(&self, attempt: AttemptId, agent: &AgentName, taken: u64, closed: bool) -> Result<(), Unfit> {
+        match self.find(attempt.job) {
+            Some(live) => live.stdin_taken((attempt.token, agent), taken, closed),
             None => Ok(()),
         }
     }

@@ -68,6 +68,8 @@ pub struct Demand {
     pub isolation: Isolation,
     /// It brings dependencies.
     pub installs: bool,
+    /// Its standard input is live: what of it was given once cannot be given again.
+    pub live_stdin: bool,
     /// Room for its largest step.
     pub room: Room,
     /// Bytes of output that the master may have to hold while it runs.
@@ -95,6 +97,7 @@ impl Demand {
             interactive: spec.cases.as_ref().is_some_and(|p| matches!(p.judging, Judging::Interactive(_))),
             isolation: spec.isolation,
             installs: spec.dependencies.is_some(),
+            live_stdin: spec.live_stdin,
             room,
             report_bytes: report_bytes(spec),
         }

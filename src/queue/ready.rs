@@ -143,6 +143,7 @@ mod tests {
             interactive: false,
             isolation: Isolation::Runc,
             installs: false,
+            live_stdin: false,
             room: Room::default(),
             report_bytes: 0,
         })

@@ -126,6 +126,8 @@ pub enum Event {
         /// Which attempt.
         attempt: AttemptId,
     },
+    /// An attempt is about to be given some of its live standard input, or a signal.
+    Fed(AttemptId),
     /// An attempt ended with a report; its output came before.
     Finished {
         /// Who says so.

@@ -197,7 +197,8 @@ impl Job {
     /// Standard input of a step: a file that only reads, from its start.
     pub fn open_stdin(&self, source: StdinSource) -> io::Result<OwnedFd> {
         match source {
-            StdinSource::Empty => File::open("/dev/null").map(OwnedFd::from),
+            // What is live comes with its cell.
+            StdinSource::Empty | StdinSource::Live => File::open("/dev/null").map(OwnedFd::from),
             StdinSource::Staged => {
                 // A program that opens /dev/stdin opens this file anew, as another user.
                 fchmod(&self.stdin, Mode::from_bits_truncate(0o444))?;

@@ -34,7 +34,8 @@
 //! A job has as many steps as its agent asks for: a compiler, then the program for each of
 //! its cases, each in a cell of its own laid out from what the compiler left. Two can run at
 //! once: a program and its interactor, each the other's standard input and output
-//! (`cell::held` says how it is known whose end came first).
+//! (`cell::held` says how it is known whose end came first). Standard input of a step can be live:
+//! then bytes and signals come while it runs (`cell::live`).
 //!
 //! A plain cell (`cell::plain`) is the same without namespaces and mounts, for hosts that give
 //! none: the program is another user in the container's own, the first process is a child

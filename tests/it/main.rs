@@ -5,6 +5,9 @@
 //! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
 mod abuse;
+mod attach;
+#[path = "../support/attached.rs"]
+mod attached;
 mod cases;
 mod cluster;
 mod commands;

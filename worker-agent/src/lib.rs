@@ -23,6 +23,7 @@ pub mod headroom;
 pub mod images;
 pub mod images_source;
 pub mod judge;
+pub mod live;
 pub mod load;
 pub mod machine;
 pub mod pool;

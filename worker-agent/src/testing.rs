@@ -144,6 +144,7 @@ pub fn job(language: &str) -> (JobSpec, JobInput) {
         cases: None,
         keep_files: Vec::new(),
         no_cache: false,
+        live_stdin: false,
         dependencies: None,
     };
     let file = JobFile { path: entry, content: ByteBuf::from(b"source".to_vec()) };

@@ -18,6 +18,7 @@ use enclos_protocol::job::{
     Isolation, JobFile, JobInput, JobPath, JobReport, JobSpec, Reuse, Step, StepReport, Stream,
 };
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::live::Signal;
 use enclos_protocol::outcome::{Accounting, Exit, Outcome, StepFacts, Stop};
 use enclos_protocol::supervisor_link::{
     CellKind, CgroupPlace, CgroupVersion, Keep, PairRequest, Report, Request, SandboxFacts, Setup, StdinSource,
@@ -148,6 +149,7 @@ fn agent_link(seeds: &Seeds) {
             FromAgent::Heartbeat { sequence: 1, load: load() },
             FromAgent::Started { attempt: attempt(), step: Step::Run },
             FromAgent::Output { attempt: attempt(), step: Step::Compile, stream: Stream::Stderr, offset: 0, bytes },
+            FromAgent::StdinTaken { attempt: attempt(), taken: 9, closed: false },
             FromAgent::CaseDone { attempt: attempt(), case: 1, report: Box::new(case) },
             FromAgent::Finished { attempt: attempt(), report: Box::new(report) },
             FromAgent::Returned { attempt: attempt(), reason: ReturnReason::Failed { message: "m".into() } },
@@ -170,6 +172,7 @@ fn agent_link(seeds: &Seeds) {
         cases: None,
         keep_files: Vec::new(),
         no_cache: false,
+        live_stdin: true,
     };
     let (spec, attempt) = (Box::new(spec), attempt());
     seeds.bodies(
@@ -180,6 +183,8 @@ fn agent_link(seeds: &Seeds) {
             FromMaster::Renew { sequence: 1 },
             FromMaster::Dispatch { attempt, spec: spec.clone(), input: InputSource::Inline(input()) },
             FromMaster::Dispatch { attempt, spec, input: InputSource::Fetch { size_bytes: 9 } },
+            FromMaster::Stdin { attempt, offset: 7, bytes: b"in".to_vec().into(), last: true },
+            FromMaster::Signal { attempt, signal: Signal::Int },
             FromMaster::Cancel { attempt },
             FromMaster::Drain,
         ],
@@ -220,6 +225,8 @@ fn conversation() -> Vec<Request> {
         Request::PutStdin,
         Request::Data(b"in".to_vec().into()),
         run(Workspace::Inputs, Keep::Workspace),
+        Request::Stdin { bytes: b"in".to_vec().into(), last: true },
+        Request::Signal(Signal::Int),
         Request::CancelStep,
         Request::PutTree(Tree::Judge),
         Request::Data(archive().into()),

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::{judging, operations, parameters};
 use crate::admission::bounds::{
-    ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX,
-    SCOPE_BYTES_MAX, VARIABLES_MAX,
+    ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, LIVE_EXCLUDES,
+    NAME_BYTES_MAX, SCOPE_BYTES_MAX, VARIABLES_MAX,
 };
 use crate::http::jobs::PAGE_MAX;
 use crate::http::many::WAIT_IDS_MAX;
@@ -55,6 +55,7 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
         { "oneOf": [given("source"), given("files")] },
         { "anyOf": [given("language"), given("entry"), given("files")] },
         { "not": { "allOf": [given("stdin"), given("stdin_base64")] } },
+        { "not": { "allOf": [attached(), { "anyOf": LIVE_EXCLUDES.map(given) }] } },
     ] });
     merge(&mut schemas["Submission"], whole);
     let one_content = json!({ "oneOf": [given("content"), given("content_base64")] });
@@ -91,7 +92,7 @@ fn parameter_bounds(name: &str, language: &Value) -> Value {
         "id" => json!({ "format": "uuid" }),
         "name" => json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }),
         "Idempotency-Key" => json!({ "pattern": format!("^[!-~]([ -~]{{0,{}}}[!-~])?$", KEY_CHARS_MAX - 2) }),
-        "Last-Event-ID" => {
+        "Last-Event-ID" | "after" => {
             json!({ "pattern": format!("^(([0-9]{{1,19}}-){{2}}[0-59]-[0-9]{{1,9}}(-[0-9]{{1,19}}){{{PARTS}}})?$") })
         }
         _ => json!({}),
@@ -114,6 +115,12 @@ fn language_pattern(catalogue: &Catalogue) -> String {
 /// The member is there, and not `null`.
 pub(super) fn given(member: &str) -> Value {
     json!({ "required": [member], "properties": { member: { "not": { "type": "null" } } } })
+}
+
+/// Standard input is live.
+fn attached() -> Value {
+    let run = json!({ "type": "object", "required": ["attach"], "properties": { "attach": { "const": true } } });
+    json!({ "required": ["run"], "properties": { "run": run } })
 }
 
 /// Components that are neither empty nor `.` nor `..`, parted by `/`, the first not like an option.

@@ -33,6 +33,7 @@ use super::{Api, wire};
         super::many::wait,
         super::files::file,
         super::events::events,
+        super::attach::attach,
         super::fleet::languages,
         super::fleet::agents,
         super::fleet::drain,
@@ -52,6 +53,10 @@ use super::{Api, wire};
         wire::OutputEvent,
         wire::CaseEvent,
         wire::WaitLine,
+        wire::AttachRequest,
+        wire::AttachFrame,
+        wire::AttachStdin,
+        wire::AttachError,
         wire::Package,
         wire::Problem
     ))
@@ -106,7 +111,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 17);
+        assert_eq!(seen, 18);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the API answers, as types: `/openapi.json` is generated from them.
 
+mod attach;
 mod cases;
 mod dependencies;
 mod fleet;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub use attach::{AttachError, AttachFrame, AttachRequest, AttachStdin, StdinStage};
 pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile, VerdictName, WaitLine, WaitList};
 pub use dependencies::{Dependencies, Package};
 pub use fleet::{

@@ -58,7 +58,7 @@ impl Core {
                 if attempt.token.epoch < epoch && job.token.is_none_or(|known| known < attempt.token) =>
             {
                 job.attempts += 1;
-                let (agent, attempts) = (joining.name.clone(), job.attempts);
+                let (agent, attempts, fed) = (joining.name.clone(), job.attempts, job.demand.live_stdin);
                 self.leave_queue(attempt.job);
                 let run = Run {
                     token: attempt.token,
@@ -66,6 +66,7 @@ impl Core {
                     since: now.instant,
                     started: now.unix,
                     begun: true,
+                    fed,
                     cancel_asked: None,
                 };
                 self.set_running(attempt.job, run);

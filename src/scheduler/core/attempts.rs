@@ -47,6 +47,14 @@ impl Core {
         }
     }
 
+    /// From here on the job ends with this attempt, whatever comes of it.
+    pub(super) fn fed(&mut self, attempt: AttemptId) {
+        match self.jobs.get_mut(&attempt.job).map(|job| &mut job.state) {
+            Some(State::Running(run)) if run.token == attempt.token => run.fed = true,
+            _ => {}
+        }
+    }
+
     pub(super) fn finished(&mut self, session: SessionId, attempt: AttemptId, report: JobReport) {
         let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
         let state = self.jobs.get(&attempt.job).map(|job| &job.state);
@@ -110,6 +118,7 @@ impl Core {
         let job = self.jobs.get_mut(&id).expect("it was just released");
         let over = match over {
             Over::GivenUp if run.begun => Over::Failed(format!("agent {} began it and gave it up", run.agent)),
+            Over::Drained if run.fed => Over::Failed(format!("agent {} was drained", run.agent)),
             over => over,
         };
         let delay = match over {
@@ -124,6 +133,12 @@ impl Core {
         };
         if job.cancelled {
             return self.end_without_report(id, Outcome::Cancelled, "cancelled".to_owned());
+        }
+        if run.fed {
+            // What a client said is gone, and another program would wait for it: never run again in silence.
+            let message =
+                format!("{}; its live input was given out and cannot be given again", job.failures.join("; "));
+            return self.end_without_report(id, Outcome::InternalError, message);
         }
         if delay.is_some() && job.attempts >= policy.attempts_max {
             let message = format!("given up after {} attempts: {}", job.attempts, job.failures.join("; "));

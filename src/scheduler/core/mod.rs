@@ -98,6 +98,8 @@ struct Run {
     started: UnixTime,
     /// It may have run something: then it counts, however it ends.
     begun: bool,
+    /// It may have been given live standard input: then no other attempt can take its place.
+    fed: bool,
     cancel_asked: Option<Instant>,
 }
 
@@ -151,6 +153,7 @@ impl Core {
             Event::Left(session) => self.fleet.leave(session),
             Event::Heartbeat { session, sequence, load } => self.heartbeat(session, sequence, load, now),
             Event::Started { session, attempt } => self.started(session, attempt),
+            Event::Fed(attempt) => self.fed(attempt),
             Event::Finished { session, attempt, report } => self.finished(session, attempt, *report),
             Event::Returned { session, attempt, reason } => self.returned(session, attempt, reason, now),
             Event::Recorded { job, recorded } => self.recorded(job, recorded),
@@ -204,8 +207,8 @@ impl Core {
             // Its agent has a lease's time to say that it still holds it. Whether it began is not
             // stored; if it did, not to count it would let it run again and again.
             self.queue.remove(job.order);
-            let cancel_asked = cancelled.then_some(now.instant);
-            self.set_running(id, Run { token, agent, since: now.instant, started, begun: true, cancel_asked });
+            let (cancel_asked, fed) = (cancelled.then_some(now.instant), job.demand.live_stdin);
+            self.set_running(id, Run { token, agent, since: now.instant, started, begun: true, fed, cancel_asked });
         } else if cancelled {
             self.cancel(id, now);
         }

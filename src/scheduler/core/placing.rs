@@ -142,6 +142,7 @@ impl Core {
             since: now.instant,
             started: now.unix,
             begun: false,
+            fed: false,
             cancel_asked: None,
         };
         self.set_running(id, run);

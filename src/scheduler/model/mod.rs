@@ -2,6 +2,7 @@
 //! late; masters that restart. Held after every step: never overcommitted, never lost, never twice.
 
 mod lines;
+mod ops;
 mod parts;
 mod rules;
 
@@ -9,15 +10,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use enclos_protocol::agent_link::{FromMaster, ReturnReason};
+use enclos_protocol::agent_link::FromMaster;
 use enclos_protocol::ids::{AgentName, AttemptId, JobId};
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::outcome::Outcome;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use parts::{capacity, demand, load, policy, report};
-
+use self::ops::{Op, op, step};
+use self::parts::{capacity, demand, load, policy, report};
 use super::{Action, Core, Event, Joining, Moment, Offer, SessionId, Submitted, Survivor};
 use crate::queue::Demand;
 use crate::store::{Recorded, UnixTime};
@@ -59,6 +60,8 @@ struct World {
     finished: HashMap<JobId, Outcome>,
     /// Attempts that agents were asked to end, as often as they were asked.
     cancels: Vec<AttemptId>,
+    /// Jobs whose live input was given to an attempt that the store knows of.
+    fed: BTreeSet<JobId>,
 }
 
 fn name(agent: usize) -> AgentName {
@@ -80,6 +83,7 @@ impl World {
             given: Vec::new(),
             finished: HashMap::new(),
             cancels: Vec::new(),
+            fed: BTreeSet::new(),
         }
     }
 
@@ -124,6 +128,7 @@ impl World {
                 let row = self.rows.get_mut(&attempt.job).expect("only known jobs are given out");
                 assert!(!row.finished, "a finished job is given out");
                 assert!(!row.cancelled, "a cancelled job is given out");
+                assert!(!self.fed.contains(&attempt.job), "input that is gone is waited for");
                 assert!(row.attempt.is_none_or(|old| old.token < attempt.token), "tokens grow");
                 (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent.clone()));
                 let index = (0..AGENTS).find(|i| name(*i) == agent).unwrap();
@@ -216,6 +221,16 @@ impl World {
         }
     }
 
+    /// Clients speak to all programs that an agent runs and that listen.
+    fn feed(&mut self, index: usize) {
+        for attempt in self.agents[index].holding.clone() {
+            if self.rows[&attempt.job].demand.live_stdin && self.core.is_current(attempt) {
+                self.fed.insert(attempt.job);
+                self.handle(Event::Fed(attempt));
+            }
+        }
+    }
+
     fn recorded(&mut self) {
         if let Some((job, _)) = self.recording.pop() {
             self.handle(Event::Recorded { job, recorded: Recorded::Now });
@@ -244,6 +259,7 @@ impl World {
             && !row.finished
         {
             (row.attempt, row.holder, row.attempts) = (None, None, 0);
+            self.fed.remove(&attempt.job);
         }
         let survivors = self.rows.iter().filter(|(_, row)| !row.finished).map(|(job, row)| Survivor {
             submitted: Submitted {
@@ -276,106 +292,6 @@ impl World {
         }
         let jobs: BTreeSet<_> = current.iter().collect();
         assert_eq!(jobs.len(), current.len(), "two agents hold the current attempt of one job");
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Op {
-    Submit(u8),
-    Join(usize),
-    Leave(usize),
-    Crash(usize),
-    Finish(usize, usize),
-    Late(usize),
-    Return(usize, usize, u8),
-    Cancel(usize),
-    Started(usize),
-    Recorded,
-    Heartbeats,
-    Wait(u16),
-    Drain(usize),
-    Restart(bool),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let agent = 0..AGENTS;
-    prop_oneof![
-        6 => any::<u8>().prop_map(Op::Submit),
-        4 => agent.clone().prop_map(Op::Join),
-        1 => agent.clone().prop_map(Op::Leave),
-        1 => agent.clone().prop_map(Op::Crash),
-        5 => (agent.clone(), any::<usize>()).prop_map(|(a, n)| Op::Finish(a, n)),
-        1 => any::<usize>().prop_map(Op::Late),
-        2 => (agent.clone(), any::<usize>(), 0u8..3).prop_map(|(a, n, r)| Op::Return(a, n, r)),
-        1 => any::<usize>().prop_map(Op::Cancel),
-        2 => agent.clone().prop_map(Op::Started),
-        5 => Just(Op::Recorded),
-        3 => Just(Op::Heartbeats),
-        3 => (0u16..7000).prop_map(Op::Wait),
-        1 => agent.prop_map(Op::Drain),
-        1 => any::<bool>().prop_map(Op::Restart),
-    ]
-}
-
-fn nth<T: Clone>(items: impl Iterator<Item = T>, n: usize) -> Option<T> {
-    let items: Vec<T> = items.collect();
-    (!items.is_empty()).then(|| items[n % items.len()].clone())
-}
-
-fn step(world: &mut World, op: Op) {
-    match op {
-        Op::Submit(n) => {
-            world.submit(demand(n));
-        }
-        Op::Join(a) => world.join(a),
-        Op::Leave(a) => world.leave(a),
-        Op::Crash(a) => {
-            world.leave(a);
-            world.agents[a] = Agent::default();
-        }
-        Op::Finish(a, n) => {
-            let agent = &world.agents[a];
-            if let (Some(session), Some(attempt)) = (agent.session, nth(agent.holding.iter().copied(), n)) {
-                world.handle(Event::Finished { session, attempt, report: Box::new(report()) });
-            }
-        }
-        Op::Late(n) => {
-            let late = nth(world.given.iter().copied(), n);
-            if let Some((attempt, a)) = late
-                && let Some(session) = world.agents[a].session
-            {
-                let current = world.core.is_current(attempt);
-                let before = world.finished.get(&attempt.job).copied();
-                world.handle(Event::Finished { session, attempt, report: Box::new(report()) });
-                let unchanged = world.finished.get(&attempt.job).copied() == before;
-                assert!(current || unchanged, "a late answer is recorded");
-            }
-        }
-        Op::Return(a, n, reason) => {
-            let agent = &world.agents[a];
-            if let (Some(session), Some(attempt)) = (agent.session, nth(agent.holding.iter().copied(), n)) {
-                let reason = match reason {
-                    0 => ReturnReason::Draining,
-                    1 => ReturnReason::NoRoom,
-                    _ => ReturnReason::Failed { message: "engine".into() },
-                };
-                world.handle(Event::Returned { session, attempt, reason });
-            }
-        }
-        Op::Cancel(n) => {
-            if let Some(job) = nth(world.rows.keys().copied(), n) {
-                world.cancel(job);
-            }
-        }
-        Op::Started(a) => world.started(a),
-        Op::Recorded => world.recorded(),
-        Op::Heartbeats => world.heartbeats(),
-        Op::Wait(ms) => {
-            world.now += Duration::from_millis(u64::from(ms));
-            world.handle(Event::Tick);
-        }
-        Op::Drain(a) => world.handle(Event::Drain(name(a))),
-        Op::Restart(forget_last) => world.restart(forget_last),
     }
 }
 

@@ -176,3 +176,35 @@ fn a_cancelled_job_that_waits_ends_at_the_next_start() {
     assert_eq!(world.finished.get(&job), Some(&Outcome::Cancelled));
     assert!(world.agents[1].holding.is_empty(), "its agent drops it");
 }
+
+#[test]
+fn a_job_whose_live_input_was_given_is_never_run_again() {
+    for lost in [Op::Crash(1), Op::Return(1, 0, 0), Op::Return(1, 0, 2)] {
+        let mut world = with_agent(1);
+        step(&mut world, Op::Submit(5));
+        step(&mut world, Op::Fed(1));
+        step(&mut world, lost);
+        step(&mut world, Op::Wait(5001));
+        assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
+    }
+}
+
+#[test]
+fn a_job_with_live_input_is_run_again_where_none_was_given() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(5));
+    step(&mut world, Op::Return(1, 0, 2));
+    assert!(world.finished.is_empty());
+    world.heartbeats();
+    step(&mut world, Op::Wait(1100));
+    assert_eq!(world.rows.values().next().unwrap().attempts, 2);
+}
+
+#[test]
+fn a_new_master_does_not_know_what_was_given_and_takes_it_for_given() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(5));
+    step(&mut world, Op::Restart(false));
+    step(&mut world, Op::Wait(5001));
+    assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
+}

@@ -18,20 +18,25 @@ pub const SUPERVISOR_UID: u32 = 0;
 /// A pipe whose reading end does not block. A program that opens /dev/stdout opens it anew, as
 /// `user`: to write, and no more.
 pub fn pipe(user: u32) -> io::Result<(File, OwnedFd)> {
-    let (mut ours, mut theirs) = pipe2(OFlag::O_CLOEXEC)?;
-    match fchmod(&theirs, Mode::from_bits_truncate(0o222)) {
-        Ok(()) => {}
-        // gVisor lets nobody change a pipe. Its own user may then read what it wrote, too.
+    let (ours, theirs) = pipe_for(user, 0o222)?;
+    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((ours.into(), theirs))
+}
+
+/// A pipe, to read from and to write to, that a program may open anew as `mode` says.
+pub fn pipe_for(user: u32, mode: u32) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+    match fchmod(&writer, Mode::from_bits_truncate(mode)) {
+        Ok(()) => Ok((reader, writer)),
+        // gVisor lets nobody change a pipe. Its own user may then use it in both ways.
         Err(nix::Error::EPERM) => {
             sys::act_as(user)?;
             let made = pipe2(OFlag::O_CLOEXEC);
             sys::act_as(SUPERVISOR_UID)?;
-            (ours, theirs) = made?;
+            Ok(made?)
         }
-        Err(errno) => return Err(errno.into()),
+        Err(errno) => Err(errno.into()),
     }
-    fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((ours.into(), theirs))
 }
 
 /// A pipe between two programs, whose ends both may open anew.

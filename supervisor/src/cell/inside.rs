@@ -25,6 +25,7 @@ use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups
 
 use super::control::{Control, FromCell, ToCell};
 use super::held::Held;
+use super::live;
 use super::mounts::{self, Mask};
 use crate::archive::{self, ArchiveError};
 use crate::{clock, filter, sys};
@@ -48,6 +49,8 @@ pub struct Inside<'a> {
     pub masks: &'a [Mask],
     pub control: Control,
     pub stdin: OwnedFd,
+    /// Where signals for the program are heard, if its standard input is live.
+    pub signals: Option<File>,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
     /// Standard input and output are another program's.
@@ -94,6 +97,9 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
         sys::raise_loopback().map_err(says("cannot raise the loopback interface"))?;
         sys::drop_bounding_set().map_err(says("cannot drop the bounding set"))?;
     }
+    let children = inside.signals.is_some().then(live::children).transpose();
+    let children = children.map_err(|e| format!("cannot watch children: {e}"))?;
+    let signals = inside.signals.take().zip(children);
     let keep = inside.keep.take().map(|into| (into, inside.request.keep.clone()));
     let control = inside.control.clone();
     let (kind, host_uid, paired) = (inside.kind, inside.host_uid, inside.paired);
@@ -103,7 +109,12 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
             // Ends of pipes that stay open here would hide their end from the supervisor.
             let mut held = inside.into_held();
             drop(proc_dir);
-            let exit = if paired { held.wait_for(child) } else { wait_for(child) }.map_err(says("cannot wait"))?;
+            let exit = match signals {
+                Some((heard, children)) => live::attend(child, heard, &children),
+                None if paired => held.wait_for(child),
+                None => wait_for(child),
+            };
+            let exit = exit.map_err(says("cannot wait"))?;
             let at = clock::now();
             drop(held);
             end_all_others();

@@ -13,6 +13,7 @@ pub mod control;
 mod finish;
 mod held;
 pub mod inside;
+pub mod live;
 pub mod mounts;
 pub mod plain;
 mod watch;
@@ -26,6 +27,7 @@ use enclos_protocol::job::Stream;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Exit, Stop};
 use enclos_protocol::supervisor_link::{CellKind, StepRequest};
+use nix::poll::PollFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, close};
 
@@ -34,6 +36,7 @@ use self::begin::{begin_process, map_user, pipe};
 use self::control::{Control, FromCell, ToCell};
 pub use self::finish::Finished;
 use self::inside::Inside;
+use self::live::Live;
 use self::mounts::Mask;
 use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
@@ -105,6 +108,8 @@ pub struct Beginning<'a> {
     /// Who the program is outside of the cell, and who owns the cell's namespaces.
     pub uid: u32,
     pub stdin: OwnedFd,
+    /// Our end of standard input, and where the first process hears of signals, where it is live.
+    pub live: Option<(Live, File)>,
     /// Where standard output goes, of one of a pair; of others it is captured.
     pub stdout: Option<OwnedFd>,
     /// Descriptors of the other of the pair, which this cell must not hold.
@@ -129,6 +134,7 @@ pub struct Cell {
     is_ready: bool,
     control: Control,
     control_open: bool,
+    live: Option<Live>,
     stdout: Option<File>,
     stderr: Option<File>,
     stdout_capture: Capture,
@@ -168,9 +174,11 @@ impl Cell {
         } else {
             pipe(beginning.uid).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
         };
+        let (live, signals) = beginning.live.unzip();
         let init = match begin_process(surroundings.kind, beginning.uid)? {
             sys::Fork::Child => {
-                drop(ours);
+                // Held here, its other end would never end.
+                drop((ours, live));
                 for fd in beginning.foreign {
                     // Open since before the fork, so this cannot fail.
                     let _ = close(fd.as_raw_fd());
@@ -182,6 +190,7 @@ impl Cell {
                     masks: &surroundings.masks,
                     control: theirs,
                     stdin: beginning.stdin,
+                    signals,
                     stdout: stdout_end,
                     stderr: stderr_end,
                     paired,
@@ -200,6 +209,7 @@ impl Cell {
             is_ready: false,
             control: ours,
             control_open: true,
+            live,
             stdout,
             stderr,
             stdout_capture: if request.whole_stdout {
@@ -231,13 +241,22 @@ impl Cell {
         Ok(cell)
     }
 
-    /// What to wait on: control and both streams, those that are still open and have room.
-    pub fn descriptors(&self) -> [Option<BorrowedFd<'_>>; 3] {
+    /// What to wait on: control and both streams, those that are still open and have room, and
+    /// standard input that is live.
+    pub fn descriptors(&self) -> [(Option<BorrowedFd<'_>>, PollFlags); 4] {
+        let read = PollFlags::POLLIN;
         [
-            self.control_open.then(|| self.control.fd()),
-            self.stdout.as_ref().filter(|_| self.stdout_capture.has_room()).map(File::as_fd),
-            self.stderr.as_ref().map(File::as_fd),
+            (self.control_open.then(|| self.control.fd()), read),
+            (self.stdout.as_ref().filter(|_| self.stdout_capture.has_room()).map(File::as_fd), read),
+            (self.stderr.as_ref().map(File::as_fd), read),
+            // Before the start its end would only be told again and again.
+            self.live.as_ref().filter(|_| self.started.is_some()).map_or((None, PollFlags::empty()), Live::wanted),
         ]
+    }
+
+    /// Live standard input of a program that has started.
+    pub fn live(&mut self) -> Option<&mut Live> {
+        self.live.as_mut().filter(|_| self.started.is_some())
     }
 
     /// Both streams.

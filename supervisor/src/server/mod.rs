@@ -133,7 +133,7 @@ impl Server {
             Request::RunPair(pair) => self.run_pair(&pair),
             Request::TakeTree { tree, bytes_max } => self.give_tree(tree, bytes_max),
             // The step ended while the request was on its way.
-            Request::CancelStep => Ok(()),
+            Request::CancelStep | Request::Stdin { .. } | Request::Signal(_) => Ok(()),
             Request::EndJob => self.end_job(),
         }
     }

@@ -7,13 +7,14 @@ use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::job::Stream;
 use enclos_protocol::outcome::Stop;
 use enclos_protocol::supervisor_link::{
-    CellKind, Keep, PairFacts, PairRequest, Report, Request, Side, StepRequest, Tree, Workspace,
+    CellKind, Keep, PairFacts, PairRequest, Report, Request, Side, StdinSource, StepRequest, Tree, Workspace,
 };
 use nix::poll::PollFlags;
 use serde_bytes::ByteBuf;
 
 use super::{Fault, IDLE, Server, poll_those};
 use crate::capture::Capture;
+use crate::cell::live::{Live, LiveEnds};
 use crate::cell::{Beginning, Cell, Finished, pipe_between};
 use crate::link::Link;
 
@@ -81,14 +82,21 @@ impl Server {
         let is_there = plain && step.workspace == Workspace::Kept && !job.was_brought();
         let files = if is_there { None } else { job.workspace(step.workspace)? };
         let extras = if step.extras { job.take_extras()? } else { None };
+        let mut live = None;
         let (stdin, stdout, foreign) = match ends {
             Some(Ends { stdin, stdout, foreign }) => (stdin, Some(stdout), foreign),
+            None if step.stdin == StdinSource::Live => {
+                let (ours, LiveEnds { stdin, signals }) = Live::open(uid)?;
+                live = Some((ours, signals));
+                (stdin, None, [].as_slice())
+            }
             None => (job.open_stdin(step.stdin)?, None, [].as_slice()),
         };
         let beginning = Beginning {
             request: step,
             uid,
             stdin,
+            live,
             stdout,
             foreign,
             files: files.into_iter().chain(extras).collect(),
@@ -117,6 +125,12 @@ impl Server {
             while let Some(request) = self.link.next()? {
                 match request {
                     Request::CancelStep => cells.iter_mut().for_each(|cell| cell.end(Stop::Cancelled)),
+                    Request::Stdin { bytes, last } => {
+                        if !cells.iter_mut().filter_map(Cell::live).all(|live| live.add(&bytes, last)) {
+                            return Err(Fault::Unexpected("more standard input than has room"));
+                        }
+                    }
+                    Request::Signal(signal) => cells.iter_mut().filter_map(Cell::live).for_each(|l| l.signal(signal)),
                     _ => return Err(Fault::Unexpected("a request during a step")),
                 }
             }
@@ -127,6 +141,8 @@ impl Server {
             }
             for cell in cells.iter_mut() {
                 pump(&mut self.link, cell.captures())?;
+                let news = cell.live().filter(|_| self.link.has_room()).and_then(Live::news);
+                news.map_or(Ok(()), |news| self.link.send(&news))?;
             }
         }
         Ok(())
@@ -136,7 +152,7 @@ impl Server {
     fn wait_for_cells(&mut self, cells: &mut [Cell], timeout: Duration) -> Result<(), Fault> {
         let output = self.link.has_pending().then(|| self.link.output());
         let of_link = [(Some(self.link.input()), PollFlags::POLLIN), (output, PollFlags::POLLOUT)];
-        let of_cells = cells.iter().flat_map(Cell::descriptors).map(|fd| (fd, PollFlags::POLLIN));
+        let of_cells = cells.iter().flat_map(Cell::descriptors);
         let ready = poll_those(of_link.into_iter().chain(of_cells), timeout)?;
         let (link, of_cells) = ready.split_at(2);
         if link[0] && !self.link.read()? {
@@ -145,12 +161,15 @@ impl Server {
         if link[1] {
             self.link.flush()?;
         }
-        for (cell, ready) in cells.iter_mut().zip(of_cells.chunks(3)) {
+        for (cell, ready) in cells.iter_mut().zip(of_cells.chunks(4)) {
             if ready[1] {
                 cell.take_output(Stream::Stdout)?;
             }
             if ready[2] {
                 cell.take_output(Stream::Stderr)?;
+            }
+            if let Some(live) = cell.live().filter(|_| ready[3]) {
+                live.write()?;
             }
             if ready[0] {
                 cell.take_message()?;

@@ -59,7 +59,14 @@ impl Court {
     async fn run(&mut self) -> End {
         let (progress, mut heard) = mpsc::channel(1024);
         let (id, spec, stop) = (attempt_id(1), self.spec.clone(), self.stop.clone());
-        let attempt = Attempt { id, spec, input: InputSource::Inline(self.input.clone()), stop, progress };
+        let attempt = Attempt {
+            id,
+            spec,
+            input: InputSource::Inline(self.input.clone()),
+            intake: crate::live::pair().1,
+            stop,
+            progress,
+        };
         let end = attempt.run(&self.workshop).await;
         self.heard = std::iter::from_fn(|| heard.try_recv().ok()).map(|(_, progress)| progress).collect();
         end
@@ -146,7 +153,7 @@ async fn one_compile_step_serves_all_cases_and_each_is_judged() {
         .heard
         .iter()
         .map(|progress| match progress {
-            Progress::Installing => "Installing".to_owned(),
+            Progress::Installing | Progress::Stdin { .. } => format!("{progress:?}"),
             Progress::Started(step) => format!("{step:?}"),
             Progress::Output(step, ..) => format!("{step:?} wrote"),
             Progress::Case(number, _) => format!("{number} ended"),

@@ -45,6 +45,7 @@ use crate::builder::NotInstalled;
 use crate::cache::CompileCache;
 use crate::cores::{CoreSlot, Cores};
 use crate::images_source::ImageSource;
+use crate::live::Intake;
 use crate::pool::{ClaimError, Pool};
 use crate::sandbox::{JobRoom, Listener, Sandbox, SandboxError, chain};
 use crate::stop::{Cause, Stop};
@@ -86,6 +87,13 @@ pub enum Progress {
     Started(Step),
     /// The next bytes of a stream, at most [`enclos_protocol::frame::CHUNK_BYTES_MAX`].
     Output(Step, Stream, Vec<u8>),
+    /// The run's live standard input: bytes that its pipe took in all, and whether nobody reads any more.
+    Stdin {
+        /// Bytes.
+        taken: u64,
+        /// Nobody reads.
+        closed: bool,
+    },
     /// A case ended.
     Case(u32, Box<CaseReport>),
 }
@@ -159,6 +167,8 @@ pub struct Attempt {
     pub spec: JobSpec,
     /// Its bytes.
     pub input: InputSource,
+    /// Its live standard input, where it has one.
+    pub intake: Intake,
     /// Who may end it.
     pub stop: Stop,
     /// Who hears of it.
@@ -274,7 +284,9 @@ impl Attempt {
         if !spec.keep_files.is_empty() {
             request.keep = Keep::Files(spec.keep_files.clone());
         }
-        if !input.stdin.is_empty() {
+        if spec.live_stdin {
+            request.stdin = StdinSource::Live;
+        } else if !input.stdin.is_empty() {
             request.stdin = StdinSource::Staged;
             seat.sandbox().await?.put_stdin(&input.stdin).await?;
         }

@@ -97,7 +97,8 @@ async fn run(times: usize, installer: &str, answers: Vec<NotInstalled>, engine: 
         let (mut spec, input) = job("python");
         spec.dependencies = Some(Wanted { installer: installer.into(), requirements: vec!["numpy==2.*".into()] });
         let id = attempt_id(u64::try_from(counter).unwrap());
-        let attempt = Attempt { id, spec, input: InputSource::Inline(input), stop, progress };
+        let attempt =
+            Attempt { id, spec, input: InputSource::Inline(input), intake: crate::live::pair().1, stop, progress };
         let end = attempt.run(&workshop).await;
         let told = std::iter::from_fn(|| heard.try_recv().ok()).map(|(_, progress)| progress).collect();
         let orders = bench.orders.lock().unwrap().clone();

@@ -5,6 +5,7 @@ use enclos_protocol::job::{Step, Stream};
 
 use super::{Attempt, Progress};
 use crate::judge::Judge;
+use crate::live::Input;
 use crate::sandbox::{Listener, Sandbox, SandboxError};
 
 /// Who gets all of a step's standard output.
@@ -77,5 +78,14 @@ impl Listener for Teller<'_> {
             }
             self.attempt.tell(Progress::Output(self.step, stream, chunk.to_vec())).await;
         }
+    }
+
+    async fn input(&mut self) -> Input {
+        self.attempt.intake.next().await
+    }
+
+    async fn taken(&mut self, taken: u64, closed: bool) {
+        self.attempt.intake.taken(taken);
+        self.attempt.tell(Progress::Stdin { taken, closed }).await;
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::seat::REMAKES_MAX;
 use super::*;
 use crate::engine::fake::{Failing, FakeEngine, OnStep};
+use crate::live;
 use crate::pool::Condition;
 use crate::stop::{self, Stopper};
 use crate::testing::{BOUNDS, FakeImages, attempt_id, host, job, workshop};
@@ -35,7 +36,14 @@ impl Bench {
         let (stopper, stop) = stop::pair();
         let (progress, heard) = mpsc::channel(64);
         let (spec, input) = job(language);
-        let attempt = Attempt { id: attempt_id(1), spec, input: InputSource::Inline(input), stop, progress };
+        let attempt = Attempt {
+            id: attempt_id(1),
+            spec,
+            input: InputSource::Inline(input),
+            intake: live::pair().1,
+            stop,
+            progress,
+        };
         let workshop = workshop(pool, Arc::clone(&images));
         Self { engine, images, workshop, pool_task, stopper, attempt: Some(attempt), heard }
     }

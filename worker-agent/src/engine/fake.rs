@@ -43,6 +43,8 @@ pub enum OnStep {
     Print(&'static str, i32),
     /// Runs until it is cancelled.
     Hang,
+    /// Writes what is on its live standard input, and the numbers of signals, until that ends.
+    Echo,
     /// The sandbox ends in the middle of it.
     Die,
     /// The supervisor gives up.
@@ -329,6 +331,8 @@ impl FakeSupervisor {
                 | Request::PutTree(_)
                 | Request::PutExtra { .. }
                 | Request::Data(_)
+                | Request::Stdin { .. }
+                | Request::Signal(_)
                 | Request::CancelStep => {}
             }
         }
@@ -353,10 +357,29 @@ impl FakeSupervisor {
                 assert_eq!(request?, Request::CancelStep);
                 self.done(Some(Exit::Signal(9)), Some(Stop::Cancelled)).await
             }
+            OnStep::Echo => self.echo().await,
             OnStep::Die => None,
             OnStep::Fault => self.send(Report::Fault { message: "scripted".into() }).await,
             OnStep::Garble => self.pipe.write_all(&[0, 0, 0, 2, 0xff, 0xff]).await.ok(),
             OnStep::Flood => self.output(vec![0; report_bytes + 1]).await,
+        }
+    }
+
+    async fn echo(&mut self) -> Option<()> {
+        let mut taken = 0;
+        loop {
+            self.send(Report::StdinTaken { taken, closed: false }).await?;
+            match self.receive().await? {
+                Request::Stdin { bytes, last } => {
+                    taken += bytes.len() as u64;
+                    self.output(bytes.into_vec()).await?;
+                    if last {
+                        return self.done(Some(Exit::Code(0)), None).await;
+                    }
+                }
+                Request::Signal(signal) => self.output(vec![signal.number()]).await?,
+                other => panic!("{other:?}"),
+            }
         }
     }
 

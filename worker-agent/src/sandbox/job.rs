@@ -12,6 +12,7 @@ use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
 use super::{SEND_WAIT, Sandbox, SandboxError, Whole, out_of_turn, short};
+use crate::live::Input;
 use crate::stop::Stop;
 
 /// Longest for a job's remains to be removed and the base to be looked at.
@@ -38,10 +39,20 @@ pub struct JobRoom {
     pub cpus: Option<String>,
 }
 
-/// What a step writes, as it comes.
+/// What a step writes, as it comes, and what is said to it.
 pub trait Listener: Send {
     /// The next bytes of a stream.
     fn output(&mut self, stream: Stream, bytes: Vec<u8>) -> impl Future<Output = ()> + Send;
+
+    /// What a step with live standard input is to be told next; cancel-safe.
+    fn input(&mut self) -> impl Future<Output = Input> + Send {
+        std::future::pending()
+    }
+
+    /// Such a step runs, and its pipe took so many bytes in all; `closed`: nobody reads any more.
+    fn taken(&mut self, _taken: u64, _closed: bool) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// What of each stream may come at most, in bytes.
@@ -220,11 +231,19 @@ impl Sandbox {
         listener: &mut impl Listener,
     ) -> Result<Report, SandboxError> {
         let mut deadline = Instant::now() + wait;
-        let mut cancelled = false;
+        let (mut cancelled, mut hears) = (false, false);
         loop {
             let report = tokio::select! {
                 // Cancel-safe: a report is taken out of the decoder only when it is whole.
                 report = self.wires.receive_until(deadline, DOING_STEP) => report?,
+                // Cancel-safe by its own word. The supervisor always reads, so this write waits for no program.
+                input = listener.input(), if hears => {
+                    self.ask(&match input {
+                        Input::Bytes { bytes, last } => Request::Stdin { bytes: ByteBuf::from(bytes), last },
+                        Input::Signal(signal) => Request::Signal(signal),
+                    }).await?;
+                    continue;
+                }
                 // Cancel-safe: it only watches a value.
                 _ = stop.wait(), if !cancelled => {
                     cancelled = true;
@@ -237,6 +256,10 @@ impl Sandbox {
                 Report::Output { stream, bytes } => {
                     allowed.take(stream, bytes.len())?;
                     listener.output(stream, bytes.into_vec()).await;
+                }
+                Report::StdinTaken { taken, closed } => {
+                    hears = true;
+                    listener.taken(taken, closed).await;
                 }
                 done => return Ok(done),
             }

@@ -1,4 +1,4 @@
-//! The attempts that run here: who may end each, and what was promised to it. Pure.
+//! The attempts that run here: who may end or feed each, and what was promised to it. Pure.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use enclos_protocol::agent_link::Capacity;
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::JobSpec;
 
+use crate::live::Feed;
 use crate::stop::{Cause, Stopper};
 
 /// What a running job may use at most: the larger of its steps, which never run together.
@@ -34,7 +35,7 @@ impl Promise {
 /// Attempts that have not ended.
 #[derive(Default, Debug)]
 pub struct Held {
-    running: BTreeMap<AttemptId, (Stopper, Promise)>,
+    running: BTreeMap<AttemptId, (Stopper, Feed, Promise)>,
 }
 
 impl Held {
@@ -51,15 +52,15 @@ impl Held {
     /// Promises of all together.
     #[must_use]
     pub fn promised(&self) -> Promise {
-        self.running.values().fold(Promise::default(), |sum, (_, one)| Promise {
+        self.running.values().fold(Promise::default(), |sum, (_, _, one)| Promise {
             memory_bytes: sum.memory_bytes.saturating_add(one.memory_bytes),
             pids: sum.pids.saturating_add(one.pids),
         })
     }
 
     /// An attempt begins.
-    pub fn begin(&mut self, attempt: AttemptId, stopper: Stopper, promise: Promise) {
-        self.running.insert(attempt, (stopper, promise));
+    pub fn begin(&mut self, attempt: AttemptId, stopper: Stopper, feed: Feed, promise: Promise) {
+        self.running.insert(attempt, (stopper, feed, promise));
     }
 
     /// An attempt ended.
@@ -69,14 +70,20 @@ impl Held {
 
     /// Asks an attempt to end.
     pub fn stop(&self, attempt: AttemptId, cause: Cause) {
-        if let Some((stopper, _)) = self.running.get(&attempt) {
+        if let Some((stopper, _, _)) = self.running.get(&attempt) {
             stopper.stop(cause);
         }
     }
 
+    /// Where an attempt's live standard input goes, while it runs.
+    #[must_use]
+    pub fn feed(&self, attempt: AttemptId) -> Option<&Feed> {
+        self.running.get(&attempt).map(|(_, feed, _)| feed)
+    }
+
     /// Asks all to end.
     pub fn stop_all(&self, cause: Cause) {
-        for (stopper, _) in self.running.values() {
+        for (stopper, _, _) in self.running.values() {
             stopper.stop(cause);
         }
     }
@@ -110,6 +117,7 @@ mod tests {
     use enclos_protocol::ids::{FencingToken, JobId};
 
     use super::*;
+    use crate::live;
 
     #[test]
     fn promises_never_pass_the_offer() {
@@ -119,7 +127,12 @@ mod tests {
         for counter in 0..2 {
             assert!(held.has_room(small, &capacity));
             let token = FencingToken { epoch: 1, counter };
-            held.begin(AttemptId { job: JobId::from_bytes([0; 16]), token }, crate::stop::pair().0, small);
+            held.begin(
+                AttemptId { job: JobId::from_bytes([0; 16]), token },
+                crate::stop::pair().0,
+                live::pair().0,
+                small,
+            );
         }
         assert!(!held.has_room(small, &capacity), "memory");
         assert!(!held.has_room(Promise { memory_bytes: 1, pids: 5 }, &capacity), "pids");

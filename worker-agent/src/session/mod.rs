@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::attempt::{Attempt, End, Progress, ProgressSender, Workshop};
 use crate::config::Config;
+use crate::live;
 use crate::load::Sampler;
 use crate::sandbox::chain;
 use crate::stop::{self, Cause};
@@ -288,6 +289,13 @@ impl Session {
             FromMaster::Welcome(_) => {}
             FromMaster::Renew { sequence } => self.lease.answered(sequence),
             FromMaster::Dispatch { attempt, spec, input } => self.dispatch(attempt, *spec, input),
+            FromMaster::Stdin { attempt, offset, bytes, last } => {
+                // One that has ended takes none.
+                self.held.feed(attempt).map_or(Ok(()), |feed| feed.stdin(offset, &bytes, last))?;
+            }
+            FromMaster::Signal { attempt, signal } => {
+                self.held.feed(attempt).into_iter().for_each(|feed| feed.signal(signal));
+            }
             FromMaster::Cancel { attempt } => self.held.stop(attempt, Cause::Cancelled),
             FromMaster::Acknowledge { attempt } if self.held.contains(attempt) => {}
             FromMaster::Acknowledge { attempt } => self.outbox.forget(attempt),
@@ -320,8 +328,9 @@ impl Session {
             return self.outbox.end(id, End::Returned(ReturnReason::Failed { message }));
         }
         let (stopper, stop) = stop::pair();
-        self.held.begin(id, stopper, promise);
-        let attempt = Attempt { id, spec, input, stop, progress: self.progress.clone() };
+        let (feed, intake) = live::pair();
+        self.held.begin(id, stopper, feed, promise);
+        let attempt = Attempt { id, spec, input, intake, stop, progress: self.progress.clone() };
         let workshop = Arc::clone(&self.workshop);
         let task = self.tasks.spawn(async move { (id, attempt.run(&workshop).await) });
         self.task_of.insert(task.id(), id);

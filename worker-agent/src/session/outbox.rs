@@ -31,6 +31,9 @@ struct Kept {
     sent: usize,
     /// Bytes of each stream so far.
     lengths: BTreeMap<(Step, Stream), u64>,
+    /// What the program took of its live standard input: only the last word of it counts.
+    stdin: Option<(u64, bool)>,
+    stdin_sent: bool,
     end: Option<End>,
     end_sent: bool,
 }
@@ -56,6 +59,10 @@ impl Outbox {
             Progress::Installing => kept.told.push(Told::Installing),
             Progress::Started(step) => kept.told.push(Told::Started(step)),
             Progress::Output(step, stream, bytes) => kept.output(step, stream, &bytes),
+            Progress::Stdin { taken, closed } => {
+                kept.stdin = Some((taken, closed));
+                kept.stdin_sent = false;
+            }
             Progress::Case(case, report) => kept.told.push(Told::Case(case, report)),
         }
     }
@@ -81,6 +88,7 @@ impl Outbox {
     pub fn rewind(&mut self) {
         for kept in self.attempts.values_mut() {
             kept.sent = 0;
+            kept.stdin_sent = false;
             kept.end_sent = false;
         }
     }
@@ -132,11 +140,20 @@ impl Kept {
     }
 
     fn has_unsent(&self) -> bool {
-        self.sent < self.told.len() || (self.end.is_some() && !self.end_sent)
+        self.sent < self.told.len() || self.has_unsent_stdin() || (self.end.is_some() && !self.end_sent)
     }
 
-    /// As it was told, then the end: nothing comes after an end.
+    fn has_unsent_stdin(&self) -> bool {
+        self.stdin.is_some() && !self.stdin_sent
+    }
+
+    /// As it was told, then the end: nothing comes after an end. What the program took of its input
+    /// goes before all output, for which a client that waits to say more must not wait.
     fn take_next(&mut self, attempt: AttemptId) -> Option<FromAgent> {
+        if let Some((taken, closed)) = self.stdin.filter(|_| !self.stdin_sent) {
+            self.stdin_sent = true;
+            return Some(FromAgent::StdinTaken { attempt, taken, closed });
+        }
         if let Some(told) = self.told.get(self.sent) {
             self.sent += 1;
             return Some(match told {
@@ -184,6 +201,7 @@ mod tests {
             FromAgent::Output { attempt, offset, bytes, .. } => {
                 format!("{} output {offset}+{}", attempt.token.counter, bytes.len())
             }
+            FromAgent::StdinTaken { attempt, taken, .. } => format!("{} taken {taken}", attempt.token.counter),
             FromAgent::Returned { attempt, .. } => format!("{} returned", attempt.token.counter),
             other => format!("{other:?}"),
         };
@@ -221,6 +239,19 @@ mod tests {
         assert_eq!(drained(&mut outbox), ["1 output 3+1"]);
         outbox.rewind();
         assert_eq!(drained(&mut outbox), ["1 output 0+3", "1 output 3+1"]);
+    }
+
+    #[test]
+    fn what_was_taken_of_the_input_passes_output_by_and_only_the_last_word_is_sent() {
+        let mut outbox = Outbox::default();
+        outbox.begin(attempt(1));
+        outbox.record(attempt(1), output(b"x"));
+        for taken in [0, 7] {
+            outbox.record(attempt(1), Progress::Stdin { taken, closed: false });
+        }
+        assert_eq!(drained(&mut outbox), ["1 taken 7", "1 output 0+1"]);
+        outbox.rewind();
+        assert_eq!(drained(&mut outbox), ["1 taken 7", "1 output 0+1"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use enclos_protocol::agent_link::{Capacity, Hello, ImageState, LINK_VERSION};
 use enclos_protocol::frame;
 use enclos_protocol::job::{JobReport, Step, Stream};
+use enclos_protocol::live::Signal;
 use enclos_protocol::outcome::Outcome;
 use futures::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -195,6 +196,43 @@ async fn a_job_is_told_in_order_and_told_again_until_it_is_acknowledged() {
     assert_eq!(second.hello.holding, [attempt]);
     let again = second.until_finished().await;
     assert_eq!(again, (told, report));
+    second.send(FromMaster::Acknowledge { attempt }).await;
+    second.send(FromMaster::Drain).await;
+    while receive(&mut second.socket).await.is_some() {}
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn live_input_goes_on_over_a_new_connection_and_each_byte_reaches_the_program_once() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    agent.engine.on_step(OnStep::Echo);
+    let mut first = master.welcome(LONG_MS, all).await;
+    let attempt = attempt_id(1);
+    let (mut spec, input) = job("python");
+    spec.live_stdin = true;
+    first.send(FromMaster::Dispatch { attempt, spec: Box::new(spec), input: InputSource::Inline(input) }).await;
+    while first.next().await != (FromAgent::StdinTaken { attempt, taken: 0, closed: false }) {}
+    let say =
+        |offset, text: &str, last| FromMaster::Stdin { attempt, offset, bytes: text.as_bytes().to_vec().into(), last };
+    first.send(say(0, "one", false)).await;
+    while first.next().await != (FromAgent::StdinTaken { attempt, taken: 3, closed: false }) {}
+    drop(first);
+
+    let mut second = master.welcome(LONG_MS, all).await;
+    assert_eq!(second.next().await, FromAgent::StdinTaken { attempt, taken: 3, closed: false }, "before all else");
+    second.send(say(0, "one two", false)).await;
+    second.send(FromMaster::Signal { attempt, signal: Signal::Usr1 }).await;
+    second.send(say(7, "", true)).await;
+    let (told, report) = second.until_finished().await;
+    let output = |message: &FromAgent| match message {
+        FromAgent::Output { bytes, .. } => bytes.to_vec(),
+        _ => Vec::new(),
+    };
+    // A signal passes bytes by, so only its place is open.
+    let mut heard: Vec<u8> = told.iter().flat_map(output).collect();
+    heard.retain(|byte| *byte != Signal::Usr1.number());
+    assert_eq!((String::from_utf8_lossy(&heard).as_ref(), report.outcome), ("one two", Outcome::Ok), "{told:?}");
     second.send(FromMaster::Acknowledge { attempt }).await;
     second.send(FromMaster::Drain).await;
     while receive(&mut second.socket).await.is_some() {}
