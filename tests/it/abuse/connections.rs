@@ -117,10 +117,11 @@ async fn a_client_is_served_while_others_flood_from_elsewhere() {
         stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("it is open");
         assert_eq!(status(&mut stream).await, Some(200), "request {n}");
     }
+    // Where clients are quick, the flood has only begun.
+    cluster.eventually("the flood makes room", || async { counted(&cluster, EVICTED).await > 100 }).await;
     flood.shutdown().await;
     let grown = memory_bytes(&cluster).saturating_sub(before);
     assert!(grown < GROWTH_BYTES_MAX, "{grown} bytes more");
-    assert!(counted(&cluster, EVICTED).await > 100);
     cluster.shutdown().await;
 }
 
