@@ -62,7 +62,7 @@ const UPLOADED: [Rule; 3] = [
     ("429", &["quota_exceeded"], "blobs have no space for it; `Retry-After` says when to come back"),
 ];
 
-/// Adds them, and takes `null` from parameters: what is not given is simply not there.
+/// Adds them (to HEAD without the body that it never has), and takes `null` from parameters: what is not given is simply not there.
 pub(super) fn add(document: &mut Value) {
     for (method, path, operation) in operations(document) {
         for parameter in parameters(operation) {
@@ -72,7 +72,11 @@ pub(super) fn add(document: &mut Value) {
         }
         let is_asked = parameters(operation).any(|parameter| parameter["in"] != "path");
         for (status, codes, when) in rules(method, path, is_asked) {
-            operation["responses"][status] = refusal(status, codes, when);
+            let mut response = refusal(status, codes, when);
+            if method == "head" {
+                response.as_object_mut().map(|members| members.remove("content"));
+            }
+            operation["responses"][status] = response;
         }
     }
 }
