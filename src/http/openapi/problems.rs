@@ -62,6 +62,12 @@ const UPLOADED: [Rule; 3] = [
     ("429", &["quota_exceeded"], "blobs have no space for it; `Retry-After` says when to come back"),
 ];
 
+/// Of what begins a WebSocket.
+const ATTACHED: [Rule; 2] = [
+    ("403", &["origin_not_allowed"], "a page of another origin"),
+    ("426", &["upgrade_required"], "not a WebSocket handshake"),
+];
+
 /// Adds them (to HEAD without the body that it never has), and takes `null` from parameters: what is not given is simply not there.
 pub(super) fn add(document: &mut Value) {
     for (method, path, operation) in operations(document) {
@@ -104,6 +110,7 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
     match (method, path) {
         ("get", "/v1/jobs") => rules.push(LISTED),
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
+        ("get", "/v1/jobs/{id}/attach") => rules.extend(ATTACHED),
         ("post", "/v1/blobs") => rules.extend(UPLOADED),
         _ => {}
     }
