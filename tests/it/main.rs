@@ -32,5 +32,6 @@ mod programs;
 mod promises;
 mod refusals;
 mod secrets;
+mod storage;
 mod tidy;
 mod watch;
