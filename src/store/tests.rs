@@ -21,6 +21,7 @@ mod backup;
 mod blobs;
 mod many;
 mod opening;
+mod power;
 mod retention;
 
 fn open(dir: &Path) -> Opened {
