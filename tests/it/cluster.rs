@@ -326,6 +326,15 @@ impl Cluster {
         }
     }
 
+    /// Ends the master as an operator would; how long it took.
+    pub async fn end_master(&mut self) -> Duration {
+        let (begun, logs) = (Instant::now(), self.logs());
+        if let Some(mut master) = self.master.take() {
+            terminate(&mut master, "the master", &logs).await;
+        }
+        begun.elapsed()
+    }
+
     /// Kills an agent with SIGKILL; it is no more among `agents`.
     pub async fn kill_agent(&mut self, index: usize) -> String {
         let mut agent = self.agents.remove(index);

@@ -34,4 +34,5 @@ mod refusals;
 mod secrets;
 mod storage;
 mod tidy;
+mod upgrade;
 mod watch;
