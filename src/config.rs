@@ -5,6 +5,7 @@
 //! where every user of the host could read it.
 
 mod blobs;
+mod retention;
 
 use std::fmt;
 use std::fs;
@@ -18,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 pub use blobs::{BlobArgs, BlobBounds};
+pub use retention::{Retention, RetentionArgs};
 
 /// Variable that carries the join token.
 pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
@@ -71,6 +73,9 @@ pub struct MasterArgs {
     /// Bounds of blobs
     #[command(flatten)]
     pub blobs: BlobArgs,
+    /// How long jobs are kept
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
@@ -160,6 +165,8 @@ pub struct Config {
     pub batch_jobs_max: usize,
     /// What blobs may take.
     pub blobs: BlobBounds,
+    /// What is kept of jobs that have ended.
+    pub retention: Retention,
     /// What clients' connections may take.
     pub clients: Connections,
     /// What agents' connections may take.
@@ -253,6 +260,7 @@ impl Config {
             queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
             batch_jobs_max: as_usize(args.batch_jobs_max),
             blobs: BlobBounds::from(&args.blobs),
+            retention: Retention::from(&args.retention),
             clients,
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,

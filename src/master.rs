@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ survivors ─ scheduler
-//! run:   scheduler task · sweep of blobs · link port · API port
+//! run:   scheduler task · sweep of blobs · retention · link port · API port
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
@@ -141,7 +141,7 @@ impl Master {
             store: Arc::clone(&store),
             progress,
             scheduler,
-            metrics,
+            metrics: Arc::clone(&metrics),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             blobs: config.blobs,
@@ -151,6 +151,7 @@ impl Master {
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
+        parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
         let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
         tokio::pin!(serving);

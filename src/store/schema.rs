@@ -139,4 +139,8 @@ CREATE TABLE blob_uses (
 ) WITHOUT ROWID;
 CREATE INDEX blob_uses_file ON blob_uses (file);
 ",
+    "
+-- 4: jobs go in the order of their ends
+CREATE INDEX jobs_ended ON jobs (finished_us) WHERE state = 2;
+",
 ];
