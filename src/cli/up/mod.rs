@@ -102,7 +102,7 @@ pub async fn run(args: UpArgs, terminal: Terminal) -> Result<ExitCode, CliError>
     let (token, log) = (config.join_token.clone(), config.data_dir.join("agent.log"));
     let master = Master::bind(config).await.map_err(service_error("the master cannot start"))?;
     let (http, link) = (master.http_addr(), master.link_addr());
-    let client = Client::new(&format!("http://{http}"))?;
+    let client = Client::new(&format!("http://{http}"), Some(&master.own_key()))?;
     let name = args.agent.agent_name.clone().unwrap_or_else(|| default_name(http));
 
     let (stop_master, stop_agent) = (CancellationToken::new(), CancellationToken::new());
