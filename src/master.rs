@@ -144,6 +144,12 @@ impl Master {
         self.http.address()
     }
 
+    /// Whether clients need no key.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.gate.is_open()
+    }
+
     /// The key of this process, for what runs beside the master in it.
     #[must_use]
     pub fn own_key(&self) -> Secret {

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Bucket, KeyId, Logins, Quota, Scope, Scopes, Secret, Tenant};
+use crate::access::{Bucket, Digest256, KeyId, Logins, Quota, Scope, Scopes, Secret, Tenant};
 use crate::scheduler::RunningBounds;
 use crate::store::{Roll, UnixTime};
 use roll::Entries;
@@ -106,6 +106,7 @@ pub struct Gate {
     is_local: bool,
     /// The master's own key, for what runs in its process; never kept.
     own: Secret,
+    own_digest: Digest256,
     logins: Mutex<Logins>,
     rates: Mutex<HashMap<Tenant, Bucket>>,
 }
@@ -117,11 +118,13 @@ impl Gate {
         let GateParts { roll, quota, is_local } = parts;
         let quota = Arc::new(quota);
         let entries = Entries::new(roll, &quota, &Entries::default(), now);
+        let own = Secret::generate();
         Self {
             entries: RwLock::new(Arc::new(entries)),
             quota,
             is_local,
-            own: Secret::generate(),
+            own_digest: own.digest(),
+            own,
             logins: Mutex::default(),
             rates: Mutex::default(),
         }
@@ -147,11 +150,12 @@ impl Gate {
         let entries = self.entries();
         let is_open = self.is_local && entries.is_empty();
         let Some(shown) = shown else { return if is_open { Ok(self.anybody(&entries)) } else { Err(Denied::NoKey) } };
-        let secret = Secret::parse(shown);
-        if secret.as_ref().is_some_and(|secret| secret.digest() == self.own.digest()) {
-            return Ok(Caller { ended: CancellationToken::new(), ..self.anybody(&entries) });
+        let digest = Secret::parse(shown).map(|secret| secret.digest());
+        if digest.is_some_and(|digest| digest == self.own_digest) {
+            let (ended, quota) = (CancellationToken::new(), Arc::default());
+            return Ok(Caller { ended, quota, ..self.anybody(&entries) });
         }
-        let found = secret.and_then(|secret| entries.find(&secret.digest(), time));
+        let found = digest.and_then(|digest| entries.find(&digest, time));
         if is_open {
             // Nothing is there to be guessed, and whoever believes to have a key must hear of it.
             return Err(Denied::NoSuchKey);

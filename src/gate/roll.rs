@@ -85,7 +85,7 @@ impl Entries {
     }
 
     pub(super) fn quota_of(&self, tenant: &str) -> Option<Arc<Quota>> {
-        self.quotas.iter().find(|(name, _)| name.as_str() == tenant).map(|(_, quota)| Arc::clone(quota))
+        self.quotas.get(tenant).map(Arc::clone)
     }
 
     pub(super) fn tenants(&self) -> Vec<Tenant> {

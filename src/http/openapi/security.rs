@@ -30,6 +30,9 @@ pub(super) fn add(document: &mut Value) {
             Need::Scope(scope) => {
                 operation["security"] = json!([{ SCHEME: [scope.as_str()] }, {}]);
                 operation["x-scope"] = json!(scope.as_str());
+                let said = operation["description"].as_str().map(|said| format!("{said}\n\n")).unwrap_or_default();
+                let needs = format!("Where keys are wanted, it needs one with the scope `{}`.", scope.as_str());
+                operation["description"] = json!(said + &needs);
             }
         }
     }
