@@ -4,6 +4,7 @@
 //! later reads the environment. The join token never stands on a command line,
 //! where every user of the host could read it.
 
+mod audit;
 mod blobs;
 mod retention;
 
@@ -18,8 +19,11 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+pub use audit::{AuditArgs, AuditBounds};
 pub use blobs::{BlobArgs, BlobBounds};
 pub use retention::{Retention, RetentionArgs};
+
+use crate::access::{Quota, QuotaArgs};
 
 /// Variable that carries the join token.
 pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
@@ -43,7 +47,7 @@ const AGENT_CONNECTIONS_MAX: usize = 4096;
 /// Flags of the master, for `enclos master` and `enclos up`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct MasterArgs {
-    /// Address for clients (loopback only, as there are no keys yet)
+    /// Address for clients (loopback only, as there is no TLS yet)
     #[arg(long, env = "ENCLOS_BIND", default_value = "127.0.0.1:7300", value_name = "ADDR")]
     pub bind: SocketAddr,
     /// Address for agents (loopback only, as there is no TLS yet)
@@ -76,6 +80,12 @@ pub struct MasterArgs {
     /// How long jobs are kept
     #[command(flatten)]
     pub retention: RetentionArgs,
+    /// Bounds of the audit log
+    #[command(flatten)]
+    pub audit: AuditArgs,
+    /// Quotas of tenants
+    #[command(flatten)]
+    pub quota: QuotaArgs,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
@@ -177,6 +187,10 @@ pub struct Config {
     pub installs: bool,
     /// Live standard input at which nobody is ends after so long.
     pub attach_idle: Duration,
+    /// What the audit log may take.
+    pub audit: AuditBounds,
+    /// What holds for tenants without settings.
+    pub quota: Quota,
     /// How long an attempt lives without renewal.
     pub lease: Duration,
     /// How often agents send a heartbeat.
@@ -188,7 +202,7 @@ pub struct Config {
 pub enum ConfigError {
     /// The address can be reached from other machines.
     #[error(
-        "{flag} {address} can be reached from other machines, and this version has no keys and no TLS: \
+        "{flag} {address} can be reached from other machines, and this version has no TLS: \
          use a loopback address such as 127.0.0.1:{port}, and a tunnel or an authenticating proxy in front",
         port = address.port()
     )]
@@ -266,6 +280,8 @@ impl Config {
             hosts,
             installs: args.dependencies == Dependencies::Allow,
             attach_idle: Duration::from_millis(args.attach_idle_ms.into()),
+            audit: AuditBounds::from(&args.audit),
+            quota: Quota::from(&args.quota),
             lease: LEASE,
             heartbeat: HEARTBEAT,
         })
@@ -289,7 +305,11 @@ fn allowed_hosts(given: &[String]) -> Result<Vec<String>, ConfigError> {
     Ok(given.iter().map(|h| h.to_ascii_lowercase()).collect())
 }
 
-fn make_private_dir(path: &Path) -> io::Result<()> {
+/// Makes a directory that only its owner enters, unless it is there.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn make_private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

@@ -1,8 +1,8 @@
 //! The master put together: what is opened in which order, and ended in which.
 //!
 //! ```text
-//! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ survivors ─ scheduler
-//! run:   scheduler task · sweep of blobs · retention · link port · API port
+//! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ gate ─ survivors ─ scheduler
+//! run:   scheduler task · keeper of the gate · sweep of blobs · retention · link port · API port
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
@@ -20,8 +20,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Secret;
 use crate::agents::{self, Link};
 use crate::config::{Config, Connections};
+use crate::gate::{Audit, Gate, GateParts, Keeper};
 use crate::http::{self, Api, Services};
 use crate::listen::descriptors::{self, DescriptorError};
 use crate::listen::{BindError, Port};
@@ -29,7 +31,7 @@ use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
-use crate::store::{OpenError, Opened, Store, StoredState, Unfinished};
+use crate::store::{OpenError, Opened, Store, StoreError, StoredState, Unfinished, UnixTime};
 
 /// Longest that agents' sessions may take to end.
 const SESSIONS_END: Duration = Duration::from_secs(5);
@@ -40,9 +42,21 @@ pub enum MasterError {
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] OpenError),
+    /// The keys cannot be read.
+    #[error("the keys cannot be read")]
+    Keys(#[from] StoreError),
     /// The languages cannot be read.
     #[error("the languages cannot be read")]
     Languages(#[from] CatalogueError),
+    /// Everybody on the network would be let in.
+    #[error(
+        "{0} can be reached from other machines, and no key was made: make one with \
+         `enclos keys create --tenant NAME --scope submit,read --data-dir DIR`, or use a loopback address"
+    )]
+    NoKeys(SocketAddr),
+    /// The audit log cannot be written.
+    #[error("the audit log cannot be written")]
+    Audit(#[source] std::io::Error),
     /// A port is not to be had.
     #[error("a port cannot be bound")]
     Bind(#[from] BindError),
@@ -69,6 +83,8 @@ pub struct Master {
     catalogue: Arc<Catalogue>,
     store: Arc<Store>,
     progress: Progress,
+    gate: Arc<Gate>,
+    audit: Arc<Audit>,
     metrics: Arc<Metrics>,
     config: Config,
 }
@@ -91,6 +107,8 @@ impl Master {
         let Opened { store, epoch, unfinished } = opening.await??;
         let (store, progress) = (Arc::new(store), Progress::default());
         tracing::info!(epoch, unfinished = unfinished.len(), "the store is open");
+        let gate = Arc::new(gate(&store, &config, http.address()).await?);
+        let audit = Audit::start(&config.data_dir, config.audit, Arc::clone(&metrics)).map_err(MasterError::Audit)?;
         let survivors = unfinished.into_iter().map(|job| survivor(&catalogue, &progress, job)).collect();
         let parts = Parts {
             store: Arc::clone(&store),
@@ -98,17 +116,44 @@ impl Master {
             metrics: Arc::clone(&metrics),
             policy: Policy::new(epoch, config.lease, config.heartbeat),
             bounds: config.queue,
+            running: gate.running_bounds(),
             survivors,
         };
         let scheduler_stop = CancellationToken::new();
         let (driver, scheduler) = Driver::new(parts, scheduler_stop.clone());
-        Ok(Self { http, link, driver, scheduler_stop, scheduler, catalogue, store, progress, metrics, config })
+        let audit = Arc::new(audit);
+        Ok(Self {
+            http,
+            link,
+            driver,
+            scheduler_stop,
+            scheduler,
+            catalogue,
+            store,
+            progress,
+            gate,
+            audit,
+            metrics,
+            config,
+        })
     }
 
     /// Where clients connect.
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http.address()
+    }
+
+    /// Whether clients need no key.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.gate.is_open()
+    }
+
+    /// The key of this process, for what runs beside the master in it.
+    #[must_use]
+    pub fn own_key(&self) -> Secret {
+        self.gate.own().clone()
     }
 
     /// Where agents connect.
@@ -122,7 +167,20 @@ impl Master {
     /// # Errors
     /// [`MasterError`] when a part of it ends on its own.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), MasterError> {
-        let Self { http, link, driver, scheduler_stop, scheduler, catalogue, store, progress, metrics, config } = self;
+        let Self {
+            http,
+            link,
+            driver,
+            scheduler_stop,
+            scheduler,
+            catalogue,
+            store,
+            progress,
+            gate,
+            audit,
+            metrics,
+            config,
+        } = self;
         let (link_stop, sessions) = (CancellationToken::new(), TaskTracker::new());
         let link_router = agents::router(Link {
             scheduler: scheduler.clone(),
@@ -134,6 +192,7 @@ impl Master {
             shutdown: link_stop.clone(),
             sessions: sessions.clone(),
         });
+        let keeper = Keeper { store: Arc::clone(&store), gate: Arc::clone(&gate), scheduler: scheduler.clone() };
         // The API ends by the caller's word, or when a part that it needs has ended.
         let api_stop = shutdown.child_token();
         let services = Services {
@@ -141,6 +200,8 @@ impl Master {
             store: Arc::clone(&store),
             progress,
             scheduler,
+            gate,
+            audit: Arc::clone(&audit),
             metrics: Arc::clone(&metrics),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
@@ -150,6 +211,7 @@ impl Master {
 
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
+        parts.spawn(keeper.run(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
@@ -178,13 +240,27 @@ impl Master {
         while let Some(ended) = parts.join_next().await {
             ended?;
         }
-        tokio::task::spawn_blocking(move || store.close()).await?;
+        let closing = move || {
+            store.close();
+            audit.close();
+        };
+        tokio::task::spawn_blocking(closing).await?;
         match early {
             None => Ok(()),
             Some(Some(Err(failed))) => Err(failed.into()),
             Some(_) => Err(MasterError::Ended),
         }
     }
+}
+
+/// The gate as the store has it. Without any key, only this machine may connect.
+async fn gate(store: &Store, config: &Config, bound: SocketAddr) -> Result<Gate, MasterError> {
+    let roll = store.roll(None).await?.unwrap_or_default();
+    let is_local = bound.ip().is_loopback();
+    if !is_local && roll.keys.is_empty() {
+        return Err(MasterError::NoKeys(bound));
+    }
+    Ok(Gate::new(GateParts { roll, quota: config.quota.clone(), is_local }, UnixTime::now()))
 }
 
 /// As many connections as were asked for, or as this process may have.

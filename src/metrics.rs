@@ -111,6 +111,10 @@ pub struct Metrics {
     pub jobs_pruned: Counter,
     /// Connections closed at once: no place was free, and no other connection could make room.
     pub connections_refused: Counter,
+    /// Requests without a key that works.
+    pub logins_refused: Counter,
+    /// Lines of the audit log that the disk did not take.
+    pub audit_lost: Counter,
     /// Connections closed to make room for new ones.
     pub connections_evicted: Counter,
     /// Connections closed because their client kept us waiting.
@@ -177,6 +181,10 @@ impl Metrics {
         out.counter("enclos_dispatches_total", "Jobs given to agents", &[("", &self.dispatches)]);
         out.counter("enclos_http_requests_total", "Requests answered", &[("", &self.requests)]);
         out.counter("enclos_http_refusals_total", "Requests refused", &[("", &self.requests_refused)]);
+        let logins = [("", &self.logins_refused)];
+        out.counter("enclos_http_logins_refused_total", "Requests without a key that works", &logins);
+        let lost = [("", &self.audit_lost)];
+        out.counter("enclos_audit_lost_lines_total", "Lines of the audit log that the disk did not take", &lost);
         let refused = [("", &self.connections_refused)];
         out.counter("enclos_connections_refused_total", "Connections for which there was no place", &refused);
         let ended = [("why=\"evicted\"", &self.connections_evicted), ("why=\"stalled\"", &self.connections_stalled)];

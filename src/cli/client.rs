@@ -1,14 +1,17 @@
 //! The master's API as the command line uses it.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use futures::Stream;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::exit::CliError;
 use super::terminal::harmless_line;
+use crate::access::{PREFIX, Secret};
 
 /// Longest that a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,6 +22,8 @@ pub const WAIT_MS: u64 = 20_000;
 /// Where the master listens when nothing else is said.
 pub const URL_DEFAULT: &str = "http://127.0.0.1:7300";
 
+/// Variable that carries the key.
+pub(super) const KEY_VARIABLE: &str = "ENCLOS_API_KEY";
 /// Longest that an upload may take beyond the time that its bytes need at [`BYTES_PER_SECOND_MIN`].
 const UPLOAD_GRACE: Duration = Duration::from_secs(60);
 /// Slowest that the master lets bytes come.
@@ -31,20 +36,24 @@ pub struct Client {
     /// Silence while we speak is no sign that the master has gone.
     uploads: reqwest::Client,
     url: String,
+    authorization: Option<HeaderValue>,
 }
 
 impl Client {
-    /// A client of the master at `url`.
+    /// A client of the master at `url` with this key.
     ///
     /// # Errors
     /// [`CliError::Url`] when it is not an `http://` address.
-    pub fn new(url: &str) -> Result<Self, CliError> {
+    pub fn new(url: &str, key: Option<&Secret>) -> Result<Self, CliError> {
+        let authorization = key.map(bearer).transpose()?;
+        let headers: HeaderMap = authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
         let url = url.trim_end_matches('/').to_owned();
         let usable = url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
         // A proxy of the environment must not see programs that were meant for this machine.
-        let builder = || reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
+        let builder =
+            || reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().default_headers(headers.clone());
         match (builder().read_timeout(SILENCE_MAX).build(), builder().build()) {
-            (Ok(http), Ok(uploads)) if usable => Ok(Self { http, uploads, url }),
+            (Ok(http), Ok(uploads)) if usable => Ok(Self { http, uploads, url, authorization }),
             _ => Err(CliError::Url(url)),
         }
     }
@@ -53,6 +62,12 @@ impl Client {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What shows the key, where there is one.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
     }
 
     /// The JSON at `path`.
@@ -172,6 +187,7 @@ impl Client {
         }
         let status = response.status();
         match response.json::<Value>().await {
+            Ok(problem) if problem["code"] == "unauthorized" => Err(CliError::Refused(self.unauthorized(&problem))),
             Ok(problem) if problem["code"].is_string() => Err(CliError::Refused(problem_line(&problem))),
             _ => Err(self.not_a_master(format!("status {status}"))),
         }
@@ -184,6 +200,15 @@ impl Client {
         })
     }
 
+    /// What to do, which depends on whether a key was shown.
+    fn unauthorized(&self, problem: &Value) -> String {
+        let line = problem_line(problem);
+        if self.authorization.is_some() {
+            return format!("{line}; the key shown is that of --api-key-file or {KEY_VARIABLE}");
+        }
+        format!("{line}; `enclos keys create` makes one, --api-key-file or {KEY_VARIABLE} shows it")
+    }
+
     fn unreachable(&self, source: reqwest::Error) -> CliError {
         CliError::Unreachable { url: self.url.clone(), source: source.without_url() }
     }
@@ -191,6 +216,34 @@ impl Client {
     fn not_a_master(&self, what: String) -> CliError {
         CliError::NotAMaster { url: self.url.clone(), what }
     }
+}
+
+/// The key that the user has: in a file, or in the environment. Never an argument, which every user
+/// of the host could read.
+///
+/// # Errors
+/// [`CliError`] where the file cannot be read or holds no key.
+pub(super) fn api_key(file: Option<&Path>) -> Result<Option<Secret>, CliError> {
+    let (text, from) = match file {
+        Some(path) => {
+            let read = std::fs::read_to_string(path);
+            let text = read.map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+            (text, path.display().to_string())
+        }
+        None => match std::env::var(KEY_VARIABLE) {
+            Ok(text) if !text.trim().is_empty() => (text, KEY_VARIABLE.to_owned()),
+            _ => return Ok(None),
+        },
+    };
+    let wrong = || CliError::Input(format!("{from} holds no key; one begins with {PREFIX} and ends with a checksum"));
+    Secret::parse(text.trim()).map(Some).ok_or_else(wrong)
+}
+
+fn bearer(key: &Secret) -> Result<HeaderValue, CliError> {
+    let value = HeaderValue::try_from(format!("Bearer {}", key.expose()));
+    let mut value = value.map_err(|_| CliError::Input("the key does not fit a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A refusal for a person: `code: detail (field)`.
@@ -223,9 +276,23 @@ mod tests {
     #[test]
     fn only_http_addresses_are_taken() {
         for bad in ["", "http://", "https://host", "127.0.0.1:7300", "ftp://x"] {
-            assert!(Client::new(bad).is_err(), "{bad}");
+            assert!(Client::new(bad, None).is_err(), "{bad}");
         }
-        assert_eq!(Client::new("http://host:1/").unwrap().url(), "http://host:1");
+        assert_eq!(Client::new("http://host:1/", None).unwrap().url(), "http://host:1");
+    }
+
+    #[test]
+    fn a_key_comes_from_a_file_and_is_never_shown_where_it_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        let secret = Secret::generate();
+        std::fs::write(&file, format!("{}\n", secret.expose())).unwrap();
+        assert_eq!(api_key(Some(&file)).unwrap(), Some(secret.clone()));
+        let client = Client::new("http://host:1", Some(&secret)).unwrap();
+        assert!(!format!("{client:?}").contains(secret.expose()));
+        std::fs::write(&file, &secret.expose()[1..]).unwrap();
+        let error = api_key(Some(&file)).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(&secret.expose()[8..20]), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command line: what was asked for, done by the module of that name.
 //!
-//! Commands of a client speak only HTTP. `up` and `master` are the service;
+//! Commands of a client speak only HTTP; `keys` and `tenants` open the master's database. `up` and `master` are the service;
 //! `doctor` and `images` are the agent's and become its program. A secret is
 //! never an argument: every user of the host reads those.
 
@@ -13,6 +13,7 @@ mod events;
 mod exit;
 mod fetch;
 mod judge;
+mod keys;
 mod package;
 mod run;
 mod serve;
@@ -26,6 +27,7 @@ mod verdicts;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -167,6 +169,26 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Make, list, revoke and rotate the keys of the API, beside a running master
+    #[command(
+        after_help = "Examples:\n  enclos keys create --tenant acme --scope submit,read --expires 30d > acme.key\n  \
+        enclos keys list\n  enclos keys rotate key-0123456789ab --grace 1h\n  enclos keys revoke key-0123456789ab"
+    )]
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+        #[command(flatten)]
+        place: keys::Place,
+    },
+    /// Say how much a tenant may use, beside a running master
+    #[command(after_help = "Examples:\n  enclos tenants set acme --running-jobs 20 --cpu-seconds-per-day 36000\n  \
+        enclos tenants set acme --languages c,python --running-jobs unlimited\n  enclos tenants list")]
+    Tenants {
+        #[command(subcommand)]
+        command: keys::TenantsCommand,
+        #[command(flatten)]
+        place: keys::Place,
+    },
     /// Print what a shell needs to complete commands of `enclos`
     #[command(after_help = "Examples:\n  enclos completions bash > /etc/bash_completion.d/enclos\n  \
         enclos completions fish > ~/.config/fish/completions/enclos.fish")]
@@ -187,6 +209,15 @@ struct Server {
     /// Address of the master
     #[arg(long, env = "ENCLOS_URL", default_value = URL_DEFAULT, value_name = "URL")]
     url: String,
+    /// File with the key for the API [default: the variable ENCLOS_API_KEY, where it is set]
+    #[arg(long, env = "ENCLOS_API_KEY_FILE", value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+}
+
+impl Server {
+    fn client(&self) -> Result<Client, CliError> {
+        Client::new(&self.url, client::api_key(self.api_key_file.as_deref())?.as_ref())
+    }
 }
 
 #[derive(Args, Debug)]
@@ -233,13 +264,11 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
             runtime.block_on(serve::run(*args))
         }
         Command::Backup(args) => backup::run(&args),
-        Command::Run { args, server } => runtime.block_on(run::run(&Client::new(&server.url)?, &args, terminal)),
-        Command::Judge { args, server } => runtime.block_on(judge::judge(&Client::new(&server.url)?, &args, terminal)),
-        Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&Client::new(&server.url)?, &args)),
-        Command::Blobs { command, server } => {
-            runtime.block_on(blobs::run(&Client::new(&server.url)?, &command, terminal))
-        }
-        Command::Erase { id, server } => runtime.block_on(show::erase(&Client::new(&server.url)?, &id)),
+        Command::Run { args, server } => runtime.block_on(run::run(&server.client()?, &args, terminal)),
+        Command::Judge { args, server } => runtime.block_on(judge::judge(&server.client()?, &args, terminal)),
+        Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&server.client()?, &args)),
+        Command::Blobs { command, server } => runtime.block_on(blobs::run(&server.client()?, &command, terminal)),
+        Command::Erase { id, server } => runtime.block_on(show::erase(&server.client()?, &id)),
         Command::Completions { shell } => {
             // To memory first: the generator panics where its reader is gone.
             let mut script = Vec::new();
@@ -247,20 +276,20 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
             terminal::say(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Jobs { args, server } => runtime.block_on(show::jobs(&Client::new(&server.url)?, &args, terminal)),
+        Command::Jobs { args, server } => runtime.block_on(show::jobs(&server.client()?, &args, terminal)),
         Command::Show { id, output, server } => {
-            runtime.block_on(show::show(&Client::new(&server.url)?, &id, output.json, terminal))
+            runtime.block_on(show::show(&server.client()?, &id, output.json, terminal))
         }
-        Command::Attach { id, server } => runtime.block_on(attach::attach(&Client::new(&server.url)?, &id, terminal)),
+        Command::Attach { id, server } => runtime.block_on(attach::attach(&server.client()?, &id, terminal)),
         Command::Cancel { id, output, server } => {
-            runtime.block_on(show::cancel(&Client::new(&server.url)?, &id, output.json, terminal))
+            runtime.block_on(show::cancel(&server.client()?, &id, output.json, terminal))
         }
         Command::Languages { output, server } => {
-            runtime.block_on(show::languages(&Client::new(&server.url)?, output.json, terminal))
+            runtime.block_on(show::languages(&server.client()?, output.json, terminal))
         }
-        Command::Agents { output, server } => {
-            runtime.block_on(show::agents(&Client::new(&server.url)?, output.json, terminal))
-        }
+        Command::Agents { output, server } => runtime.block_on(show::agents(&server.client()?, output.json, terminal)),
+        Command::Keys { command, place } => runtime.block_on(keys::keys(&place, command, terminal)),
+        Command::Tenants { command, place } => runtime.block_on(keys::tenants(&place, command)),
         Command::Doctor(HandedOn { args }) => match sibling::become_agent("doctor", &args)? {},
         Command::Images(HandedOn { args }) => match sibling::become_agent("images", &args)? {},
     }

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -21,9 +22,10 @@ use tokio_util::io::ReaderStream;
 
 use super::query::{Named, Nothing, Strict};
 use super::room::{self, Held};
-use super::{Api, TENANT, error, files, render, wire};
+use super::{Api, error, files, render, wire};
 use crate::admission::Refusal;
 use crate::config::BlobBounds;
+use crate::gate::Caller;
 use crate::store::{Blob, Digest, UnixTime, UploadBounds, UploadError};
 
 /// Downloads at once: each has a file open.
@@ -75,6 +77,7 @@ pub(super) struct Announced {
     ))]
 pub(super) async fn upload(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Strict(Announced { sha256 }): Strict<Announced>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -84,6 +87,12 @@ pub(super) async fn upload(
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > blob_bytes_max) {
         return Err(refused(&api, UploadError::TooLarge));
+    }
+    let tenant_max = caller.quota.blob_bytes;
+    if let (Some(length), Some(maximum)) = (length, tenant_max)
+        && length > maximum
+    {
+        return Err(error::quota_exceeded("blob_bytes", maximum, RETRY_QUOTA));
     }
     let turn = one_of(&api.blobs.uploads, "too many uploads at once")?;
     let mut upload = api.store.upload(UploadBounds { blob_bytes_max, all_bytes_max }).await?;
@@ -99,15 +108,18 @@ pub(super) async fn upload(
     }
     // In a task of its own: a client that leaves must not leave a file that has a row behind.
     let keeping = {
-        let api = Arc::clone(&api);
+        let (api, owner) = (Arc::clone(&api), caller.owner());
         api.admissions.clone().spawn(async move {
-            let kept = api.store.keep_blob(upload, TENANT.to_owned(), UnixTime::now(), ttl).await;
+            let kept = api.store.keep_blob(upload, owner, UnixTime::now(), ttl, tenant_max).await;
             drop(turn);
             kept
         })
     };
     let kept = keeping.await.map_err(|_| error::internal())?;
-    let (blob, is_new) = kept.map_err(|e| refused(&api, e))?;
+    let (blob, is_new) = kept.map_err(|e| match (e, tenant_max) {
+        (UploadError::TenantQuota, Some(maximum)) => error::quota_exceeded("blob_bytes", maximum, RETRY_QUOTA),
+        (e, _) => refused(&api, e),
+    })?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/v1/blobs/{}", blob.digest))];
     Ok((location, api.room.json(status, &shown(blob))?).into_response())
@@ -120,7 +132,7 @@ fn refused(api: &Api, failure: UploadError) -> Refusal {
             let detail = format!("a blob may have {blob_bytes_max} bytes");
             Refusal::new(413, "too_large", detail).with("maximum", blob_bytes_max)
         }
-        UploadError::Quota => {
+        UploadError::Quota | UploadError::TenantQuota => {
             api.store.sweep_soon();
             let detail =
                 format!("all blobs may have {all_bytes_max} bytes together; delete some, or wait until they expire");
@@ -150,12 +162,13 @@ fn digest(text: &str) -> Result<Digest, Refusal> {
     ))]
 pub(super) async fn download(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(sha256): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let digest = digest(&sha256)?;
     let held = one_of(&api.blobs.downloads, "too many downloads at once")?;
-    let found = api.store.blob(TENANT.to_owned(), digest, UnixTime::now()).await?;
+    let found = api.store.blob(caller.owner(), digest, UnixTime::now()).await?;
     let (blob, file) = found.ok_or_else(error::not_found)?;
     let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file).take(blob.size_bytes), PIECE_BYTES);
     let mut response = (files::to_save(&sha256)?, Body::from_stream(pieces)).into_response();
@@ -172,10 +185,11 @@ pub(super) async fn download(
     ))]
 pub(super) async fn head(
     api: State<Arc<Api>>,
+    caller: Extension<Caller>,
     path: Named<String>,
     nothing: Strict<Nothing>,
 ) -> Result<Response, Refusal> {
-    Ok(download(api, path, nothing).await?.map(|_| Body::empty()))
+    Ok(download(api, caller, path, nothing).await?.map(|_| Body::empty()))
 }
 
 /// Delete a blob; again and again if you like. Jobs that refer to it keep it until they end.
@@ -186,12 +200,13 @@ pub(super) async fn head(
     ))]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(sha256): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let digest = digest(&sha256)?;
     api.bodies.read_nothing(request).await?;
-    api.store.delete_blob(TENANT.to_owned(), digest).await?;
+    api.store.delete_blob(caller.owner(), digest).await?;
     Ok(StatusCode::NO_CONTENT)
 }

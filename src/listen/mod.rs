@@ -22,7 +22,7 @@ mod tests;
 mod turns;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,10 @@ use crate::metrics::Metrics;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (mostly: no file descriptor is left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Who a request comes from, among its extensions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// A bound port that does not serve yet.
 #[derive(Debug)]

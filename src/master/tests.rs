@@ -10,6 +10,7 @@ mod attach;
 mod blobs;
 mod dependencies;
 mod judging;
+mod keys;
 mod link;
 mod many;
 mod watching;
@@ -27,7 +28,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
-use crate::config::{BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention};
+use crate::config::{
+    AuditBounds, BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention,
+};
 
 const TOKEN: &str = "a-join-token-for-tests";
 /// Longest that anything may take here; only a failure ever waits so long.
@@ -59,6 +62,8 @@ fn config(dir: &Path) -> Config {
         hosts: vec!["code.example".to_owned()],
         installs: true,
         attach_idle: LONG,
+        audit: AuditBounds { file_bytes_max: 1 << 20, files_max: 2 },
+        quota: crate::access::Quota::default(),
         lease: LEASE,
         heartbeat: HEARTBEAT,
     }

@@ -77,6 +77,12 @@ impl Progress {
         self.lock().get(&job).cloned()
     }
 
+    /// The same, of a job of this tenant only.
+    #[must_use]
+    pub fn find_of(&self, tenant: &str, job: JobId) -> Option<Arc<Live>> {
+        self.find(job).filter(|live| live.is_of(tenant))
+    }
+
     /// The job waits (again).
     pub fn queued(&self, job: JobId) {
         self.with(job, Live::queued);

@@ -121,11 +121,11 @@ pub(super) fn all(c: &Connection, job: i64) -> rusqlite::Result<Vec<CaseRecord>>
 }
 
 /// All cases of a job without their ends.
-pub(super) fn heads(c: &Connection, job: JobId) -> rusqlite::Result<Vec<CaseRecord>> {
+pub(super) fn heads(c: &Connection, tenant: &str, job: JobId) -> rusqlite::Result<Vec<CaseRecord>> {
     let mut select = c.prepare_cached(
-        "SELECT c.name, c.limits FROM cases c JOIN jobs j ON j.sequence = c.job WHERE j.id = ? ORDER BY c.number",
+        "SELECT c.name, c.limits FROM cases c JOIN jobs j ON j.sequence = c.job WHERE j.id = ? AND j.tenant = ? ORDER BY c.number",
     )?;
-    let rows = select.query_map([job.as_bytes()], |row| {
+    let rows = select.query_map(params![job.as_bytes(), tenant], |row| {
         Ok(CaseRecord { name: row.get(0)?, limits: optional_cbor(row, 1)?, result: CaseResult::default() })
     })?;
     rows.collect()

@@ -1,4 +1,5 @@
-//! Everything durable: jobs, their inputs, cases, outputs and files, blobs, idempotency keys, the master's epoch.
+//! Everything durable: jobs, their inputs, cases, outputs and files, blobs, idempotency keys, API keys,
+//! quotas and use of tenants, the master's epoch.
 //!
 //! ```text
 //! callers ─▶ bounded channel ─▶ writer thread: one transaction for all that wait ─▶ every caller's answer
@@ -16,11 +17,13 @@ mod blobs;
 mod cases;
 mod erase;
 mod files;
+mod keys;
 mod open;
 mod prune;
 mod read;
 mod record;
 mod schema;
+mod usage;
 mod write;
 mod writer;
 
@@ -41,12 +44,14 @@ pub use blobs::{Blob, BlobUse, Digest, DigestError, Place, SWEEP_EVERY, Upload, 
 pub use cases::NewCase;
 pub use erase::Erasure;
 pub use files::{FileKept, LeftFile};
+pub use keys::{Desk, DeskError, KEYS_MAX, KeyRecord, NewKey, Roll, SecretRecord, TENANTS_MAX, Told};
 pub use open::Opened;
 pub use prune::Pruned;
 pub use read::{Filter, Listed, Work};
 pub use record::{
     CaseRecord, CaseResult, Detail, Ending, JobRecord, Output, Outputs, PARTS, Part, StoredState, Unfinished, UnixTime,
 };
+pub use usage::{Usage, day_ends, day_of};
 pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, Requeued, Started};
 
 use blobs::{Blobs, uses};
@@ -205,12 +210,12 @@ impl Store {
         self.readers.run(move |c| write::admitted_before(c, &tenant, &idempotency)).await
     }
 
-    /// Notes that a job which has not ended is to be cancelled. Durable when it returns.
+    /// Notes that a job of a tenant which has not ended is to be cancelled. Durable when it returns.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn cancel_asked(&self, job: JobId) -> Result<(), StoreError> {
-        self.writer.write(write::CancelAsked(job)).await
+    pub async fn cancel_asked(&self, tenant: String, job: JobId) -> Result<(), StoreError> {
+        self.writer.write(write::CancelAsked { tenant, job }).await
     }
 
     /// Notes that an attempt was given to an agent.
@@ -237,20 +242,20 @@ impl Store {
         self.writer.write(FinishJob::encode(finish)?).await
     }
 
-    /// The job, or `None`.
+    /// A job of a tenant, or `None`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.readers.run(move |c| read::job(c, id)).await
+    pub async fn job(&self, tenant: String, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.readers.run(move |c| read::job(c, &tenant, id)).await
     }
 
     /// The job with all that its own answer shows, read at one moment.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn job_in_detail(&self, id: JobId) -> Result<Option<(JobRecord, Detail)>, StoreError> {
-        self.readers.run(move |c| read::job_in_detail(c, id)).await
+    pub async fn job_in_detail(&self, tenant: String, id: JobId) -> Result<Option<(JobRecord, Detail)>, StoreError> {
+        self.readers.run(move |c| read::job_in_detail(c, &tenant, id)).await
     }
 
     /// Erases a job of a tenant, now or when it has ended; from here on no answer shows it.
@@ -273,8 +278,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn file(&self, job: JobId, path: String) -> Result<Option<Vec<u8>>, StoreError> {
-        self.readers.run(move |c| files::read(c, job, &path)).await
+    pub async fn file(&self, tenant: String, job: JobId, path: String) -> Result<Option<Vec<u8>>, StoreError> {
+        self.readers.run(move |c| files::read(c, &tenant, job, &path)).await
     }
 
     /// A page of the cases of a job that has not ended: a `CasePage` as CBOR.
@@ -293,8 +298,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn case_heads(&self, job: JobId) -> Result<Vec<CaseRecord>, StoreError> {
-        self.readers.run(move |c| cases::heads(c, job)).await
+    pub async fn case_heads(&self, tenant: String, job: JobId) -> Result<Vec<CaseRecord>, StoreError> {
+        self.readers.run(move |c| cases::heads(c, &tenant, job)).await
     }
 
     /// What an agent needs of a job that has not ended.

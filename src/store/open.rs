@@ -13,12 +13,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::blobs::{BlobDir, Blobs};
 use super::read::{self, Readers};
-use super::record::Unfinished;
+use super::record::{Unfinished, UnixTime};
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::writer::Writer;
-use super::{OpenError, Store};
+use super::{OpenError, Store, usage};
 use crate::metrics::Metrics;
 
+/// The database's file.
+const DATABASE: &str = "enclos.db";
 /// Longest that one connection waits for another's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reader connections, so reads at once.
@@ -39,19 +41,38 @@ pub struct Opened {
     pub unfinished: Vec<Unfinished>,
 }
 
-pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenError> {
+/// The database below `dir`, checked and up to date, for whoever has its lock.
+pub(super) fn prepared(dir: &Path) -> Result<(Connection, File), OpenError> {
     let lock = lock(&dir.join("lock"))?;
-    let path = dir.join("enclos.db");
-    let fail = |source: rusqlite::Error| failure(&path, source);
+    let path = dir.join(DATABASE);
     make_private(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
-    let mut connection =
-        connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(fail)?;
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .map_err(|source| failure(&path, source))?;
     // First whose it is: not even the kind of its log is changed in a file that is not ours to write.
     identify(&connection, &path)?;
-    writable(&connection).map_err(fail)?;
+    writable(&connection).map_err(|source| failure(&path, source))?;
     check(&connection, &path)?;
     migrate(&mut connection, &path)?;
+    Ok((connection, lock))
+}
+
+/// The database of a master that runs, with its schema's version and ours: never changed in shape
+/// beneath it.
+pub(super) fn beside(dir: &Path) -> Result<(Connection, PathBuf, i64, i64), OpenError> {
+    let path = dir.join(DATABASE);
+    let opened = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|c| writable(&c).map(|()| c));
+    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let found = opened.and_then(|c| Ok((version(&c)?, c)));
+    let (found, connection) = found.map_err(|source| failure(&path, source))?;
+    Ok((connection, path, found, migrations_known()))
+}
+
+pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenError> {
+    let (connection, lock) = prepared(dir)?;
+    let path = dir.join(DATABASE);
+    let fail = |source: rusqlite::Error| failure(&path, source);
     let epoch = next_epoch(&connection).map_err(fail)?;
+    usage::forget_old(&connection, UnixTime::now()).map_err(fail)?;
     let unfinished = read::unfinished(&connection).map_err(fail)?;
     let blobs = BlobDir::open(dir, &connection).map_err(|source| OpenError::Blobs { path: dir.to_owned(), source })?;
     let mut readers = Vec::with_capacity(READERS);

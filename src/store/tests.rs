@@ -105,7 +105,7 @@ async fn an_answer_is_recorded_once_and_only_for_the_greatest_token() {
     assert_eq!(store.finish(finish(id, Some(facts(1)))).await.unwrap(), Recorded::Refused, "a late answer");
     assert_eq!(store.finish(finish(id, Some(facts(2)))).await.unwrap(), Recorded::Now);
     assert_eq!(store.finish(finish(id, Some(facts(3)))).await.unwrap(), Recorded::Refused, "a second answer");
-    let (record, detail) = store.job_in_detail(id).await.unwrap().unwrap();
+    let (record, detail) = store.job_in_detail("t".into(), id).await.unwrap().unwrap();
     assert_eq!((record.state, record.token), (StoredState::Finished, Some(facts(2).token)));
     assert_eq!(detail.outputs.part(Step::Run, Stream::Stderr), b"\xffout");
     assert_eq!(store.finished_count().await.unwrap(), 1);
@@ -120,10 +120,14 @@ async fn notes_about_attempts_may_come_in_any_order() {
     let requeued = |counter, attempts| Requeued { job: id, token: facts(counter).token, attempts, failures: vec![] };
     store.requeued(requeued(1, 1)).await.unwrap();
     store.started(Started { job: id, attempt: facts(1), attempts: 1 }).await.unwrap();
-    assert_eq!(store.job(id).await.unwrap().unwrap().state, StoredState::Queued, "the older note changes nothing");
+    assert_eq!(
+        store.job("t".into(), id).await.unwrap().unwrap().state,
+        StoredState::Queued,
+        "the older note changes nothing"
+    );
     store.started(Started { job: id, attempt: facts(2), attempts: 2 }).await.unwrap();
     store.requeued(requeued(1, 1)).await.unwrap();
-    let record = store.job(id).await.unwrap().unwrap();
+    let record = store.job("t".into(), id).await.unwrap().unwrap();
     assert_eq!((record.state, record.attempts), (StoredState::Running, 2));
     // A dispatch that was never noted still ends the job.
     assert_eq!(store.finish(finish(id, Some(facts(5)))).await.unwrap(), Recorded::Now);
@@ -152,7 +156,7 @@ async fn a_cancel_that_was_asked_for_is_there_at_the_next_start() {
     let (asked, other, ended) = (admitted(&store).await, admitted(&store).await, admitted(&store).await);
     store.finish(finish(ended, None)).await.unwrap();
     for job in [asked, asked, ended] {
-        store.cancel_asked(job).await.unwrap();
+        store.cancel_asked("t".into(), job).await.unwrap();
     }
     drop(store);
     let unfinished: Vec<_> = open(dir.path()).unfinished.iter().map(|u| (u.record.id, u.cancelled)).collect();
@@ -278,7 +282,7 @@ async fn a_full_disk_refuses_the_write_and_keeps_what_was() {
     let error = super::StoreError::from(connection.execute(sql, []).unwrap_err());
     assert!(matches!(error, super::StoreError::Full), "{error:?}");
     drop(connection);
-    assert!(open(dir.path()).store.job(id).await.unwrap().is_some());
+    assert!(open(dir.path()).store.job("t".into(), id).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ const FILE_LINES_MAX: usize = 450;
 
 /// Modules of the master from left to right: each names only what stands to its left.
 /// Those of one row do not name each other.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 17] = [
+    &["access"],
     &["config", "metrics", "testing"],
     &["listen"],
     &["scoring"],
@@ -16,6 +17,7 @@ const ORDER: [&[&str]; 15] = [
     &["progress"],
     &["queue"],
     &["scheduler"],
+    &["gate"],
     &["agents"],
     &["admission"],
     &["http/error"],

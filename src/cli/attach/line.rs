@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
@@ -141,7 +142,11 @@ impl Line {
             if self.failures > 0 {
                 tokio::time::sleep(RETRY_PAUSE * 2u32.saturating_pow(self.failures - 1)).await;
             }
-            match connect_async_with_config(url.as_str(), Some(limits), true).await {
+            let mut request = url.as_str().into_client_request().map_err(|e| self.strange(&e))?;
+            if let Some(authorization) = self.client.authorization() {
+                request.headers_mut().insert("authorization", authorization.clone());
+            }
+            match connect_async_with_config(request, Some(limits), true).await {
                 Ok((socket, _)) => {
                     let (sink, incoming) = socket.split();
                     let (outgoing, waiting) = mpsc::channel(OUTGOING_MAX);

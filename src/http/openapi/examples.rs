@@ -13,8 +13,9 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::parameters;
+use super::{parameters, security};
 use crate::admission::Refusal;
+use crate::http::entry::Need;
 use crate::http::error;
 
 /// The id of the job that an example is about.
@@ -23,6 +24,8 @@ pub(in crate::http) const JOB: &str = "01a20f67-6088-7611-b208-58aefee977cd";
 const NOBODY: &str = "01900000-0000-7000-8000-000000000000";
 /// The blob that the example `upload` uploads.
 const BLOB: &str = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c";
+/// Of the form of a key, and no secret.
+const WRONG_KEY: &str = "Bearer enclos_0000000000000000000000000000000000000000000000000000000000000000b0cb8f12";
 /// The agent of `enclos up`.
 const AGENT: &str = "local";
 
@@ -175,6 +178,10 @@ fn refused(right: &Example) -> Vec<Example> {
     if path == crate::http::ALIVE_PATH {
         return all;
     }
+    let wrong_key = header("authorization", WRONG_KEY);
+    if matches!(security::needed(&method.to_lowercase(), path), Need::Scope(_) | Need::AnyKey) {
+        all.push(example("unknown_key", "A key that is none", error::no_such_key(), &wrong_key));
+    }
     all.push(example("unknown_parameter", "A parameter is not known", error::unknown_field("colour"), &|request| {
         let mark = if request.path.contains('?') { '&' } else { '?' };
         request.path = format!("{}{mark}colour=red", request.path);
@@ -216,7 +223,8 @@ fn parameter_example(name: &str) -> Value {
 }
 
 /// Of every operation, under the same names.
-const GENERAL: [&str; 5] = ["foreign_host", "unknown_parameter", "nobodys", "foreign_page", "other_kind"];
+const GENERAL: [&str; 6] =
+    ["unknown_key", "foreign_host", "unknown_parameter", "nobodys", "foreign_page", "other_kind"];
 
 /// Whether the doors or the paths refuse what this example sends, whatever the operation.
 pub(in crate::http) fn is_general(name: &str) -> bool {
@@ -244,7 +252,7 @@ mod tests {
     use super::*;
 
     /// Statuses that no single request brings about; the tests of their causes see them.
-    const NOT_SHOWN: [&str; 4] = ["408", "413", "500", "503"];
+    const NOT_SHOWN: [&str; 5] = ["408", "413", "429", "500", "503"];
 
     #[test]
     fn every_answer_of_every_operation_and_every_parameter_has_an_example() {
@@ -255,6 +263,12 @@ mod tests {
             for status in operation["responses"].as_object().unwrap().keys() {
                 // Cancelling takes long only where an agent does not answer.
                 let is_late = status == "202" && path.ends_with("/cancel");
+                // A scope can be missing only where there are keys; `tests/it/keys` has them.
+                let codes = &operation["responses"][status]["content"][error::PROBLEM_JSON]["schema"]["allOf"][1];
+                let by_scope = codes["properties"]["code"]["enum"] == json!(["missing_scope"]);
+                if by_scope {
+                    continue;
+                }
                 if !shown.contains(status.as_str()) && !NOT_SHOWN.contains(&status.as_str()) && !is_late {
                     missing.push(format!("{method} {path}: {status}"));
                 }

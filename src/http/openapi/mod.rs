@@ -7,6 +7,7 @@ mod bounds;
 pub(super) mod examples;
 mod judging;
 mod problems;
+mod security;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ use super::{Api, wire};
         super::fleet::agents,
         super::fleet::drain,
         super::operate::stats,
+        super::usage::show,
         super::operate::alive,
         super::operate::ready,
         super::operate::version,
@@ -72,6 +74,7 @@ struct Document;
 pub(super) fn document(catalogue: &Catalogue) -> Value {
     let mut document = serde_json::to_value(Document::openapi()).expect("a document of plain types is always JSON");
     bounds::add(&mut document, catalogue);
+    security::add(&mut document);
     problems::add(&mut document);
     examples::add(&mut document);
     document
@@ -116,7 +119,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 22);
+        assert_eq!(seen, 23);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Attempts: given out, reported, handed back, lost; and the end of jobs.
 
+use std::sync::Arc;
+
 use enclos_protocol::agent_link::{FromMaster, ReturnReason};
 use enclos_protocol::ids::{AttemptId, JobId};
 use enclos_protocol::job::JobReport;
@@ -29,6 +31,7 @@ impl Core {
     pub(super) fn set_running(&mut self, id: JobId, run: Run) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         self.report_bytes += job.demand.report_bytes;
+        *self.running.entry(Arc::clone(&job.demand.tenant)).or_default() += 1;
         if let Some(agent) = self.fleet.get_mut(&run.agent) {
             agent.take(&job.demand);
         }
@@ -148,7 +151,7 @@ impl Core {
         match delay {
             None => {
                 job.state = State::Ready;
-                self.queue.insert(job.order, id, std::sync::Arc::clone(&job.demand));
+                self.queue.insert(job.order, id, Arc::clone(&job.demand));
             }
             Some(delay) => {
                 let until = now.instant + delay;
@@ -156,7 +159,7 @@ impl Core {
                 self.delayed.insert((until, job.order), id);
             }
         }
-        self.actions.push(Action::Entered(job.input_bytes));
+        self.actions.push(Action::Entered(Arc::clone(&job.demand.tenant), job.input_bytes));
         self.actions.push(Action::Requeue {
             job: id,
             token: run.token,
@@ -170,6 +173,12 @@ impl Core {
         let job = self.jobs.get(&id)?;
         let State::Running(run) = &job.state else { return None };
         self.report_bytes -= job.demand.report_bytes;
+        if let Some(running) = self.running.get_mut(&job.demand.tenant) {
+            *running -= 1;
+            if *running == 0 {
+                self.running.remove(&job.demand.tenant);
+            }
+        }
         if let Some(agent) = self.fleet.get_mut(&run.agent) {
             agent.give_back(&job.demand);
         }

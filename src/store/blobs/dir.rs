@@ -63,6 +63,9 @@ pub enum UploadError {
     /// All blobs together would be.
     #[error("all blobs together would be larger than they may be")]
     Quota,
+    /// Its tenant would have more than it may.
+    #[error("the tenant's blobs have no space for it")]
+    TenantQuota,
     /// The disk failed.
     #[error("the upload cannot be written")]
     Store(#[from] StoreError),

@@ -32,7 +32,7 @@ pub use uses::{BlobUse, Place};
 use super::record::UnixTime;
 use super::write::to_i64;
 use super::writer::Operation;
-use super::{Store, StoreError};
+use super::{Store, StoreError, usage};
 
 /// Longest that a file outlives its blob's end and the last job that needs it.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -80,7 +80,8 @@ impl Store {
         self.blobs.blocking(move |dir| Upload::begin(Arc::clone(dir), bounds)).await
     }
 
-    /// Keeps what was uploaded from `now` for `ttl`, and says whether it is new. Durable when it
+    /// Keeps what was uploaded from `now` for `ttl`, where its tenant then has no more than `bytes_max`,
+    /// and says whether it is new. Durable when it
     /// returns. To be awaited to its end: dropped between, it may remove a file that has a row.
     ///
     /// # Errors
@@ -91,6 +92,7 @@ impl Store {
         tenant: String,
         now: UnixTime,
         ttl: Duration,
+        bytes_max: Option<u64>,
     ) -> Result<(Blob, bool), UploadError> {
         let settling = tokio::task::spawn_blocking(move || {
             let mut upload = upload;
@@ -98,8 +100,9 @@ impl Store {
         });
         let upload = settling.await.unwrap_or(Err(UploadError::Store(StoreError::Closed)))?;
         let (digest, size_bytes) = (upload.digest(), upload.size_bytes);
-        let keep = Keep { tenant, digest, size_bytes, file: upload.id, now, expires: now.after(ttl) };
-        let Kept { expires, has_file, is_new } = self.writer.write(keep).await?;
+        let keep = Keep { tenant, digest, size_bytes, file: upload.id, now, expires: now.after(ttl), bytes_max };
+        let kept = self.writer.write(keep).await?;
+        let Kept { expires, has_file, is_new } = kept.ok_or(UploadError::TenantQuota)?;
         if has_file {
             upload.keep();
         }
@@ -210,6 +213,7 @@ struct Keep {
     file: Uuid,
     now: UnixTime,
     expires: UnixTime,
+    bytes_max: Option<u64>,
 }
 
 struct Kept {
@@ -221,24 +225,30 @@ struct Kept {
 }
 
 impl Operation for Keep {
-    type Answer = Kept;
+    /// `None`: its tenant would have too much.
+    type Answer = Option<Kept>;
 
-    fn apply(&self, c: &Connection) -> rusqlite::Result<Kept> {
-        let Self { tenant, digest, size_bytes, file, now, expires } = self;
+    fn apply(&self, c: &Connection) -> rusqlite::Result<Self::Answer> {
+        let Self { tenant, digest, size_bytes, file, now, expires, bytes_max } = self;
         let sql = "SELECT expires_us FROM blobs WHERE tenant = ? AND digest = ?";
         let before =
             c.prepare_cached(sql)?.query_row(params![tenant, digest.0], |row| row.get::<_, i64>(0)).optional()?;
         let Some(before) = before else {
+            if let Some(max) = bytes_max
+                && usage::blob_bytes(c, tenant)?.saturating_add(*size_bytes) > *max
+            {
+                return Ok(None);
+            }
             let sql = "INSERT INTO blobs (file, tenant, digest, size_bytes, expires_us) VALUES (?,?,?,?,?)";
             let row = params![file.as_bytes(), tenant, digest.0, to_i64(*size_bytes), expires.0];
             c.prepare_cached(sql)?.execute(row)?;
-            return Ok(Kept { expires: *expires, has_file: true, is_new: true });
+            return Ok(Some(Kept { expires: *expires, has_file: true, is_new: true }));
         };
         // A time to live that was longer before is kept as it was promised.
         let expires = UnixTime(expires.0.max(before));
         let sql = "UPDATE blobs SET expires_us = ? WHERE tenant = ? AND digest = ?";
         c.prepare_cached(sql)?.execute(params![expires.0, tenant, digest.0])?;
-        Ok(Kept { expires, has_file: false, is_new: before <= now.0 })
+        Ok(Some(Kept { expires, has_file: false, is_new: before <= now.0 }))
     }
 }
 
@@ -265,6 +275,7 @@ impl Operation for Sweep {
         let sql = "DELETE FROM blobs WHERE expires_us <= ?
                           AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob_uses.file = blobs.file)
                    RETURNING file, size_bytes";
+        usage::forget_old(c, self.0)?;
         let mut delete = c.prepare_cached(sql)?;
         let gone = |row: &rusqlite::Row<'_>| Ok((Uuid::from_bytes(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()));
         delete.query_map([self.0.0], gone)?.collect()

@@ -20,7 +20,7 @@ async fn put(store: &Store, bytes: &[u8]) -> Result<(Blob, bool), UploadError> {
     for piece in bytes.chunks(1000) {
         upload = upload.write(piece.to_vec()).await?;
     }
-    store.keep_blob(upload, "t".into(), NOW, TTL).await
+    store.keep_blob(upload, "t".into(), NOW, TTL, None).await
 }
 
 async fn size_of(store: &Store, digest: Digest, now: UnixTime) -> Option<u64> {
@@ -79,7 +79,7 @@ async fn the_same_bytes_are_kept_once_and_for_longer() {
     let (first, is_new) = put(&store, &bytes).await.unwrap();
     assert_eq!((first.digest, first.size_bytes, first.expires, is_new), (Digest::of(&bytes), 5000, LATER, true));
     let upload = store.upload(BOUNDS).await.unwrap().write(bytes).await.unwrap();
-    let (again, is_new) = store.keep_blob(upload, "t".into(), UnixTime(2_000_000), TTL).await.unwrap();
+    let (again, is_new) = store.keep_blob(upload, "t".into(), UnixTime(2_000_000), TTL, None).await.unwrap();
     assert_eq!((again.expires, is_new), (UnixTime(12_000_000), false));
     assert_eq!(files(dir.path()).len(), 1);
     assert_eq!(size_of(&store, first.digest, LATER).await, Some(5000), "it was renewed");
@@ -166,7 +166,7 @@ async fn a_job_that_refers_to_what_is_gone_is_not_kept() {
     let job = NewJob { created: LATER, ..referring() };
     let id = job.id;
     assert_eq!(store.admit(job).await.unwrap(), Admission::UnknownBlob("File(1)".into()));
-    assert!(store.job(id).await.unwrap().is_none());
+    assert!(store.job("t".into(), id).await.unwrap().is_none());
     assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4, "no reference is left");
 }
 
@@ -218,7 +218,8 @@ async fn the_sweep_runs_when_something_was_deleted() {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(Arc::clone(&store).keep_swept(stop.clone()));
     let upload = store.upload(BOUNDS).await.unwrap().write(b"x".to_vec()).await.unwrap();
-    let (blob, _) = store.keep_blob(upload, "t".into(), UnixTime::now(), Duration::from_secs(3600)).await.unwrap();
+    let (blob, _) =
+        store.keep_blob(upload, "t".into(), UnixTime::now(), Duration::from_secs(3600), None).await.unwrap();
     assert_eq!(files(dir.path()).len(), 1);
     store.delete_blob("t".into(), blob.digest).await.unwrap();
     let gone = async {

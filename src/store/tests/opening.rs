@@ -94,10 +94,10 @@ async fn a_database_of_the_released_schema_opens_with_every_job() {
     let states: Vec<_> = jobs.iter().rev().map(|job| job.state).collect();
     use StoredState::{Finished, Queued, Running};
     assert_eq!(states, [Finished, Finished, Running, Queued, Queued]);
-    let (record, detail) = store.job_in_detail(jobs[4].id).await.unwrap().unwrap();
+    let (record, detail) = store.job_in_detail("t".into(), jobs[4].id).await.unwrap().unwrap();
     assert_eq!(record.ending.unwrap().report, Some(testing::report(Outcome::Ok)));
     assert_eq!(detail.outputs.part(Step::Run, Stream::Stderr), b"\xffout");
-    let (_, detail) = store.job_in_detail(jobs[3].id).await.unwrap().unwrap();
+    let (_, detail) = store.job_in_detail("t".into(), jobs[3].id).await.unwrap().unwrap();
     assert_eq!(detail.cases.len(), 2);
     assert_eq!(detail.cases[0].result.stdout, b"case out");
     assert_eq!(opened.unfinished.iter().map(|u| u.cancelled).collect::<Vec<_>>(), [false, false, true]);
@@ -108,7 +108,7 @@ async fn a_database_of_the_released_schema_opens_with_every_job() {
     let key = Idempotency { key: "key".to_owned(), digest: [7; 32] };
     let known = store.admitted_before("t".into(), key).await.unwrap();
     assert_eq!(known, Some(Admission::Existing(jobs[1].id)));
-    assert_eq!(store.file(jobs[4].id, "out.txt".into()).await.unwrap().as_deref(), Some(&b"kept"[..]));
+    assert_eq!(store.file("t".into(), jobs[4].id, "out.txt".into()).await.unwrap().as_deref(), Some(&b"kept"[..]));
     // And it goes on from there.
     let token = record.token.unwrap();
     let attempt = AttemptFacts { token: FencingToken { epoch: opened.epoch, ..token }, ..facts(1) };

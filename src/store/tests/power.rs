@@ -183,7 +183,7 @@ impl Told {
             match there {
                 Some(StoredState::Finished) => {
                     assert!(self.end_asked.contains(&n), "job {n} did not end");
-                    let (record, detail) = store.job_in_detail(*id).await.unwrap().unwrap();
+                    let (record, detail) = store.job_in_detail("t".into(), *id).await.unwrap().unwrap();
                     assert_eq!(record.ending.unwrap().outcome, Outcome::Ok);
                     assert_eq!(detail.outputs.part(Step::Run, Stream::Stdout), bytes_of(n), "all of job {n}");
                 }

@@ -48,9 +48,9 @@ async fn jobs_go_when_they_are_old_with_all_that_names_them() {
     let young = ended(&store, "young", UnixTime(3 * DAY_US), 10).await;
     let now = UnixTime(4 * DAY_US);
     assert_eq!(pruned(&store, now, retention(2, NO_BOUND)).await, 1);
-    assert!(store.job(old).await.unwrap().is_none());
+    assert!(store.job("t".into(), old).await.unwrap().is_none());
     for job in [waiting, running, young] {
-        assert!(store.job(job).await.unwrap().is_some(), "what is young or has not ended stays");
+        assert!(store.job("t".into(), job).await.unwrap().is_some(), "what is young or has not ended stays");
     }
     let key = |key: &str| Idempotency { key: key.to_owned(), digest: [1; 32] };
     assert_eq!(store.admitted_before("t".into(), key("old")).await.unwrap(), None, "its key is free");
@@ -80,7 +80,7 @@ async fn of_too_many_bytes_those_go_that_ended_first() {
     let held = store.held_bytes().await.unwrap();
     assert!(held <= bytes_max && held > bytes_max - 2 * 256 * 1024, "no more than was needed: {held}");
     for (n, job) in jobs.iter().rev().enumerate() {
-        assert_eq!(store.job(*job).await.unwrap().is_none(), (n as u64) < gone, "{n}");
+        assert_eq!(store.job("t".into(), *job).await.unwrap().is_none(), (n as u64) < gone, "{n}");
     }
 }
 
@@ -108,7 +108,7 @@ async fn bytes_of_jobs_that_have_not_ended_remove_none_of_these() {
     let waiting = admitted(&store).await;
     ended(&store, "k", UnixTime(1), 1).await;
     assert_eq!(pruned(&store, UnixTime(2), retention(1, 1)).await, 1);
-    assert!(store.job(waiting).await.unwrap().is_some());
+    assert!(store.job("t".into(), waiting).await.unwrap().is_some());
 }
 
 #[tokio::test]
