@@ -26,6 +26,10 @@ pub(in crate::scheduler) const SET_ASIDE_MAX: usize = 128;
 /// Lines set aside that one pass looks at again.
 pub(in crate::scheduler) const ASIDE_LOOKED_AT: usize = 64;
 
+/// Heartbeats that an agent may miss and be given a job all the same: a silent cut is noticed by
+/// nothing else before its lease ends, and a job given into it costs an attempt.
+const MISSED_MAX: u32 = 3;
+
 /// Where the last pass ended among the lines that it takes in turn; `None`: at their end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Turns {
@@ -73,6 +77,7 @@ impl Core {
     /// free for the `oldest` only: for one that is met now and then, none would stay free.
     fn place_from(&mut self, pass: &mut Pass, now: Moment, oldest: bool) -> Stopped {
         let mut stuck = 0;
+        let heard_since = now.instant.checked_sub(self.policy.heartbeat * MISSED_MAX).unwrap_or(now.instant);
         while self.someone_is_free() {
             let Some((order, id, demand)) = self.queue.next_head(pass.after) else { break };
             if stuck == LINES_MAX || pass.set_aside == SET_ASIDE_MAX {
@@ -82,7 +87,7 @@ impl Core {
             pass.after = Some(order);
             let job = self.jobs.get(&id).expect("a ready job is known");
             let (avoid, compile_key) = (job.avoid.as_ref(), job.compile_key);
-            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key };
+            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key, heard_since };
             let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
             let chosen = placement::choose(self.fleet.iter(), ask, now.instant).filter(|_| fits_here);
             if let Some(agent) = chosen {
