@@ -31,6 +31,9 @@ pub(in crate::scheduler) const ASIDE_LOOKED_AT: usize = 64;
 pub(in crate::scheduler) const HELD_MAX: usize = 128;
 /// Lines that one pass lets go of each tenant that may have more jobs at agents.
 pub(in crate::scheduler) const LET_GO_MAX: usize = 32;
+/// Heartbeats that an agent may miss and be given a job all the same: a silent cut is noticed by
+/// nothing else before its lease ends, and a job given into it costs an attempt.
+const MISSED_MAX: u32 = 3;
 
 /// Where the last pass ended among the lines that it takes in turn; `None`: at their end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,6 +84,7 @@ impl Core {
     /// free for the `oldest` only: for one that is met now and then, none would stay free.
     fn place_from(&mut self, pass: &mut Pass, now: Moment, oldest: bool) -> Stopped {
         let mut stuck = 0;
+        let heard_since = now.instant.checked_sub(self.policy.heartbeat * MISSED_MAX).unwrap_or(now.instant);
         while self.someone_is_free() {
             let Some((order, id, demand)) = self.queue.next_head(pass.after) else { break };
             if stuck == LINES_MAX || pass.set_aside == SET_ASIDE_MAX || pass.held == HELD_MAX {
@@ -95,7 +99,7 @@ impl Core {
             }
             let job = self.jobs.get(&id).expect("a ready job is known");
             let (avoid, compile_key) = (job.avoid.as_ref(), job.compile_key);
-            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key };
+            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key, heard_since };
             let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
             let chosen = placement::choose(self.fleet.iter(), ask, now.instant).filter(|_| fits_here);
             if let Some(agent) = chosen {

@@ -29,6 +29,7 @@ fn a_job_that_fails_agent_after_agent_is_given_up_with_its_history() {
         step(&mut world, Op::Return(1, 0, 2));
         world.heartbeats();
         step(&mut world, Op::Wait(4000));
+        world.heartbeats();
     }
     assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
 }
@@ -207,4 +208,20 @@ fn a_new_master_does_not_know_what_was_given_and_takes_it_for_given() {
     step(&mut world, Op::Restart(false));
     step(&mut world, Op::Wait(5001));
     assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
+}
+
+#[test]
+fn an_agent_that_misses_its_heartbeats_gets_no_job_though_its_connection_stands() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Wait(3500));
+    step(&mut world, Op::Submit(0));
+    assert!(world.agents[1].holding.is_empty(), "it may be cut off");
+    world.join(2);
+    assert_eq!(world.agents[2].holding.len(), 1, "another gets it at once");
+    step(&mut world, Op::Submit(0));
+    step(&mut world, Op::Submit(0));
+    step(&mut world, Op::Submit(0));
+    assert!(world.agents[1].holding.is_empty());
+    world.heartbeats();
+    assert_eq!(world.agents[1].holding.len(), 1, "it is heard again");
 }
