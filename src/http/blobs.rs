@@ -69,7 +69,7 @@ pub(super) struct Announced {
 /// Upload bytes once, for any number of submissions to refer to by their digest.
 #[utoipa::path(post, path = "/v1/blobs", operation_id = "upload_blob", tag = "blobs",
     params(("sha256" = Option<String>, Query, description = "what the body's digest should be; another is refused")),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", example = json!("1 2 3\n")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, body = wire::Blob, description = "it was there, and is kept for longer"),
         (status = 201, body = wire::Blob, description = "kept",

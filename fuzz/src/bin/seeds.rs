@@ -120,7 +120,6 @@ fn agent_link(seeds: &Seeds) {
         sandbox_us: 1,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
-        dependencies: None,
     };
     let case = CaseReport {
         verdict: Verdict::WrongAnswer,

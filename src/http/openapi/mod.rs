@@ -51,6 +51,7 @@ use super::{Api, wire};
     ),
     tags(
         (name = "jobs", description = "Programs: submitted, watched, cancelled, erased."),
+        (name = "blobs", description = "Bytes that are uploaded once, for any number of jobs."),
         (name = "fleet", description = "What can be run, and by whom."),
         (name = "operate", description = "Whether the service is well."),
     ),
@@ -134,7 +135,8 @@ mod tests {
             assert_eq!(schema["pattern"], "^[0-9a-f]{64}$");
         }
         let body = &document["paths"]["/v1/blobs"]["post"]["requestBody"]["content"]["application/octet-stream"];
-        let name = crate::store::Digest::of(body["example"].as_str().unwrap().as_bytes()).to_string();
+        let uploaded = body["examples"]["upload"]["value"].as_str().unwrap();
+        let name = crate::store::Digest::of(uploaded.as_bytes()).to_string();
         assert_eq!(body["schema"]["format"], "binary");
         assert_eq!(
             blob["examples"].get(0).unwrap_or(&blob["example"]),

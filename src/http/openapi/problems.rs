@@ -79,7 +79,7 @@ const UPLOADED: [Rule; 3] = [
     ),
 ];
 
-/// Adds them, and takes `null` from parameters: what is not given is simply not there.
+/// Adds them (to HEAD without the body that it never has), and takes `null` from parameters: what is not given is simply not there.
 pub(super) fn add(document: &mut Value) {
     for (method, path, operation) in operations(document) {
         for parameter in parameters(operation) {
@@ -89,7 +89,11 @@ pub(super) fn add(document: &mut Value) {
         }
         let is_asked = parameters(operation).any(|parameter| parameter["in"] != "path");
         for (status, codes, when) in rules(method, path, is_asked) {
-            operation["responses"][status] = refusal(status, codes, when);
+            let mut response = refusal(status, codes, when);
+            if method == "head" {
+                response.as_object_mut().map(|members| members.remove("content"));
+            }
+            operation["responses"][status] = response;
         }
     }
 }
@@ -123,6 +127,8 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
         ("get", "/v1/jobs") => rules.push(LISTED),
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
         ("post", "/v1/blobs") => rules.extend(UPLOADED),
+        // A foreign page may ask for a WebSocket as it may write.
+        ("get", "/v1/jobs/{id}/attach") => rules.push(WRITES[1]),
         _ => {}
     }
     rules
