@@ -123,10 +123,12 @@ impl Intake {
         Some(Input::Bytes { bytes: std::mem::take(&mut state.waiting).into(), last: state.last })
     }
 
-    /// The program's pipe took so much in all.
-    pub fn taken(&self, taken: u64) {
+    /// The program's pipe took so much in all; how much of it can be so.
+    #[must_use]
+    pub fn taken(&self, taken: u64) -> u64 {
         let mut state = self.0.lock();
         state.taken = taken.clamp(state.taken, state.received);
+        state.taken
     }
 }
 
@@ -162,9 +164,9 @@ mod tests {
         let all = STDIN_WINDOW_BYTES as u64;
         assert!(intake.next().now_or_never().is_some());
         assert_eq!(feed.stdin(all, b"x", false), Err(OutOfWindow), "the supervisor may hold it still");
-        intake.taken(1);
+        assert_eq!(intake.taken(1), 1);
         feed.stdin(all, b"x", false).unwrap();
-        intake.taken(u64::MAX);
+        assert_eq!(intake.taken(u64::MAX), all + 1, "no more than came");
         assert_eq!(feed.stdin(all + 1, &vec![0; STDIN_WINDOW_BYTES], false), Ok(()));
     }
 
