@@ -149,6 +149,8 @@ impl Stdin {
         self.change(|state| {
             (state.giver, state.is_open, state.is_known) = (None, false, false);
             (state.sent, state.end_sent, state.taken) = (0, false, 0);
+            // They were for the program that is gone.
+            state.signals = SignalSet::default();
             state.end = state.end.filter(|end| *end != Stage::Closed);
         });
     }

@@ -106,6 +106,17 @@ fn a_program_that_reads_no_more_is_told_and_still_gets_signals() {
 }
 
 #[test]
+fn a_signal_for_a_lost_attempt_reaches_no_other() {
+    let (stdin, _) = open();
+    assert_eq!(stdin.attach().signal(Signal::Kill), Ok(()));
+    stdin.begin_anew();
+    let (token, bell) = (FencingToken { counter: 2, ..TOKEN }, Arc::default());
+    stdin.give_to(token, &bell);
+    stdin.taken(token, 0, false).unwrap();
+    assert_eq!((stdin.stage(), stdin.next(token, &bell)), (Stage::Open, None));
+}
+
+#[test]
 fn only_an_input_at_which_nobody_is_becomes_idle() {
     let (stdin, bell) = open();
     let client = stdin.attach();
