@@ -208,17 +208,20 @@ async fn what_this_agent_cannot_do_returns_the_job() {
     }
 }
 
+const CAUSES: [Cause; 4] = [Cause::Cancelled, Cause::Draining, Cause::Abandoned, Cause::OutOfWindow];
+
 fn expected(cause: Cause, end: &End) -> bool {
     match cause {
         Cause::Cancelled => matches!(end, End::Finished(report) if report.outcome == Outcome::Cancelled),
         Cause::Draining => *end == End::Returned(ReturnReason::Draining),
         Cause::Abandoned => *end == End::Nothing,
+        Cause::OutOfWindow => matches!(end, End::Returned(ReturnReason::Failed { message }) if message.contains("gap")),
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_before_any_sandbox_makes_none() {
-    for cause in [Cause::Cancelled, Cause::Draining, Cause::Abandoned] {
+    for cause in CAUSES {
         let mut bench = Bench::new("c");
         let end = bench.run_stopped(cause, std::future::ready(())).await;
         assert!(expected(cause, &end), "{cause:?}: {end:?}");
@@ -234,7 +237,7 @@ async fn a_stop_before_any_sandbox_makes_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_in_a_step_ends_it_and_keeps_the_sandbox() {
-    for cause in [Cause::Cancelled, Cause::Draining, Cause::Abandoned] {
+    for cause in CAUSES {
         for compiles in [true, false] {
             let mut bench = Bench::new("c");
             if !compiles {
