@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
 use super::seen::{Seen, Written};
-use super::stdin::{Stdin, Unfit};
+use super::stdin::{Heard, Stdin, Unfit};
 use crate::scoring::{Judged, Scoring};
 use crate::store::{CaseResult, Outputs, PARTS, Part};
 
@@ -183,14 +183,9 @@ impl Live {
         answer
     }
 
-    pub(super) fn stdin_taken(
-        &self,
-        (token, agent): (FencingToken, &AgentName),
-        taken: u64,
-        closed: bool,
-    ) -> Result<(), Unfit> {
+    pub(super) fn stdin_taken(&self, (token, agent): (FencingToken, &AgentName), heard: Heard) -> Result<(), Unfit> {
         let current = self.lock().is_current(token, agent);
-        self.stdin.as_ref().filter(|_| current).map_or(Ok(()), |stdin| stdin.taken(token, taken, closed))
+        self.stdin.as_ref().filter(|_| current).map_or(Ok(()), |stdin| stdin.taken(token, heard))
     }
 
     pub(super) fn case_done(

@@ -167,6 +167,15 @@ pub enum Event {
         /// Why.
         reason: ReturnReason,
     },
+    /// What an agent said of an attempt cannot be so.
+    Unfit {
+        /// Who says so.
+        session: SessionId,
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The store has a job's end, or has another.
     Recorded {
         /// Which job.

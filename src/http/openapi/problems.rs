@@ -134,8 +134,6 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
         ("get", "/v1/jobs/{id}/attach") => rules.extend(ATTACHED),
         ("post", "/v1/blobs") => rules.extend(UPLOADED),
-        // A foreign page may ask for a WebSocket as it may write.
-        ("get", "/v1/jobs/{id}/attach") => rules.push(WRITES[1]),
         _ => {}
     }
     rules

@@ -114,6 +114,24 @@ impl Core {
         self.attempt_over(attempt.job, over, now);
     }
 
+    /// What its agent said of an attempt cannot be so. It costs the agent this attempt and no other,
+    /// and the next is better run elsewhere.
+    pub(super) fn unfit(&mut self, session: SessionId, attempt: AttemptId, why: &str, now: Moment) {
+        let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
+        let Some(job) = self.jobs.get_mut(&attempt.job) else { return };
+        if matches!(&job.state, State::Running(run) if run.token == attempt.token && run.agent == name) {
+            job.avoid = Some(name.clone());
+            self.take_away(Some(session), attempt, format!("agent {name}: {why}"), now);
+        }
+    }
+
+    /// A running attempt counts as failed, whatever its agent still says of it.
+    pub(super) fn take_away(&mut self, session: Option<SessionId>, attempt: AttemptId, why: String, now: Moment) {
+        self.actions.extend(session.map(|s| Action::Send(s, FromMaster::Abandon { attempt })));
+        self.actions.push(Action::Ended(AttemptEnd::Lost));
+        self.attempt_over(attempt.job, Over::Failed(why), now);
+    }
+
     /// A running job's attempt is over without a report: it waits again, or ends.
     pub(super) fn attempt_over(&mut self, id: JobId, over: Over, now: Moment) {
         let Some((run, _)) = self.release(id) else { return };

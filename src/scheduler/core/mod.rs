@@ -93,8 +93,10 @@ enum State {
 struct Run {
     token: FencingToken,
     agent: AgentName,
-    /// When it was given: its lease is not shorter than from here.
+    /// When it was given, or this master began: it may take only so long from here.
     since: Instant,
+    /// When its agent last joined with it: its lease is not shorter than from here.
+    joined: Instant,
     started: UnixTime,
     /// It may have run something: then it counts, however it ends.
     begun: bool,
@@ -161,6 +163,7 @@ impl Core {
             Event::Fed(attempt) => self.fed(attempt),
             Event::Finished { session, attempt, report } => self.finished(session, attempt, *report),
             Event::Returned { session, attempt, reason } => self.returned(session, attempt, reason, now),
+            Event::Unfit { session, attempt, why } => self.unfit(session, attempt, &why, now),
             Event::Recorded { job, recorded } => self.recorded(job, recorded),
             Event::Bounds(bounds) => self.bounds = bounds,
             Event::Drain(name) => self.drain(&name),
@@ -220,7 +223,8 @@ impl Core {
             // stored; if it did, not to count it would let it run again and again.
             self.queue.remove(job.order);
             let (cancel_asked, fed) = (cancelled.then_some(now.instant), job.demand.live_stdin);
-            self.set_running(id, Run { token, agent, since: now.instant, started, begun: true, fed, cancel_asked });
+            let (since, joined) = (now.instant, now.instant);
+            self.set_running(id, Run { token, agent, since, joined, started, begun: true, fed, cancel_asked });
         } else if cancelled {
             self.cancel(id, now);
         }

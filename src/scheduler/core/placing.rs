@@ -170,6 +170,7 @@ impl Core {
             token,
             agent: agent.clone(),
             since: now.instant,
+            joined: now.instant,
             started: now.unix,
             begun: false,
             fed: false,

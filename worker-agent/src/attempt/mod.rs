@@ -45,7 +45,7 @@ use crate::builder::NotInstalled;
 use crate::cache::CompileCache;
 use crate::cores::{CoreSlot, Cores};
 use crate::images_source::ImageSource;
-use crate::live::Intake;
+use crate::live::{Intake, OutOfWindow};
 use crate::pool::{ClaimError, Pool};
 use crate::sandbox::{JobRoom, Listener, Sandbox, SandboxError, chain};
 use crate::stop::{Cause, Stop};
@@ -216,6 +216,7 @@ impl Attempt {
         match cause {
             Some(Cause::Abandoned) => End::Nothing,
             Some(Cause::Draining) => End::Returned(ReturnReason::Draining),
+            Some(Cause::OutOfWindow) => End::Returned(ReturnReason::Failed { message: OutOfWindow.to_string() }),
             None | Some(Cause::Cancelled) => End::Finished(Box::new(self.report(workshop, known, cause.is_some()))),
         }
     }
@@ -343,9 +344,7 @@ impl Attempt {
     /// A step that ended by itself before the stop reached it has its true outcome.
     fn not_cut_short(&self, facts: &StepFacts) -> Result<(), Broken> {
         match (facts.stop, self.stop.cause()) {
-            (Some(outcome::Stop::Cancelled), Some(cause @ (Cause::Abandoned | Cause::Draining))) => {
-                Err(Broken::Stopped(cause))
-            }
+            (Some(outcome::Stop::Cancelled), Some(cause)) if cause != Cause::Cancelled => Err(Broken::Stopped(cause)),
             _ => Ok(()),
         }
     }

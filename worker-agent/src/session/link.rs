@@ -26,7 +26,6 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::config::JoinToken;
-use crate::live::OutOfWindow;
 
 /// Longest to be connected and upgraded.
 const DIAL_WAIT: Duration = Duration::from_secs(10);
@@ -74,9 +73,6 @@ pub enum LinkError {
     /// Versions.
     #[error("the master speaks version {0} of the link, this agent {LINK_VERSION_MIN} to {LINK_VERSION}")]
     Version(u16),
-    /// Live standard input out of order.
-    #[error("the master breaks the link's rules")]
-    Stdin(#[from] OutOfWindow),
     /// The master does not read.
     #[error("the master takes no messages")]
     Stalled,
