@@ -122,7 +122,7 @@ impl Attempt {
         match made {
             Ok(ready) => {
                 let installed = installed(ready.image.packages.clone(), ready.cached);
-                let image = order.key.image(&order.base, &ready.image.reference);
+                let image = order.key.image(&order.base, &ready.image.id);
                 Ok(Some(Source { image, derived: Some((order.key, installed)) }))
             }
             Err(NotInstalled::Refused(refusal)) => {

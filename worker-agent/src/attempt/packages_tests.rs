@@ -41,7 +41,7 @@ impl Bench for FakeBench {
             }
             let packages = vec![Package { name: "numpy".into(), version: "2".into() }];
             let made_unix_s = crate::sandbox::unix_seconds();
-            Ok(Derived { reference: "derived".into(), packages, size_bytes: 1, made_unix_s })
+            Ok(Derived { id: "derived".into(), packages, size_bytes: 1, made_unix_s })
         }
         .boxed()
     }

@@ -60,8 +60,8 @@ pub struct Order {
 /// An image with packages.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Derived {
-    /// What the engine calls it.
-    pub reference: String,
+    /// What it is to the engine. Not its name, which an image that is made later takes over.
+    pub id: String,
     /// What is in it, beyond its base.
     pub packages: Vec<Package>,
     /// Bytes that it adds.
@@ -111,6 +111,8 @@ pub struct Listed {
     pub agent: String,
     /// What it was made for.
     pub key: Key,
+    /// Its name; `None`: another image has it by now.
+    pub reference: Option<String>,
     /// The image.
     pub image: Derived,
 }
@@ -123,6 +125,6 @@ pub trait Bench: Send + Sync + 'static {
     fn install<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Derived, NotInstalled>>;
     /// Removes what the last installation left beside its image.
     fn tidy(&self) -> BoxFuture<'_, ()>;
-    /// Removes a derived image; `false`: a container still needs it.
-    fn remove<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, bool>;
+    /// Removes the derived image with that id; `false`: a container still needs it.
+    fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, bool>;
 }

@@ -44,7 +44,7 @@ struct Inner {
 struct State {
     shelf: Shelf,
     under_way: BTreeMap<Key, Weak<watch::Sender<Answer>>>,
-    /// Images that have to go and are still in use.
+    /// Ids of images that have to go and are still in use: each by a sandbox, so they are few.
     going: Vec<String>,
 }
 
@@ -63,7 +63,8 @@ impl Dependencies {
         }))
     }
 
-    /// Takes up what an earlier process of this agent made, and removes what is too old, whoever made it.
+    /// Takes up what an earlier process of this agent made, and removes what it left without a name,
+    /// and what is too old, whoever made it.
     pub async fn survey(&self) {
         let now = unix_seconds();
         let mut listed = match self.0.bench.list().await {
@@ -73,12 +74,12 @@ impl Dependencies {
         listed.sort_by_key(|one| one.image.made_unix_s);
         for one in listed {
             let own = one.agent == self.0.agent;
-            if own && is_young(&one.image, now) {
+            if own && one.reference.is_some() && is_young(&one.image, now) {
                 let going = self.0.lock().shelf.put(one.key, one.image);
                 self.remove(going).await;
             } else if own || one.image.made_unix_s.saturating_add(2 * AGE_MAX.as_secs()) < now {
                 // Another agent uses none of that age, so it is no more.
-                self.0.bench.remove(&one.image.reference).await;
+                self.0.bench.remove(&one.image.id).await;
             }
         }
     }
@@ -184,12 +185,12 @@ impl Dependencies {
     /// Removes images, and those of earlier times that were still in use then.
     async fn remove(&self, going: Vec<Arc<Derived>>) {
         let mut all = std::mem::take(&mut self.0.lock().going);
-        all.extend(going.iter().map(|image| image.reference.clone()));
-        for reference in all {
-            if self.0.bench.remove(&reference).await {
-                tracing::info!(image = reference, "derived image was removed");
+        all.extend(going.iter().map(|image| image.id.clone()));
+        for id in all {
+            if self.0.bench.remove(&id).await {
+                tracing::info!(image = id, "derived image was removed");
             } else {
-                self.0.lock().going.push(reference);
+                self.0.lock().going.push(id);
             }
         }
     }

@@ -47,7 +47,11 @@ impl Bench for FakeBench {
 
     fn install<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Derived, NotInstalled>> {
         async {
-            self.installs.send_modify(|count| *count += 1);
+            let mut number = 0;
+            self.installs.send_modify(|count| {
+                *count += 1;
+                number = *count;
+            });
             let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.at_once_max.fetch_max(now, Ordering::SeqCst);
             let _ = self.gate.subscribe().wait_for(|open| *open).await;
@@ -57,7 +61,7 @@ impl Bench for FakeBench {
                     Refusal { problem, log: Vec::new(), exit: None, wall_us: 0, cpu_us: 0, memory_peak_bytes: 0 };
                 return Err(NotInstalled::Refused(Arc::new(refusal)));
             }
-            Ok(image(&order.key, 1, unix_seconds()))
+            Ok(image(&format!("{}-{number}", order.requirements[0]), 1, unix_seconds()))
         }
         .boxed()
     }
@@ -70,11 +74,11 @@ impl Bench for FakeBench {
         .boxed()
     }
 
-    fn remove<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, bool> {
+    fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, bool> {
         async move {
-            let in_use = self.in_use.lock().unwrap().iter().any(|used| used == reference);
+            let in_use = self.in_use.lock().unwrap().iter().any(|used| used == id);
             if !in_use {
-                self.removed.lock().unwrap().push(reference.to_owned());
+                self.removed.lock().unwrap().push(id.to_owned());
             }
             !in_use
         }
@@ -82,8 +86,8 @@ impl Bench for FakeBench {
     }
 }
 
-fn image(key: &Key, size_bytes: u64, made_unix_s: u64) -> Derived {
-    Derived { reference: key.reference("python"), packages: Vec::new(), size_bytes, made_unix_s }
+fn image(id: &str, size_bytes: u64, made_unix_s: u64) -> Derived {
+    Derived { id: id.to_owned(), packages: Vec::new(), size_bytes, made_unix_s }
 }
 
 fn order(requirement: &str) -> Order {
@@ -167,23 +171,45 @@ async fn a_shutdown_ends_what_is_under_way() {
 #[tokio::test]
 async fn images_above_the_bound_are_removed_when_nobody_uses_them() {
     let (store, bench) = store(FakeBench::default());
-    bench.in_use.lock().unwrap().push(order("a").key.reference("python"));
+    bench.in_use.lock().unwrap().push("a-1".to_owned());
     for name in ["a", "b", "c"] {
         store.ensure(&order(name)).await.unwrap();
     }
     store.ensure(&order("d")).await.unwrap();
     store.shutdown().await;
-    assert_eq!(*bench.removed.lock().unwrap(), [order("b").key.reference("python")]);
+    assert_eq!(*bench.removed.lock().unwrap(), ["b-2"]);
     assert_eq!(store.stock().images, 2);
 }
 
 #[tokio::test]
-async fn a_new_start_takes_up_its_own_images_and_removes_what_is_too_old() {
+async fn an_image_made_again_is_not_removed_as_the_older_one_that_was_in_use() {
+    let (store, bench) = store(FakeBench::default());
+    bench.in_use.lock().unwrap().push("a-1".to_owned());
+    for name in ["a", "b", "c"] {
+        store.ensure(&order(name)).await.unwrap();
+    }
+    let again = store.ensure(&order("a")).await.unwrap();
+    assert_eq!((again.image.id.as_str(), again.cached), ("a-4", false));
+    bench.in_use.lock().unwrap().clear();
+    store.ensure(&order("d")).await.unwrap();
+    store.shutdown().await;
+    let removed = std::mem::take(&mut *bench.removed.lock().unwrap());
+    assert_eq!(removed.iter().filter(|id| id.starts_with("a-")).collect::<Vec<_>>(), ["a-1"]);
+    assert!(store.ensure(&order("a")).await.unwrap().cached);
+}
+
+#[tokio::test]
+async fn a_new_start_takes_up_its_own_images_and_removes_what_is_too_old_or_lost_its_name() {
     let now = unix_seconds();
     let listed = |agent: &str, name: &str, age: u64| {
         let key = order(name).key;
-        let image = image(&key, 1, now - age);
-        Listed { agent: agent.into(), key, image }
+        let reference = Some(key.reference("python"));
+        Listed { agent: agent.into(), key, reference, image: image(name, 1, now - age) }
+    };
+    let nameless = |agent: &str, name: &str| {
+        let mut one = listed(agent, "mine", 6);
+        (one.reference, one.image.id) = (None, name.to_owned());
+        one
     };
     let old = AGE_MAX.as_secs() + 10;
     let listed = vec![
@@ -191,11 +217,12 @@ async fn a_new_start_takes_up_its_own_images_and_removes_what_is_too_old() {
         listed("a", "mine-old", old),
         listed("b", "theirs", old),
         listed("b", "abandoned", 2 * old),
+        nameless("a", "mine-before"),
+        nameless("b", "theirs-before"),
     ];
     let (store, bench) = store(FakeBench { listed, ..FakeBench::default() });
     store.survey().await;
     assert!(store.ensure(&order("mine")).await.unwrap().cached);
     assert!(!store.ensure(&order("theirs")).await.unwrap().cached);
-    let removed = ["abandoned", "mine-old"].map(|name| order(name).key.reference("python"));
-    assert_eq!(*bench.removed.lock().unwrap(), removed, "oldest first");
+    assert_eq!(*bench.removed.lock().unwrap(), ["abandoned", "mine-old", "mine-before"], "oldest first");
 }
