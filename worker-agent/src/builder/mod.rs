@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  attempt ─ ensure ─▶ Dependencies ── known ──────────────────────────────▶ derived image
-//!                          │ not known (one at a time, joined by who asks the same)
+//!                          │ not known (one at a time, joined by who asks the same; who finds no
+//!                          │            place to wait in, or has no turn soon, goes back)
 //!                          ▼
 //!                      Bench: builder container ── installer ─▶ proxy ─▶ gate ─▶ package index
 //!                          │                                (over the container's own streams)
@@ -15,7 +16,7 @@
 //! (tenant, scope), never stands on the agent's disk as files, and adds only below one directory.
 //!
 //! Modules in the order of use: what an operator sets (`flags`), names (`key`), what is remembered
-//! (`shelf`, pure), one installation (`bench`, `conversation`, `layer`), its way out (`relay`,
+//! (`shelf`, `refusals`, pure), one installation (`bench`, `conversation`, `layer`), its way out (`relay`,
 //! `proxy`, `head`, `gate`, `address`), the handle (`store`).
 
 mod address;
@@ -27,6 +28,7 @@ mod head;
 pub mod key;
 mod layer;
 mod proxy;
+mod refusals;
 mod relay;
 pub mod shelf;
 mod store;
@@ -49,6 +51,8 @@ use key::Key;
 pub struct Order {
     /// Names all of it.
     pub key: Key,
+    /// Whose turn it takes.
+    pub tenant: String,
     /// How.
     pub installer: Installer,
     /// What, in canonical form.
@@ -96,6 +100,9 @@ pub enum NotInstalled {
     /// The index, the engine or this agent failed; never the job's fault.
     #[error("{0}")]
     Failed(String),
+    /// Too many wait already, or its turn did not come in time; later it may.
+    #[error("too many installations are under way")]
+    NoRoom,
     /// The engine does not have the base image any more.
     #[error("image '{0}' is gone")]
     NoBase(String),
