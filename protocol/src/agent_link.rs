@@ -245,7 +245,8 @@ pub enum InputSource {
 pub enum ReturnReason {
     /// It is draining; the attempt does not count.
     Draining,
-    /// It has no room after all, or no image (its load report says why); the attempt does not count.
+    /// It has no room after all, no image (its load report says why), or no builder soon; the attempt
+    /// does not count.
     NoRoom,
     /// Engine or sandbox failed; the attempt counts.
     Failed {

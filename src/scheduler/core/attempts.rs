@@ -7,7 +7,7 @@ use enclos_protocol::ids::{AttemptId, JobId};
 use enclos_protocol::job::JobReport;
 use enclos_protocol::outcome::Outcome;
 
-use super::{Core, Run, State};
+use super::{Core, Job, Run, State};
 use crate::metrics::AttemptEnd;
 use crate::scheduler::event::{Action, Finishing, Moment, SessionId};
 use crate::store::{Ending, Recorded};
@@ -88,21 +88,20 @@ impl Core {
     pub(super) fn returned(&mut self, session: SessionId, attempt: AttemptId, reason: ReturnReason, now: Moment) {
         let Some(agent) = self.fleet.speaker(session) else { return };
         let name = agent.name.clone();
-        let state = self.jobs.get(&attempt.job).map(|job| &job.state);
-        if !matches!(state, Some(State::Running(run)) if run.token == attempt.token && run.agent == name) {
+        let current = |job: &&mut Job| matches!(&job.state, State::Running(run) if run.token == attempt.token && run.agent == name);
+        let Some(job) = self.jobs.get_mut(&attempt.job).filter(current) else {
             return self.send(session, FromMaster::Abandon { attempt });
-        }
+        };
         let over = match reason {
             ReturnReason::Draining => {
                 agent.load.draining = true;
                 Over::Drained
             }
             ReturnReason::NoRoom => {
-                agent.pause(now.instant);
+                agent.pause(&job.demand, now.instant);
                 Over::GivenUp
             }
             ReturnReason::Failed { message } => {
-                let job = self.jobs.get_mut(&attempt.job).expect("its state was just read");
                 job.avoid = Some(name.clone());
                 let message: String = message.chars().take(REASON_CHARS_MAX).collect();
                 Over::Failed(format!("agent {name}: {message}"))

@@ -203,7 +203,7 @@ impl World {
             isolation: Isolation::Runc,
             reuse: Reuse::Tenant,
             embedded: index == 0,
-            installs: false,
+            installs: true,
             build: String::new(),
         };
         let holding = agent.holding.iter().copied().collect();

@@ -36,7 +36,7 @@ pub(super) fn demand(n: u8) -> Arc<Demand> {
         companion: None,
         interactive: false,
         isolation: Isolation::Runc,
-        installs: false,
+        installs: n % 8 == 6,
         live_stdin: n % 8 == 5,
         room: Room { memory_bytes: 1 + u64::from(n % 4), cpu_millis: 1000, pids: 10, slots: 1 },
         report_bytes: 100,

@@ -51,6 +51,23 @@ fn handing_back_for_want_of_room_never_counts() {
 }
 
 #[test]
+fn want_of_room_to_install_keeps_back_no_job_without_dependencies() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(6));
+    step(&mut world, Op::Return(1, 0, 1));
+    assert!(world.agents[1].holding.is_empty());
+    step(&mut world, Op::Submit(0));
+    assert_eq!(world.agents[1].holding.len(), 1, "at once");
+    world.heartbeats();
+    step(&mut world, Op::Wait(1100));
+    assert_eq!(world.agents[1].holding.len(), 2);
+    step(&mut world, Op::Return(1, 1, 1));
+    step(&mut world, Op::Return(1, 0, 1));
+    step(&mut world, Op::Submit(0));
+    assert!(world.agents[1].holding.is_empty());
+}
+
+#[test]
 fn an_agent_that_falls_silent_loses_its_jobs_when_the_lease_ends() {
     let mut world = with_agent(1);
     step(&mut world, Op::Submit(0));

@@ -13,8 +13,8 @@
 //! Before a sandbox is claimed a stop drops the work where it stands. Once
 //! entered, a stop ends the running step and leaves by the ordinary way, so
 //! that the sandbox can serve on. What the program did is never a failure here:
-//! only engine or sandbox can fail an attempt. An image that cannot be made
-//! hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
+//! only engine or sandbox can fail an attempt. An image that cannot be made, or has
+//! no turn soon, hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
 //! where those cannot be had, it ends there as one that was not compiled.
 
 mod bench;
@@ -199,6 +199,10 @@ impl Attempt {
         let cause = match self.try_run(workshop, arrived, &mut known).await {
             Ok(()) => None,
             Err(Broken::Stopped(cause)) => Some(cause),
+            // Nothing failed: it waits, here or elsewhere.
+            Err(Broken::Failed(AttemptError::Install(NotInstalled::NoRoom))) if self.stop.cause().is_none() => {
+                return End::Returned(ReturnReason::NoRoom);
+            }
             Err(Broken::Failed(error)) => {
                 let message = chain(&error);
                 tracing::warn!(job = %self.id.job, error = message, "attempt failed");

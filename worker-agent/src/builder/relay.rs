@@ -34,6 +34,8 @@ pub(super) enum Violation {
     Connections,
     #[error("it names a connection twice")]
     Twice,
+    #[error("it sends nothing as if it were something")]
+    Empty,
     #[error("it sends more than was granted")]
     Window,
 }
@@ -104,9 +106,12 @@ impl Relay {
 
     /// Bytes came on a connection; on one that is over they mean nothing.
     pub(super) fn bytes(&mut self, connection: Connection, bytes: ByteBuf) -> Result<(), Violation> {
+        if bytes.is_empty() {
+            return Err(Violation::Empty);
+        }
         let Some(line) = self.lines.get(&connection) else { return Ok(()) };
         let Some(inward) = &line.inward else { return Err(Violation::Window) };
-        // The window bounds the queue, so that it needs no bound of its own.
+        // The window bounds the queue, since each piece takes of it: it needs no bound of its own.
         if line.outstanding.fetch_add(bytes.len(), Ordering::AcqRel) + bytes.len() > WINDOW_BYTES {
             return Err(Violation::Window);
         }
@@ -240,6 +245,7 @@ mod tests {
         let (mut relay, _said) = relay(Vec::new());
         relay.open(1).unwrap();
         assert_eq!(relay.bytes(1, ByteBuf::from(vec![b'x'; WINDOW_BYTES + 1])), Err(Violation::Window));
+        assert_eq!(relay.bytes(1, ByteBuf::new()), Err(Violation::Empty), "nothing of the window bounds their number");
         assert_eq!(relay.open(1), Err(Violation::Twice));
         for id in 2..=u32::try_from(LINES_MAX).unwrap() {
             relay.open(id).unwrap();
