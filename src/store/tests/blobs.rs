@@ -211,6 +211,59 @@ async fn after_a_crash_files_and_rows_agree() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_lost_while_a_job_needs_it_comes_back_with_the_next_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    with_all(&store).await;
+    let job = referring();
+    let id = job.id;
+    store.admit(job).await.unwrap();
+    drop(store);
+    for file in files(dir.path()) {
+        fs::remove_file(dir.path().join("blobs").join(file)).unwrap();
+    }
+    let store = open(dir.path()).store;
+    assert_eq!(size_of(&store, Digest::of(b"input"), NOW).await, None);
+    let refused = store.admit(referring()).await.unwrap();
+    assert_eq!(refused, Admission::UnknownBlob("File(1)".into()), "no further job is admitted that must fail");
+    for bytes in [b"header".as_slice(), b"input", b"judge", b"answer"] {
+        assert!(put(&store, bytes).await.unwrap().1, "nobody could see it");
+        assert!(!put(&store, bytes).await.unwrap().1);
+    }
+    assert_eq!(files(dir.path()).len(), 4);
+    assert_eq!(input(&store, id).await.stdin.as_ref(), b"input", "the job of before has it, too");
+    let again = referring();
+    let second = again.id;
+    assert_eq!(store.admit(again).await.unwrap(), Admission::New);
+    assert_eq!(input(&store, second).await.stdin.as_ref(), b"input");
+    for job in [id, second] {
+        store.finish(finish(job, None)).await.unwrap();
+    }
+    assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4);
+    assert!(files(dir.path()).is_empty());
+    // What was lost counts no more: all of the room is free.
+    put(&store, &[9; 64 * 1024]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_lost_or_cut_under_a_running_store_comes_back_with_the_next_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for cut in [false, true] {
+        put(&store, b"bytes").await.unwrap();
+        let file = dir.path().join("blobs").join(&files(dir.path())[0]);
+        if cut {
+            fs::write(file, "by").unwrap()
+        } else {
+            fs::remove_file(file).unwrap()
+        }
+        assert!(put(&store, b"bytes").await.unwrap().1);
+        let [whole] = &files(dir.path())[..] else { panic!("one file is left") };
+        assert_eq!(fs::read(dir.path().join("blobs").join(whole)).unwrap(), b"bytes");
+    }
+}
+
+#[tokio::test]
 async fn the_sweep_runs_when_something_was_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(open(dir.path()).store);
