@@ -33,6 +33,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::bodies::hold;
 use self::connection::Shared;
 use self::places::{Admission, Places};
 use crate::config::Connections;

@@ -12,6 +12,7 @@ mod dependencies;
 mod judging;
 mod link;
 mod many;
+mod transfers;
 mod watching;
 
 use std::net::SocketAddr;

@@ -67,8 +67,7 @@ async fn with_all(store: &Store) {
 }
 
 async fn input(store: &Store, job: JobId) -> JobInput {
-    let work = store.work(job).await.unwrap().unwrap();
-    ciborium::from_reader(store.input(work).await.unwrap().unwrap().as_slice()).unwrap()
+    ciborium::from_reader(store.input(job).await.unwrap().unwrap().as_slice()).unwrap()
 }
 
 #[tokio::test]
@@ -138,11 +137,17 @@ async fn a_job_has_its_blobs_until_it_ends_and_then_they_go() {
     let second: CasePage = ciborium::from_reader(second.as_slice()).unwrap();
     assert_eq!(second.cases[0], cases[1], "a page may begin anywhere");
 
-    let work = store.work(id).await.unwrap().unwrap();
+    let filled = store.input(id).await.unwrap().unwrap().len() as u64;
+    let told = store.work(id).await.unwrap().unwrap().input_bytes;
+    assert!((told..told + 64).contains(&filled), "{filled} bytes, and {told} were told before");
+    let filled = store.case_page(id, 0).await.unwrap().unwrap().len() as u64;
+    let told = store.case_page_bytes(id, 0).await.unwrap().unwrap();
+    assert!((told..told + 64).contains(&filled), "{filled} bytes, and {told} were told before");
+
     store.finish(finish(id, None)).await.unwrap();
     assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4);
     assert!(files(dir.path()).is_empty());
-    assert!(store.input(work).await.unwrap().is_none(), "its end came while it was read");
+    assert!(store.input(id).await.unwrap().is_none() && store.case_page_bytes(id, 0).await.unwrap().is_none());
 }
 
 #[tokio::test]
