@@ -26,6 +26,7 @@ mod query;
 pub mod render;
 mod room;
 mod submit;
+mod uploads;
 mod watch;
 pub mod wire;
 

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Peer;
 use super::bodies::{Answer, Arriving};
 use super::places::Place;
 use super::turns::{Overdue, Turns};
@@ -65,8 +66,9 @@ pub(super) async fn serve(stream: TcpStream, place: Place, router: Router, share
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     let (turns, evicted) = (Arc::clone(&place.turns), place.evicted.clone());
+    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
     let router = TowerToHyperService::new(router.into_service::<Arriving>());
-    let service = service_fn(|request| answer(&router, &turns, request));
+    let service = service_fn(|request| answer(&router, &turns, peer, request));
     let builder = builder(tasks);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(Held { stream, place }), service);
     tokio::pin!(connection);
@@ -106,9 +108,13 @@ async fn overdue(turns: &Turns, client_wait: Duration) -> Overdue {
 fn answer(
     router: &TowerToHyperService<axum::routing::RouterIntoService<Arriving>>,
     turns: &Arc<Turns>,
-    request: Request<Incoming>,
+    peer: Option<Peer>,
+    mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
     let exchange = turns.begin();
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
     let answering = router.call(request.map(|body| Arriving::new(body, Arc::clone(&exchange))));
     async move {
         let answer = answering.await?;
