@@ -186,6 +186,7 @@ impl Master {
             scheduler: scheduler.clone(),
             progress: progress.clone(),
             store: Arc::clone(&store),
+            room: agents::Room::default(),
             token: config.join_token,
             silence_max: config.lease * 2,
             attach_idle: config.attach_idle,

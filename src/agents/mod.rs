@@ -3,7 +3,7 @@
 //! ```text
 //! GET /v1/link ─ token ─ Hello ─ bounds ─ scheduler: join ─┬─ reader: heartbeats, steps, output, ends
 //!                                                          └─ writer: what the scheduler sends, jobs' bytes
-//! GET /v1/inputs/{job} ─ token ─ attempt current? ─ store
+//! GET /v1/inputs/{job} ─ token ─ attempt current? ─ memory? ─ store
 //! ```
 //!
 //! What an agent says is bounded here before anything else sees it. It must
@@ -12,11 +12,13 @@
 mod bounds;
 mod inputs;
 mod reader;
+mod room;
 mod session;
 mod supplies;
 mod writer;
 
 pub use bounds::message as within_bounds;
+pub use room::Room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,8 @@ pub struct Link {
     pub progress: Progress,
     /// Where jobs' bytes come from.
     pub store: Arc<Store>,
+    /// Memory of jobs' bytes on their way.
+    pub room: Room,
     /// What an agent must show.
     pub token: JoinToken,
     /// A connection on which nothing comes for so long is closed.

@@ -1,12 +1,13 @@
 //! `/v1/blobs`: bytes that are uploaded once and that submissions refer to by their digest.
 //!
 //! ```text
-//! POST: body ─ piece by piece ─▶ file, hashed ─ whole? as announced? ─▶ kept ─▶ 201, or 200 where it was there
+//! POST: a place? ─ body ─ piece by piece ─▶ file, hashed ─ whole? as announced? ─▶ kept ─▶ 201, or 200 where it was there
 //! ```
 //!
 //! A blob is never in memory as a whole, on its way in or out. What goes out is
 //! something to save, as any file that a client or program wrote.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +19,17 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
 use super::query::{Named, Nothing, Strict};
 use super::room::{self, Held};
+use super::uploads::Places;
 use super::{Api, error, files, render, wire};
 use crate::admission::Refusal;
 use crate::config::BlobBounds;
 use crate::gate::Caller;
+use crate::listen::Peer;
 use crate::store::{Blob, Digest, UnixTime, UploadBounds, UploadError};
 
 /// Downloads at once: each has a file open.
@@ -41,7 +45,7 @@ const RETRY_QUOTA: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Blobs {
     bounds: BlobBounds,
-    uploads: Arc<Semaphore>,
+    uploads: Arc<Places>,
     downloads: Arc<Semaphore>,
 }
 
@@ -49,9 +53,8 @@ impl Blobs {
     /// Within `bounds`.
     #[must_use]
     pub fn new(bounds: BlobBounds) -> Self {
-        let uploads = bounds.uploads_max.clamp(1, Semaphore::MAX_PERMITS);
-        let places = |count| Arc::new(Semaphore::new(count));
-        Self { bounds, uploads: places(uploads), downloads: places(DOWNLOADS_MAX) }
+        let uploads = Places::new(bounds.uploads_max);
+        Self { bounds, uploads, downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)) }
     }
 }
 
@@ -94,13 +97,19 @@ pub(super) async fn upload(
     {
         return Err(error::quota_exceeded("blob_bytes", maximum, RETRY_QUOTA));
     }
-    let turn = one_of(&api.blobs.uploads, "too many uploads at once")?;
+    // A connection whose other end is gone tells no address; its upload will not come to an end.
+    let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.network());
+    let place = api.blobs.uploads.take(from, Instant::now());
+    let place = place.ok_or_else(|| error::unavailable("too many uploads at once", RETRY))?;
     let mut upload = api.store.upload(UploadBounds { blob_bytes_max, all_bytes_max }).await?;
     let (mut pieces, mut pace) = (request.into_body().into_data_stream(), api.bodies.pace());
-    while let Some(piece) = pace.next(&mut pieces).await? {
+    let slow = || error::unavailable("others wait for the place of this upload, which is slow", RETRY);
+    while let Some(piece) = place.evicted.run_until_cancelled(pace.next(&mut pieces)).await.ok_or_else(slow)?? {
         let piece = piece.map_err(|_| Refusal::new(400, "incomplete_body", "the body broke off"))?;
+        place.came(piece.len());
         upload = upload.write(piece).await.map_err(|e| refused(&api, e))?;
     }
+    place.is_whole();
     let found = upload.digest();
     if announced.is_some_and(|announced| announced != found) {
         let detail = format!("the body's SHA-256 is {found}");
@@ -111,7 +120,7 @@ pub(super) async fn upload(
         let (api, owner) = (Arc::clone(&api), caller.owner());
         api.admissions.clone().spawn(async move {
             let kept = api.store.keep_blob(upload, owner, UnixTime::now(), ttl, tenant_max).await;
-            drop(turn);
+            drop(place);
             kept
         })
     };

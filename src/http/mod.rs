@@ -27,6 +27,7 @@ mod query;
 pub mod render;
 mod room;
 mod submit;
+mod uploads;
 mod usage;
 mod watch;
 pub mod wire;

@@ -33,6 +33,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::bodies::hold;
 use self::connection::Shared;
 use self::places::{Admission, Places};
 use crate::config::Connections;
@@ -46,6 +47,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Who a request comes from, among its extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer(pub IpAddr);
+
+impl Peer {
+    /// As far as it tells clients apart: of IPv6, where a client has a whole network, its upper half.
+    #[must_use]
+    pub fn network(self) -> IpAddr {
+        places::network(self.0)
+    }
+}
 
 /// A bound port that does not serve yet.
 #[derive(Debug)]

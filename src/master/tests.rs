@@ -13,6 +13,7 @@ mod judging;
 mod keys;
 mod link;
 mod many;
+mod transfers;
 mod watching;
 
 use std::net::SocketAddr;

@@ -287,11 +287,19 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn case_page(&self, job: JobId, from: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some((page, fills)) = self.readers.run_promptly(move |c| cases::page(c, job, from)).await? else {
+        let Some(page) = self.readers.run_promptly(move |c| cases::page(c, job, from)).await? else {
             return Ok(None);
         };
-        let filled = self.blobs.blocking(move |dir| uses::filled_page(dir, from, page, &fills)).await;
+        let filled = self.blobs.blocking(move |dir| page.filled(dir, from)).await;
         self.unless_ended(job, filled).await
+    }
+
+    /// Bytes of that page as it travels, near enough, without reading it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn case_page_bytes(&self, job: JobId, from: u32) -> Result<Option<u64>, StoreError> {
+        self.readers.run_promptly(move |c| cases::page_bytes(c, job, from)).await
     }
 
     /// Names and limits of a job's cases, without their ends.
@@ -314,12 +322,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn input(&self, work: Work) -> Result<Option<Vec<u8>>, StoreError> {
-        let Work { job, spec: _, input, fills } = work;
+    pub async fn input(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((input, fills)) = self.readers.run_promptly(move |c| read::input(c, job)).await? else {
+            return Ok(None);
+        };
         if fills.is_empty() {
             return Ok(Some(input));
         }
-        let filled = self.blobs.blocking(move |dir| uses::filled_input(dir, &input, &fills)).await;
+        let filled = self.blobs.blocking(move |dir| uses::filled_input(dir, input, &fills)).await;
         self.unless_ended(job, filled).await
     }
 

@@ -50,21 +50,10 @@ pub struct Listed {
 /// What an agent needs of a job.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// Whose.
-    pub(super) job: JobId,
     /// What is to be done.
     pub spec: JobSpec,
-    /// CBOR, without what is in blobs.
-    pub(super) input: Vec<u8>,
-    pub(super) fills: Vec<Fill>,
-}
-
-impl Work {
-    /// Bytes of the input as it travels, near enough.
-    #[must_use]
-    pub fn input_bytes(&self) -> u64 {
-        self.input.len() as u64 + uses::size_bytes(&self.fills)
-    }
+    /// Bytes of the input as it travels, near enough; it is not read for that.
+    pub input_bytes: u64,
 }
 
 /// Connections that only reads which a job waits for may use: no list is in their way.
@@ -154,12 +143,23 @@ pub(super) fn job_in_detail(c: &Connection, tenant: &str, id: JobId) -> rusqlite
 }
 
 pub(super) fn work(c: &Connection, id: JobId) -> rusqlite::Result<Option<Work>> {
-    let sql = "SELECT j.spec, i.bytes, j.sequence FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
-    let row = |row: &Row<'_>| Ok((cbor(row, 0)?, row.get(1)?, row.get(2)?));
-    let Some((spec, input, sequence)) = c.prepare_cached(sql)?.query_row([id.as_bytes()], row).optional()? else {
+    let sql =
+        "SELECT j.spec, length(i.bytes), j.sequence FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
+    let row = |row: &Row<'_>| Ok((cbor(row, 0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?));
+    let Some((spec, inline, sequence)) = c.prepare_cached(sql)?.query_row([id.as_bytes()], row).optional()? else {
         return Ok(None);
     };
-    Ok(Some(Work { job: id, spec, input, fills: uses::of_input(c, sequence)? }))
+    Ok(Some(Work { spec, input_bytes: inline + uses::size_bytes(&uses::of_input(c, sequence)?) }))
+}
+
+/// The input as CBOR without what is in blobs, and that.
+pub(super) fn input(c: &Connection, id: JobId) -> rusqlite::Result<Option<(Vec<u8>, Vec<Fill>)>> {
+    let sql = "SELECT i.bytes, j.sequence FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let Some((input, sequence)) = c.prepare_cached(sql)?.query_row([id.as_bytes()], row).optional()? else {
+        return Ok(None);
+    };
+    Ok(Some((input, uses::of_input(c, sequence)?)))
 }
 
 pub(super) fn list(c: &Connection, filter: &Filter) -> rusqlite::Result<Listed> {

@@ -90,7 +90,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     assert_eq!(second.unfinished[1].record.token, Some(facts(7).token));
     let work = second.store.work(id).await.unwrap().unwrap();
     let spec_read = work.spec.clone();
-    let input = second.store.input(work).await.unwrap().unwrap();
+    let input = second.store.input(id).await.unwrap().unwrap();
     assert_eq!(spec_read, spec());
     let input: JobInput = ciborium::from_reader(input.as_slice()).unwrap();
     assert_eq!(input, new_job().input);

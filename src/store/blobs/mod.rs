@@ -8,7 +8,8 @@
 //!
 //! A job that was admitted keeps what it refers to until it ends: its uses are
 //! rows that the deletion of a blob respects. A digest resolves within its
-//! tenant only.
+//! tenant only. Where a file was lost, the next upload of its bytes takes its
+//! place, for clients and for jobs that were admitted before.
 
 mod digest;
 mod dir;
@@ -100,11 +101,20 @@ impl Store {
         });
         let upload = settling.await.unwrap_or(Err(UploadError::Store(StoreError::Closed)))?;
         let (digest, size_bytes) = (upload.digest(), upload.size_bytes);
-        let keep = Keep { tenant, digest, size_bytes, file: upload.id, now, expires: now.after(ttl), bytes_max };
+        let dir = Arc::clone(&self.blobs.dir);
+        let keep = Keep { dir, tenant, digest, size_bytes, file: upload.id, now, expires: now.after(ttl), bytes_max };
         let kept = self.writer.write(keep).await?;
-        let Kept { expires, has_file, is_new } = kept.ok_or(UploadError::TenantQuota)?;
+        let Kept { expires, has_file, is_new, lost } = kept.ok_or(UploadError::TenantQuota)?;
         if has_file {
             upload.keep();
+        }
+        if let Some(lost) = lost {
+            tracing::warn!(file = %lost, "the file of a blob was lost; an upload replaced it");
+            let remove = move |dir: &Arc<BlobDir>| {
+                dir.remove(&[(lost, size_bytes)]);
+                Ok(())
+            };
+            self.blobs.blocking(remove).await?;
         }
         Ok((Blob { digest, size_bytes, expires }, is_new))
     }
@@ -207,6 +217,7 @@ fn find(c: &Connection, tenant: &str, digest: Digest, now: UnixTime) -> rusqlite
 }
 
 struct Keep {
+    dir: Arc<BlobDir>,
     tenant: String,
     digest: Digest,
     size_bytes: u64,
@@ -220,8 +231,10 @@ struct Kept {
     expires: UnixTime,
     /// The row has the file that was brought, not one of before.
     has_file: bool,
-    /// No client could see it before.
+    /// No client could see it before, or have its bytes.
     is_new: bool,
+    /// What the row had before, and that is not there any more.
+    lost: Option<Uuid>,
 }
 
 impl Operation for Keep {
@@ -229,11 +242,10 @@ impl Operation for Keep {
     type Answer = Option<Kept>;
 
     fn apply(&self, c: &Connection) -> rusqlite::Result<Self::Answer> {
-        let Self { tenant, digest, size_bytes, file, now, expires, bytes_max } = self;
-        let sql = "SELECT expires_us FROM blobs WHERE tenant = ? AND digest = ?";
-        let before =
-            c.prepare_cached(sql)?.query_row(params![tenant, digest.0], |row| row.get::<_, i64>(0)).optional()?;
-        let Some(before) = before else {
+        let Self { dir, tenant, digest, size_bytes, file, now, expires, bytes_max } = self;
+        let sql = "SELECT expires_us, file FROM blobs WHERE tenant = ? AND digest = ?";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, Uuid::from_bytes(row.get(1)?)));
+        let Some((before, known)) = c.prepare_cached(sql)?.query_row(params![tenant, digest.0], row).optional()? else {
             if let Some(max) = bytes_max
                 && usage::blob_bytes(c, tenant)?.saturating_add(*size_bytes) > *max
             {
@@ -242,13 +254,22 @@ impl Operation for Keep {
             let sql = "INSERT INTO blobs (file, tenant, digest, size_bytes, expires_us) VALUES (?,?,?,?,?)";
             let row = params![file.as_bytes(), tenant, digest.0, to_i64(*size_bytes), expires.0];
             c.prepare_cached(sql)?.execute(row)?;
-            return Ok(Some(Kept { expires: *expires, has_file: true, is_new: true }));
+            return Ok(Some(Kept { expires: *expires, has_file: true, is_new: true, lost: None }));
         };
         // A time to live that was longer before is kept as it was promised.
         let expires = UnixTime(expires.0.max(before));
-        let sql = "UPDATE blobs SET expires_us = ? WHERE tenant = ? AND digest = ?";
-        c.prepare_cached(sql)?.execute(params![expires.0, tenant, digest.0])?;
-        Ok(Some(Kept { expires, has_file: false, is_new: before <= now.0 }))
+        let lost = Some(known).filter(|known| !dir.has(*known, *size_bytes));
+        let now_has = if lost.is_some() { file } else { &known };
+        // Jobs that need the lost file have the same bytes from the new one. Only at its end the
+        // transaction has both sides of their reference.
+        c.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+        let sql = "UPDATE blobs SET expires_us = ?, file = ? WHERE tenant = ? AND digest = ?";
+        c.prepare_cached(sql)?.execute(params![expires.0, now_has.as_bytes(), tenant, digest.0])?;
+        if lost.is_some() {
+            let sql = "UPDATE blob_uses SET file = ? WHERE file = ?";
+            c.prepare_cached(sql)?.execute(params![file.as_bytes(), known.as_bytes()])?;
+        }
+        Ok(Some(Kept { expires, has_file: lost.is_some(), is_new: lost.is_some() || before <= now.0, lost }))
     }
 }
 

@@ -67,8 +67,7 @@ pub(super) async fn with_all(store: &Store) {
 }
 
 pub(super) async fn input(store: &Store, job: JobId) -> JobInput {
-    let work = store.work(job).await.unwrap().unwrap();
-    ciborium::from_reader(store.input(work).await.unwrap().unwrap().as_slice()).unwrap()
+    ciborium::from_reader(store.input(job).await.unwrap().unwrap().as_slice()).unwrap()
 }
 
 #[tokio::test]
@@ -138,11 +137,17 @@ async fn a_job_has_its_blobs_until_it_ends_and_then_they_go() {
     let second: CasePage = ciborium::from_reader(second.as_slice()).unwrap();
     assert_eq!(second.cases[0], cases[1], "a page may begin anywhere");
 
-    let work = store.work(id).await.unwrap().unwrap();
+    let filled = store.input(id).await.unwrap().unwrap().len() as u64;
+    let told = store.work(id).await.unwrap().unwrap().input_bytes;
+    assert!((told..told + 64).contains(&filled), "{filled} bytes, and {told} were told before");
+    let filled = store.case_page(id, 0).await.unwrap().unwrap().len() as u64;
+    let told = store.case_page_bytes(id, 0).await.unwrap().unwrap();
+    assert!((told..told + 64).contains(&filled), "{filled} bytes, and {told} were told before");
+
     store.finish(finish(id, None)).await.unwrap();
     assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4);
     assert!(files(dir.path()).is_empty());
-    assert!(store.input(work).await.unwrap().is_none(), "its end came while it was read");
+    assert!(store.input(id).await.unwrap().is_none() && store.case_page_bytes(id, 0).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -208,6 +213,59 @@ async fn after_a_crash_files_and_rows_agree() {
     // Exactly what is there counts.
     put(&store, &[9; 60 * 1024]).await.unwrap();
     assert!(matches!(put(&store, b"x").await, Err(UploadError::Quota)));
+}
+
+#[tokio::test]
+async fn a_file_that_was_lost_while_a_job_needs_it_comes_back_with_the_next_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    with_all(&store).await;
+    let job = referring();
+    let id = job.id;
+    store.admit(job).await.unwrap();
+    drop(store);
+    for file in files(dir.path()) {
+        fs::remove_file(dir.path().join("blobs").join(file)).unwrap();
+    }
+    let store = open(dir.path()).store;
+    assert_eq!(size_of(&store, Digest::of(b"input"), NOW).await, None);
+    let refused = store.admit(referring()).await.unwrap();
+    assert_eq!(refused, Admission::UnknownBlob("File(1)".into()), "no further job is admitted that must fail");
+    for bytes in [b"header".as_slice(), b"input", b"judge", b"answer"] {
+        assert!(put(&store, bytes).await.unwrap().1, "nobody could see it");
+        assert!(!put(&store, bytes).await.unwrap().1);
+    }
+    assert_eq!(files(dir.path()).len(), 4);
+    assert_eq!(input(&store, id).await.stdin.as_ref(), b"input", "the job of before has it, too");
+    let again = referring();
+    let second = again.id;
+    assert_eq!(store.admit(again).await.unwrap(), Admission::New);
+    assert_eq!(input(&store, second).await.stdin.as_ref(), b"input");
+    for job in [id, second] {
+        store.finish(finish(job, None)).await.unwrap();
+    }
+    assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4);
+    assert!(files(dir.path()).is_empty());
+    // What was lost counts no more: all of the room is free.
+    put(&store, &[9; 64 * 1024]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_lost_or_cut_under_a_running_store_comes_back_with_the_next_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for cut in [false, true] {
+        put(&store, b"bytes").await.unwrap();
+        let file = dir.path().join("blobs").join(&files(dir.path())[0]);
+        if cut {
+            fs::write(file, "by").unwrap()
+        } else {
+            fs::remove_file(file).unwrap()
+        }
+        assert!(put(&store, b"bytes").await.unwrap().1);
+        let [whole] = &files(dir.path())[..] else { panic!("one file is left") };
+        assert_eq!(fs::read(dir.path().join("blobs").join(whole)).unwrap(), b"bytes");
+    }
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn a_database_of_the_released_schema_opens_with_every_job() {
     assert_eq!(opened.unfinished.iter().map(|u| u.cancelled).collect::<Vec<_>>(), [false, false, true]);
     let work = store.work(jobs[1].id).await.unwrap().unwrap();
     assert_eq!(work.spec, spec());
-    let input: JobInput = ciborium::from_reader(store.input(work).await.unwrap().unwrap().as_slice()).unwrap();
+    let input: JobInput = ciborium::from_reader(store.input(jobs[1].id).await.unwrap().unwrap().as_slice()).unwrap();
     assert_eq!(input, new_job().input);
     let key = Idempotency { key: "key".to_owned(), digest: [7; 32] };
     let known = store.admitted_before("t".into(), key).await.unwrap();

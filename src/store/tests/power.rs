@@ -189,8 +189,7 @@ impl Told {
                 }
                 Some(_) => {
                     assert!(!self.ended.contains(&n), "job {n} had ended");
-                    let work = store.work(*id).await.unwrap().unwrap();
-                    let input = store.input(work).await.unwrap().unwrap();
+                    let input = store.input(*id).await.unwrap().unwrap();
                     let input: JobInput = ciborium::from_reader(input.as_slice()).unwrap();
                     assert_eq!(*input.stdin, bytes_of(n), "all of what job {n} brought");
                 }
