@@ -6,6 +6,7 @@
 
 mod audit;
 mod blobs;
+mod retention;
 
 use std::fmt;
 use std::fs;
@@ -20,6 +21,7 @@ use subtle::ConstantTimeEq as _;
 
 pub use audit::{AuditArgs, AuditBounds};
 pub use blobs::{BlobArgs, BlobBounds};
+pub use retention::{Retention, RetentionArgs};
 
 use crate::access::{Quota, QuotaArgs};
 
@@ -81,6 +83,9 @@ pub struct MasterArgs {
     /// Quotas of tenants
     #[command(flatten)]
     pub quota: QuotaArgs,
+    /// How long jobs are kept
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
@@ -170,6 +175,8 @@ pub struct Config {
     pub batch_jobs_max: usize,
     /// What blobs may take.
     pub blobs: BlobBounds,
+    /// What is kept of jobs that have ended.
+    pub retention: Retention,
     /// What clients' connections may take.
     pub clients: Connections,
     /// What agents' connections may take.
@@ -267,6 +274,7 @@ impl Config {
             queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
             batch_jobs_max: as_usize(args.batch_jobs_max),
             blobs: BlobBounds::from(&args.blobs),
+            retention: Retention::from(&args.retention),
             clients,
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ gate ─ survivors ─ scheduler
-//! run:   scheduler task · keeper of the gate · sweep of blobs · link port · API port
+//! run:   scheduler task · keeper of the gate · sweep of blobs · retention · link port · API port
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
@@ -202,7 +202,7 @@ impl Master {
             scheduler,
             gate,
             audit: Arc::clone(&audit),
-            metrics,
+            metrics: Arc::clone(&metrics),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             blobs: config.blobs,
@@ -213,6 +213,7 @@ impl Master {
         parts.spawn(driver.run());
         parts.spawn(keeper.run(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
+        parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
         let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
         tokio::pin!(serving);
@@ -239,11 +240,7 @@ impl Master {
         while let Some(ended) = parts.join_next().await {
             ended?;
         }
-        let closing = move || {
-            store.close();
-            audit.close();
-        };
-        tokio::task::spawn_blocking(closing).await?;
+        tokio::task::spawn_blocking(move || (store.close(), audit.close())).await?;
         match early {
             None => Ok(()),
             Some(Some(Err(failed))) => Err(failed.into()),

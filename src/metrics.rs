@@ -86,6 +86,8 @@ pub struct Gauges {
     pub agents_connected: usize,
     /// Agents whose connection is lost.
     pub agents_suspect: usize,
+    /// Bytes that the database holds.
+    pub store_bytes: u64,
 }
 
 /// All counters and histograms.
@@ -105,6 +107,8 @@ pub struct Metrics {
     pub commit: Histogram,
     /// Writes in those transactions.
     pub commit_writes: Counter,
+    /// Jobs that retention removed.
+    pub jobs_pruned: Counter,
     /// Connections closed at once: no place was free, and no other connection could make room.
     pub connections_refused: Counter,
     /// Requests without a key that works.
@@ -185,6 +189,8 @@ impl Metrics {
         out.counter("enclos_connections_refused_total", "Connections for which there was no place", &refused);
         let ended = [("why=\"evicted\"", &self.connections_evicted), ("why=\"stalled\"", &self.connections_stalled)];
         out.counter("enclos_connections_ended_total", "Connections ended for others or for their client", &ended);
+        out.gauge("enclos_store_bytes", "What the database holds", &[("", gauges.store_bytes)]);
+        out.counter("enclos_jobs_pruned_total", "Jobs that retention removed", &[("", &self.jobs_pruned)]);
         out.counter("enclos_store_writes_total", "Writes of the store", &[("", &self.commit_writes)]);
         out.histogram("enclos_store_commit_seconds", "One transaction of the store", &self.commit);
         out.histogram("enclos_queue_wait_seconds", "From admission to dispatch", &self.queue_wait);
@@ -208,7 +214,7 @@ impl Page {
         };
     }
 
-    fn gauge(&mut self, name: &str, help: &str, samples: &[(&str, usize)]) {
+    fn gauge(&mut self, name: &str, help: &str, samples: &[(&str, impl std::fmt::Display)]) {
         self.head(name, help, "gauge");
         for (labels, value) in samples {
             self.sample(name, labels, value);

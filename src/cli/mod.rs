@@ -5,6 +5,7 @@
 //! never an argument: every user of the host reads those.
 
 mod attach;
+mod backup;
 mod blobs;
 mod client;
 mod compose;
@@ -56,6 +57,10 @@ enum Command {
     #[command(after_help = "Examples:\n  enclos master --data-dir /var/lib/enclos\n  \
         ENCLOS_JOIN_TOKEN=\"$(cat /var/lib/enclos/join-token)\" enclos-agent --master http://127.0.0.1:7301")]
     Master(Box<crate::config::MasterArgs>),
+    /// Copy a master's data directory into one archive, while the master runs
+    #[command(after_help = "Example:\n  enclos backup --data-dir /var/lib/enclos --to enclos-$(date +%F).tar\n\n\
+        To use it:\n  mkdir DIR && tar -xf FILE -C DIR && enclos master --data-dir DIR")]
+    Backup(backup::BackupArgs),
     /// Run a program and show its output as it comes
     #[command(after_help = format!("Examples:\n  enclos run hello.c\n  enclos run main.py data.csv --arg data.csv\n  \
         enclos run -i game.py\n  \
@@ -258,6 +263,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
             log_to_stderr("info");
             runtime.block_on(serve::run(*args))
         }
+        Command::Backup(args) => backup::run(&args),
         Command::Run { args, server } => runtime.block_on(run::run(&server.client()?, &args, terminal)),
         Command::Judge { args, server } => runtime.block_on(judge::judge(&server.client()?, &args, terminal)),
         Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&server.client()?, &args)),

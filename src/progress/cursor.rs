@@ -77,8 +77,9 @@ impl Cursor {
         let number = "[0-9]{1,19}";
         let phases = [Phase::Queued, Phase::Given, Phase::Installing, Phase::Finished].map(Phase::code);
         let steps = [Step::Compile, Step::Companion, Step::Run].map(|step| Phase::Running(step).code());
-        let plain =
-            phases.into_iter().chain(steps).chain([NO_PHASE]).fold(String::new(), |all, code| format!("{all}{code}"));
+        let mut plain: Vec<u64> = phases.into_iter().chain(steps).chain([NO_PHASE]).collect();
+        plain.sort_unstable();
+        let plain: String = plain.iter().map(u64::to_string).collect();
         format!(
             "^{number}-{number}-([{plain}]|1[6-9]|[2-9][0-9]|[1-9][0-9]{{2,8}})-[0-9]{{1,9}}(-{number}){{{PARTS}}}$"
         )

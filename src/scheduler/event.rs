@@ -60,6 +60,8 @@ pub struct Joining {
     pub name: AgentName,
     /// Of its process.
     pub instance: Uuid,
+    /// Of the link, that both speak.
+    pub link_version: u16,
     /// What it offers.
     pub offer: Offer,
     /// Attempts that it holds.

@@ -253,7 +253,8 @@ mod tests {
         };
         let instance = Uuid::from_u128(instance);
         let name = "a".parse().expect("a valid name");
-        Joining { session: SessionId(session), name, instance, offer, holding: Vec::new(), load }
+        let session = SessionId(session);
+        Joining { session, name, instance, link_version: 1, offer, holding: Vec::new(), load }
     }
 
     fn counted(wear: Option<Wear>) -> (u64, u64) {

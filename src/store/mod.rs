@@ -7,17 +7,19 @@
 //! ```
 //!
 //! The only module that speaks to the disk. An answer to a write comes after
-//! the commit (`synchronous=FULL`). Writes about attempts carry the fencing
+//! the commit (`synchronous=EXTRA`). Writes about attempts carry the fencing
 //! token and change nothing that a greater token has changed, so they may
 //! arrive in any order. It must not decide anything: what a job becomes is the
 //! scheduler's, who may see it is the API's.
 
+mod backup;
 mod blobs;
 mod cases;
 mod erase;
 mod files;
 mod keys;
 mod open;
+mod prune;
 mod read;
 mod record;
 mod schema;
@@ -33,15 +35,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use enclos_protocol::ids::JobId;
+use rusqlite::ffi;
 
 use crate::metrics::Metrics;
 
+pub use backup::{BackedUp, BackupError, back_up};
 pub use blobs::{Blob, BlobUse, Digest, DigestError, Place, SWEEP_EVERY, Upload, UploadBounds, UploadError};
 pub use cases::NewCase;
 pub use erase::Erasure;
 pub use files::{FileKept, LeftFile};
 pub use keys::{Desk, DeskError, KEYS_MAX, KeyRecord, NewKey, Roll, SecretRecord, TENANTS_MAX, Told};
 pub use open::Opened;
+pub use prune::Pruned;
 pub use read::{Filter, Listed, Work};
 pub use record::{
     CaseRecord, CaseResult, Detail, Ending, JobRecord, Output, Outputs, PARTS, Part, StoredState, Unfinished, UnixTime,
@@ -147,7 +152,12 @@ pub enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match &error {
-            rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::DiskFull => Self::Full,
+            // The log's index is a file, too, and grows on the same disk.
+            rusqlite::Error::SqliteFailure(code, _)
+                if code.code == rusqlite::ErrorCode::DiskFull || code.extended_code == ffi::SQLITE_IOERR_SHMSIZE =>
+            {
+                Self::Full
+            }
             rusqlite::Error::FromSqlConversionFailure(_, _, cause) => Self::Value(cause.to_string()),
             _ => Self::Database(Arc::new(error)),
         }

@@ -140,7 +140,11 @@ CREATE TABLE blob_uses (
 CREATE INDEX blob_uses_file ON blob_uses (file);
 ",
     "
--- 4: keys and tenants, what tenants have used, and lists that cost a tenant what it has itself
+-- 4: jobs go in the order of their ends
+CREATE INDEX jobs_ended ON jobs (finished_us) WHERE state = 2;
+",
+    "
+-- 5: keys and tenants, what tenants have used, and lists that cost a tenant what it has itself
 CREATE TABLE keys (
     id         TEXT PRIMARY KEY,
     tenant     TEXT NOT NULL,

@@ -17,8 +17,12 @@ use super::{
 use crate::scoring::Scoring;
 use crate::testing;
 
+mod backup;
 mod blobs;
 mod many;
+mod opening;
+mod power;
+mod retention;
 
 fn open(dir: &Path) -> Opened {
     Store::open(dir, Arc::default()).unwrap()
@@ -289,30 +293,4 @@ async fn a_closed_store_refuses_and_frees_its_lock() {
     opened.store.close();
     assert!(matches!(opened.store.admit(new_job()).await, Err(super::StoreError::Closed)));
     open(dir.path());
-}
-
-#[test]
-fn a_database_of_a_newer_version_is_refused_with_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path()));
-    Connection::open(dir.path().join("enclos.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let error = Store::open(dir.path(), Arc::default()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("run that version"), "{error}");
-}
-
-#[test]
-fn damaged_and_foreign_files_are_refused_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("enclos.db");
-    std::fs::write(&path, "this is not a database, but it is long enough to be looked at".repeat(40)).unwrap();
-    let before = std::fs::read(&path).unwrap();
-    let error = Store::open(dir.path(), Arc::default()).unwrap_err();
-    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-    std::fs::remove_file(&path).unwrap();
-    let other = Connection::open(&path).unwrap();
-    other.execute_batch("PRAGMA application_id = 5; PRAGMA user_version = 1; CREATE TABLE x (y)").unwrap();
-    drop(other);
-    assert!(matches!(Store::open(dir.path(), Arc::default()), Err(OpenError::Corrupt { .. })));
 }

@@ -78,6 +78,8 @@ pub struct Cluster {
     pub http: reqwest::Client,
     /// The agents, in the order of their start.
     pub agents: Vec<Agent>,
+    /// The master's data directory.
+    pub store: PathBuf,
     master: Option<Child>,
     ports: (u16, u16),
     data: TempDir,
@@ -118,17 +120,31 @@ impl Cluster {
 
     /// A master with more arguments, without agents.
     pub async fn master_with(args: &[&str]) -> Self {
+        let mut cluster = Self::stopped();
+        cluster.start_master_with(args).await;
+        cluster
+    }
+
+    /// A master on this data directory, without agents.
+    pub async fn master_at(store: &Path) -> Self {
+        let mut cluster = Self { store: store.to_owned(), ..Self::stopped() };
+        cluster.start_master().await;
+        cluster
+    }
+
+    /// All of it but a process.
+    fn stopped() -> Self {
         let ports = (free_port(), free_port());
-        let mut cluster = Self {
+        let data = TempDir::new().expect("a temporary directory can be made");
+        Self {
             url: format!("http://127.0.0.1:{}", ports.0),
             http: reqwest::Client::new(),
             agents: Vec::new(),
             master: None,
             ports,
-            data: TempDir::new().expect("a temporary directory can be made"),
-        };
-        cluster.start_master_with(args).await;
-        cluster
+            store: data.path().join("data"),
+            data,
+        }
     }
 
     /// A master and as many agents as there are argument lists.
@@ -166,7 +182,7 @@ impl Cluster {
             .args(["--bind", &format!("127.0.0.1:{}", self.ports.0)])
             .args(["--link-bind", &format!("127.0.0.1:{}", self.ports.1)])
             .arg("--data-dir")
-            .arg(self.data.path().join("data"))
+            .arg(&self.store)
             .args(args)
             .env("ENCLOS_JOIN_TOKEN", TOKEN)
             .stdin(Stdio::null())
@@ -308,6 +324,15 @@ impl Cluster {
         if let Some(mut master) = self.master.take() {
             master.kill().await.expect("the master can be killed");
         }
+    }
+
+    /// Ends the master as an operator would; how long it took.
+    pub async fn end_master(&mut self) -> Duration {
+        let (begun, logs) = (Instant::now(), self.logs());
+        if let Some(mut master) = self.master.take() {
+            terminate(&mut master, "the master", &logs).await;
+        }
+        begun.elapsed()
     }
 
     /// Kills an agent with SIGKILL; it is no more among `agents`.

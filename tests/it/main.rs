@@ -33,5 +33,7 @@ mod programs;
 mod promises;
 mod refusals;
 mod secrets;
+mod storage;
 mod tidy;
+mod upgrade;
 mod watch;

@@ -163,11 +163,13 @@ fn the_reader_of_imports_sees_every_way_to_write_them() {
 }
 
 #[test]
-fn only_one_file_lifts_the_ban_on_unchecked_code() {
+fn only_two_files_lift_the_ban_on_unchecked_code() {
     let word = ["un", "safe"].concat();
     let found = rust_files().into_iter().filter(|p| has_word(&code_of(&read(p)), &word));
-    let elsewhere: Vec<_> = found.filter(|p| p != Path::new("supervisor/src/sys.rs")).collect();
-    assert!(elsewhere.is_empty(), "'{word}' stands only in supervisor/src/sys.rs, not in {elsewhere:?}");
+    // The second is of no program: it shows tests what reaches the disk.
+    let allowed = ["supervisor/src/sys.rs", "src/store/tests/power/vfs.rs"];
+    let elsewhere: Vec<_> = found.filter(|p| !allowed.iter().any(|a| p == Path::new(a))).collect();
+    assert!(elsewhere.is_empty(), "'{word}' stands only in {allowed:?}, not in {elsewhere:?}");
 }
 
 #[test]

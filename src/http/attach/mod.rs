@@ -29,7 +29,7 @@ use self::hear::Hearing;
 use self::tell::Telling;
 use super::query::{Named, Strict, job_id};
 use super::watch::{Watch, cursor};
-use super::{Api, error, wire};
+use super::{Api, error};
 use crate::admission::Refusal;
 use crate::gate::Caller;
 use crate::progress::Stdin;
@@ -65,10 +65,6 @@ pub(super) struct After {
     ),
     responses(
         (status = 101, description = "the WebSocket begins"),
-        (status = 403, body = wire::Problem, content_type = "application/problem+json",
-         description = "a page of another origin"),
-        (status = 426, body = wire::Problem, content_type = "application/problem+json",
-         description = "not a WebSocket handshake"),
     ))]
 pub(super) async fn attach(
     State(api): State<Arc<Api>>,

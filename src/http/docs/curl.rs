@@ -34,7 +34,8 @@ pub(super) fn line(method: &str, request: &Value, is_stream: bool) -> String {
 /// What begins a WebSocket, for the console of a browser: a shell has nothing for it.
 pub(super) fn socket(request: &Value) -> String {
     let path = request["path"].as_str().unwrap_or_default();
-    format!("new WebSocket({})", Value::from(format!("ws://{HOST}{path}")))
+    // A path is of letters that a text in JavaScript takes as they are.
+    format!("new WebSocket(\"ws://{HOST}{path}\")")
 }
 
 /// JSON as one would write it: short on one line, else indented.
@@ -67,6 +68,11 @@ mod tests {
         assert_eq!(words[..2], ["-s".to_owned(), format!("http://{HOST}/v1/jobs?a=1&b=2")]);
         assert_eq!(words[2..5], ["-H", "x-a: it's", "-d"]);
         assert_eq!(serde_json::from_str::<Value>(&words[5..].join("\n")).unwrap(), body);
+    }
+
+    #[test]
+    fn a_socket_is_at_the_host_of_the_page() {
+        assert_eq!(socket(&json!({ "path": "/a?b=1" })), format!("new WebSocket(\"ws://{HOST}/a?b=1\")"));
     }
 
     #[test]

@@ -79,6 +79,12 @@ const UPLOADED: [Rule; 3] = [
     ),
 ];
 
+/// Of what begins a WebSocket.
+const ATTACHED: [Rule; 2] = [
+    ("403", &["missing_scope", "origin_not_allowed"], "the key may not do this, or a page of another origin"),
+    ("426", &["upgrade_required"], "not a WebSocket handshake"),
+];
+
 /// Adds them (to HEAD without the body that it never has), and takes `null` from parameters: what is not given is simply not there.
 pub(super) fn add(document: &mut Value) {
     for (method, path, operation) in operations(document) {
@@ -126,9 +132,8 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
     match (method, path) {
         ("get", "/v1/jobs") => rules.push(LISTED),
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
+        ("get", "/v1/jobs/{id}/attach") => rules.extend(ATTACHED),
         ("post", "/v1/blobs") => rules.extend(UPLOADED),
-        // A foreign page may ask for a WebSocket as it may write.
-        ("get", "/v1/jobs/{id}/attach") => rules.push(WRITES[1]),
         _ => {}
     }
     rules

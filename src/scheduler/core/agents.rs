@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use enclos_protocol::agent_link::{FromMaster, LINK_VERSION, LoadReport, Welcome};
+use enclos_protocol::agent_link::{FromMaster, LoadReport, Welcome};
 use enclos_protocol::ids::{AgentName, AttemptId, JobId};
 
 use super::attempts::Over;
@@ -24,7 +24,7 @@ impl Core {
             joining.holding.iter().copied().filter(|attempt| self.keeps(*attempt, joining, now)).collect();
         let cancel: Vec<AttemptId> = keep.iter().copied().filter(|attempt| self.cancel_is_asked(*attempt)).collect();
         let welcome = Welcome {
-            version: LINK_VERSION,
+            version: joining.link_version,
             lease_ms: millis(self.policy.lease),
             heartbeat_ms: millis(self.policy.heartbeat),
             keep: keep.clone(),

@@ -208,7 +208,7 @@ impl World {
         };
         let holding = agent.holding.iter().copied().collect();
         let instance = agent.instance;
-        let joining = Joining { session, name: name(index), instance, offer, holding, load: load() };
+        let joining = Joining { session, name: name(index), instance, link_version: 1, offer, holding, load: load() };
         self.handle(Event::Joined(Box::new(joining)));
     }
 

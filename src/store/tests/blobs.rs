@@ -37,7 +37,7 @@ fn used(place: Place, bytes: &[u8]) -> BlobUse {
 }
 
 /// A job that has all of its bytes in blobs, at `NOW`.
-fn referring() -> NewJob {
+pub(super) fn referring() -> NewJob {
     let file = |name| JobFile { path: testing::path(name), content: Vec::new().into() };
     let cases = [("1", b"".as_slice()), ("2", b"inline")].map(|(name, stdin)| NewCase {
         name: name.to_owned(),
@@ -60,13 +60,13 @@ fn referring() -> NewJob {
     }
 }
 
-async fn with_all(store: &Store) {
+pub(super) async fn with_all(store: &Store) {
     for bytes in [b"header".as_slice(), b"input", b"judge", b"answer"] {
         put(store, bytes).await.unwrap();
     }
 }
 
-async fn input(store: &Store, job: JobId) -> JobInput {
+pub(super) async fn input(store: &Store, job: JobId) -> JobInput {
     let work = store.work(job).await.unwrap().unwrap();
     ciborium::from_reader(store.input(work).await.unwrap().unwrap().as_slice()).unwrap()
 }

@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A lease that does not end during a test.
 const LONG_MS: u64 = 60_000;
 
+#[path = "recorded_tests.rs"]
+mod recorded;
+
 struct Master {
     listener: TcpListener,
 }
