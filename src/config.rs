@@ -77,15 +77,15 @@ pub struct MasterArgs {
     /// Bounds of blobs
     #[command(flatten)]
     pub blobs: BlobArgs,
-    /// How long jobs are kept
-    #[command(flatten)]
-    pub retention: RetentionArgs,
     /// Bounds of the audit log
     #[command(flatten)]
     pub audit: AuditArgs,
     /// Quotas of tenants
     #[command(flatten)]
     pub quota: QuotaArgs,
+    /// How long jobs are kept
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=1_000_000))]

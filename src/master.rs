@@ -241,11 +241,7 @@ impl Master {
         while let Some(ended) = parts.join_next().await {
             ended?;
         }
-        let closing = move || {
-            store.close();
-            audit.close();
-        };
-        tokio::task::spawn_blocking(closing).await?;
+        tokio::task::spawn_blocking(move || (store.close(), audit.close())).await?;
         match early {
             None => Ok(()),
             Some(Some(Err(failed))) => Err(failed.into()),

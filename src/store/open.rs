@@ -47,10 +47,10 @@ pub(super) fn prepared(dir: &Path) -> Result<(Connection, File), OpenError> {
     let path = dir.join(DATABASE);
     make_private(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
-        .map_err(|source| failure(&path, source))?;
+        .map_err(|e| failure(&path, e))?;
     // First whose it is: not even the kind of its log is changed in a file that is not ours to write.
     identify(&connection, &path)?;
-    writable(&connection).map_err(|source| failure(&path, source))?;
+    writable(&connection).map_err(|e| failure(&path, e))?;
     check(&connection, &path)?;
     migrate(&mut connection, &path)?;
     Ok((connection, lock))

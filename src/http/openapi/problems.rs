@@ -81,7 +81,7 @@ const UPLOADED: [Rule; 3] = [
 
 /// Of what begins a WebSocket.
 const ATTACHED: [Rule; 2] = [
-    ("403", &["origin_not_allowed"], "a page of another origin"),
+    ("403", &["missing_scope", "origin_not_allowed"], "the key may not do this, or a page of another origin"),
     ("426", &["upgrade_required"], "not a WebSocket handshake"),
 ];
 
