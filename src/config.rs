@@ -5,6 +5,7 @@
 //! where every user of the host could read it.
 
 mod blobs;
+mod tls;
 
 use std::fmt;
 use std::fs;
@@ -18,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 pub use blobs::{BlobArgs, BlobBounds};
+pub use tls::{Membership, Pair, Security, TlsArgs};
 
 /// Variable that carries the join token.
 pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
@@ -44,7 +46,7 @@ pub struct MasterArgs {
     /// Address for clients (loopback only, as there are no keys yet)
     #[arg(long, env = "ENCLOS_BIND", default_value = "127.0.0.1:7300", value_name = "ADDR")]
     pub bind: SocketAddr,
-    /// Address for agents (loopback only, as there is no TLS yet)
+    /// Address for agents (loopback only without --pki or --link-cert)
     #[arg(long, env = "ENCLOS_LINK_BIND", default_value = "127.0.0.1:7301", value_name = "ADDR")]
     pub link_bind: SocketAddr,
     /// Directory of the database and the join token
@@ -94,6 +96,9 @@ pub struct MasterArgs {
     /// Whether jobs may have packages installed; agents have the same flag
     #[arg(long, env = "ENCLOS_DEPENDENCIES", value_enum, default_value = "allow", value_name = "allow|deny")]
     pub dependencies: Dependencies,
+    /// TLS of both ports
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }
 
 /// Whether jobs may bring dependencies.
@@ -152,8 +157,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Image folders; `None`: those of this build.
     pub images_dir: Option<PathBuf>,
-    /// What agents must show.
+    /// What agents must show where the link is not TLS.
     pub join_token: JoinToken,
+    /// What protects the two ports.
+    pub security: Security,
     /// What may wait at once.
     pub queue: QueueBounds,
     /// Submissions in one batch.
@@ -181,7 +188,7 @@ pub struct Config {
 pub enum ConfigError {
     /// The address can be reached from other machines.
     #[error(
-        "{flag} {address} can be reached from other machines, and this version has no keys and no TLS: \
+        "{flag} {address} can be reached from other machines, and this version has no keys: \
          use a loopback address such as 127.0.0.1:{port}, and a tunnel or an authenticating proxy in front",
         port = address.port()
     )]
@@ -191,6 +198,18 @@ pub enum ConfigError {
         /// What it said.
         address: SocketAddr,
     },
+    /// The API would speak in clear to other machines.
+    #[error(
+        "--bind {0} can be reached from other machines, and programs, outputs and keys would cross the network in \
+         clear: give --tls-cert and --tls-key (docs/tls.md), or say --insecure-http if that is meant"
+    )]
+    ClearApi(SocketAddr),
+    /// The link would speak in clear to other machines.
+    #[error(
+        "--link-bind {0} can be reached from other machines, and the agents' link goes beyond loopback with TLS \
+         only: give --pki (`enclos pki init` makes it; docs/tls.md), or --link-cert, --link-key and --link-ca"
+    )]
+    ClearLink(SocketAddr),
     /// The data directory cannot be made or entered.
     #[error("cannot use the data directory {}", path.display())]
     DataDir {
@@ -233,8 +252,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] says which flag and what to do.
     pub fn from_args(args: &MasterArgs) -> Result<Self, ConfigError> {
+        let security = Security::of(&args.tls, args.bind, args.link_bind)?;
+        // Nobody is asked for a key yet.
         loopback_only("--bind", args.bind)?;
-        loopback_only("--link-bind", args.link_bind)?;
         let hosts = allowed_hosts(&args.allow_hosts)?;
         make_private_dir(&args.data_dir)
             .map_err(|source| ConfigError::DataDir { path: args.data_dir.clone(), source })?;
@@ -250,6 +270,7 @@ impl Config {
             data_dir: args.data_dir.clone(),
             images_dir: args.images_dir.clone(),
             join_token: join_token(args.join_token_file.as_deref(), from_environment, &args.data_dir)?,
+            security,
             queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
             batch_jobs_max: as_usize(args.batch_jobs_max),
             blobs: BlobBounds::from(&args.blobs),

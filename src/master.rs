@@ -20,12 +20,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::agents::{self, Link};
-use crate::config::{Config, Connections};
+use crate::agents::{self, Entry, Link};
+use crate::config::{Config, Connections, JoinToken, Membership, Pair};
 use crate::http::{self, Api, Services};
 use crate::listen::descriptors::{self, DescriptorError};
+use crate::listen::tls::{Files, Tls, TlsError};
 use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
+use crate::pki::{self, Members, PkiError};
 use crate::progress::Progress;
 use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
@@ -46,6 +48,15 @@ pub enum MasterError {
     /// A port is not to be had.
     #[error("a port cannot be bound")]
     Bind(#[from] BindError),
+    /// The API has no certificate.
+    #[error("the API cannot be served over TLS")]
+    ApiTls(#[source] TlsError),
+    /// The link has none.
+    #[error("the agents' link cannot be served over TLS")]
+    LinkTls(#[source] TlsError),
+    /// The authority is of no use.
+    #[error("the agents' certificates cannot be verified")]
+    Pki(#[from] PkiError),
     /// There are too few file descriptors.
     #[error("connections cannot be served")]
     Descriptors(#[from] DescriptorError),
@@ -70,7 +81,16 @@ pub struct Master {
     store: Arc<Store>,
     progress: Progress,
     metrics: Arc<Metrics>,
+    watched: Watched,
+    entry: Entry,
     config: Config,
+}
+
+/// Files that are taken anew when they change.
+#[derive(Debug, Default)]
+struct Watched {
+    ports: Vec<Arc<Tls>>,
+    members: Option<Arc<Members>>,
 }
 
 impl Master {
@@ -82,8 +102,17 @@ impl Master {
         let metrics = Arc::new(Metrics::default());
         let catalogue = Arc::new(Catalogue::open(config.images_dir.as_deref())?);
         let (clients, agents) = within_descriptors(config.clients, config.agents)?;
-        let http = Port::bind(config.bind, clients, Arc::clone(&metrics)).await?;
-        let link = Port::bind(config.link_bind, agents, Arc::clone(&metrics)).await?;
+        let api_tls = config.security.api.clone().map(api_tls).transpose()?;
+        let (entry, link_tls) = entry(&config.security.membership, &config.join_token)?;
+        let watched = Watched {
+            ports: api_tls.iter().chain(&link_tls).cloned().collect(),
+            members: match &entry {
+                Entry::Token(_) => None,
+                Entry::Certificate(members) => Some(Arc::clone(members)),
+            },
+        };
+        let http = Port::bind(config.bind, clients, Arc::clone(&metrics)).await?.secured(api_tls);
+        let link = Port::bind(config.link_bind, agents, Arc::clone(&metrics)).await?.secured(link_tls);
         let opening = {
             let (dir, metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
             tokio::task::spawn_blocking(move || Store::open(&dir, metrics))
@@ -102,7 +131,20 @@ impl Master {
         };
         let scheduler_stop = CancellationToken::new();
         let (driver, scheduler) = Driver::new(parts, scheduler_stop.clone());
-        Ok(Self { http, link, driver, scheduler_stop, scheduler, catalogue, store, progress, metrics, config })
+        Ok(Self {
+            http,
+            link,
+            driver,
+            scheduler_stop,
+            scheduler,
+            catalogue,
+            store,
+            progress,
+            metrics,
+            watched,
+            entry,
+            config,
+        })
     }
 
     /// Where clients connect.
@@ -122,13 +164,26 @@ impl Master {
     /// # Errors
     /// [`MasterError`] when a part of it ends on its own.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), MasterError> {
-        let Self { http, link, driver, scheduler_stop, scheduler, catalogue, store, progress, metrics, config } = self;
+        let Self {
+            http,
+            link,
+            driver,
+            scheduler_stop,
+            scheduler,
+            catalogue,
+            store,
+            progress,
+            metrics,
+            watched,
+            entry,
+            config,
+        } = self;
         let (link_stop, sessions) = (CancellationToken::new(), TaskTracker::new());
         let link_router = agents::router(Link {
             scheduler: scheduler.clone(),
             progress: progress.clone(),
             store: Arc::clone(&store),
-            token: config.join_token,
+            entry,
             silence_max: config.lease * 2,
             attach_idle: config.attach_idle,
             shutdown: link_stop.clone(),
@@ -152,6 +207,12 @@ impl Master {
         parts.spawn(driver.run());
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
+        for tls in watched.ports {
+            parts.spawn(tls.keep_current(scheduler_stop.clone()));
+        }
+        if let Some(members) = watched.members {
+            parts.spawn(members.keep_current(scheduler_stop.clone()));
+        }
         let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
         tokio::pin!(serving);
         // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
@@ -184,6 +245,28 @@ impl Master {
             Some(_) => Err(MasterError::Ended),
         }
     }
+}
+
+fn api_tls(pair: Pair) -> Result<Arc<Tls>, MasterError> {
+    let Pair { certificate, key } = pair;
+    Tls::open(Files { certificate, key, clients: None }).map_err(MasterError::ApiTls)
+}
+
+/// What lets an agent in, and the TLS that goes with it.
+fn entry(membership: &Membership, token: &JoinToken) -> Result<(Entry, Option<Arc<Tls>>), MasterError> {
+    let (members, files) = match membership {
+        Membership::Token => return Ok((Entry::Token(token.clone()), None)),
+        Membership::Authority { pki, ttl } => {
+            let members = Members::of_authority(pki, *ttl)?;
+            let (certificate, key, clients) = pki::link_files(pki);
+            (members, Files { certificate, key, clients: Some(clients) })
+        }
+        Membership::Given { pair: Pair { certificate, key }, clients, pki } => {
+            let members = Members::of_others(pki.as_deref())?;
+            (members, Files { certificate: certificate.clone(), key: key.clone(), clients: Some(clients.clone()) })
+        }
+    };
+    Ok((Entry::Certificate(Arc::new(members)), Some(Tls::open(files).map_err(MasterError::LinkTls)?)))
 }
 
 /// As many connections as were asked for, or as this process may have.

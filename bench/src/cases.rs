@@ -99,7 +99,7 @@ fn check(right: bool, what: &dyn std::fmt::Display) -> Outcome<()> {
 }
 
 async fn finished(url: &str, submission: &Value) -> Outcome<Value> {
-    let http = reqwest::Client::new();
+    let http = enclos_tls::client::http(None).build()?;
     let mut job: Value =
         http.post(format!("{url}/v1/jobs?wait_ms=60000")).json(submission).send().await?.json().await?;
     while job["state"] != "finished" {

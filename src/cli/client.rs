@@ -1,10 +1,14 @@
 //! The master's API as the command line uses it.
 
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use enclos_tls::{client, pem, trouble};
 use futures::Stream;
 use reqwest::{Body, Method, RequestBuilder, Response};
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::exit::CliError;
@@ -31,22 +35,36 @@ pub struct Client {
     /// Silence while we speak is no sign that the master has gone.
     uploads: reqwest::Client,
     url: String,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Client {
-    /// A client of the master at `url`.
+    /// A client of the master at `url`; an `https` one must have a certificate of the authority in `ca`,
+    /// or of one that this host trusts where none is given.
     ///
     /// # Errors
-    /// [`CliError::Url`] when it is not an `http://` address.
-    pub fn new(url: &str) -> Result<Self, CliError> {
+    /// [`CliError::Url`] when it is neither `http://` nor `https://`, [`CliError::Ca`] for the file.
+    pub fn new(url: &str, ca: Option<&Path>) -> Result<Self, CliError> {
         let url = url.trim_end_matches('/').to_owned();
-        let usable = url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        if rest.is_none_or(str::is_empty) {
+            return Err(CliError::Url(url));
+        }
+        let tls = if url.starts_with("https://") { Some(Arc::new(trusting(ca)?)) } else { None };
         // A proxy of the environment must not see programs that were meant for this machine.
-        let builder = || reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy();
+        let builder = || client::http(tls.as_deref()).connect_timeout(CONNECT_TIMEOUT).no_proxy();
         match (builder().read_timeout(SILENCE_MAX).build(), builder().build()) {
-            (Ok(http), Ok(uploads)) if usable => Ok(Self { http, uploads, url }),
+            (Ok(http), Ok(uploads)) => Ok(Self { http, uploads, url, tls }),
             _ => Err(CliError::Url(url)),
         }
+    }
+
+    /// A connection to the master, for another protocol than HTTP's.
+    pub(super) async fn dial(&self) -> io::Result<client::Dialled> {
+        let wrong = || io::Error::other("the address is not one");
+        let url = reqwest::Url::parse(&self.url).map_err(|_| wrong())?;
+        let (host, port) = url.host_str().zip(url.port_or_known_default()).ok_or_else(wrong)?;
+        client::dial(host, port, self.tls.clone()).await
     }
 
     /// The master's address.
@@ -185,12 +203,23 @@ impl Client {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> CliError {
+        if let Some(what) = trouble::find(&source).and_then(trouble::advice) {
+            return CliError::Untrusted { url: self.url.clone(), what };
+        }
         CliError::Unreachable { url: self.url.clone(), source: source.without_url() }
     }
 
     fn not_a_master(&self, what: String) -> CliError {
         CliError::NotAMaster { url: self.url.clone(), what }
     }
+}
+
+fn trusting(ca: Option<&Path>) -> Result<ClientConfig, CliError> {
+    let roots = match ca {
+        Some(path) => pem::authorities(path).map_err(CliError::Ca)?,
+        None => client::system_roots(),
+    };
+    client::config(roots, None).map_err(super::service_error("TLS cannot be set up"))
 }
 
 /// A refusal for a person: `code: detail (field)`.
@@ -222,10 +251,14 @@ mod tests {
 
     #[test]
     fn only_http_addresses_are_taken() {
-        for bad in ["", "http://", "https://host", "127.0.0.1:7300", "ftp://x"] {
-            assert!(Client::new(bad).is_err(), "{bad}");
+        for bad in ["", "http://", "https://", "127.0.0.1:7300", "ftp://x"] {
+            assert!(Client::new(bad, None).is_err(), "{bad}");
         }
-        assert_eq!(Client::new("http://host:1/").unwrap().url(), "http://host:1");
+        for good in ["http://host:1", "https://host:1"] {
+            assert_eq!(Client::new(&format!("{good}/"), None).unwrap().url(), good);
+        }
+        let missing = Client::new("https://host", Some(Path::new("missing.pem"))).unwrap_err();
+        assert!(missing.chain().contains("missing.pem"), "{}", missing.chain());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod exit;
 mod fetch;
 mod judge;
 mod package;
+mod pki;
 mod run;
 mod serve;
 mod show;
@@ -25,6 +26,7 @@ mod verdicts;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -52,7 +54,10 @@ enum Command {
     Up(Box<up::UpArgs>),
     /// Start a master alone; agents join it with `enclos-agent --master URL`
     #[command(after_help = "Examples:\n  enclos master --data-dir /var/lib/enclos\n  \
-        ENCLOS_JOIN_TOKEN=\"$(cat /var/lib/enclos/join-token)\" enclos-agent --master http://127.0.0.1:7301")]
+        ENCLOS_JOIN_TOKEN=\"$(cat /var/lib/enclos/join-token)\" enclos-agent --master http://127.0.0.1:7301\n\n\
+        Agents on other machines join over TLS:\n  enclos pki init --dir /var/lib/enclos/pki --name master.example\n  \
+        enclos master --data-dir /var/lib/enclos --pki /var/lib/enclos/pki --link-bind 0.0.0.0:7301\n  \
+        enclos agents token --dir /var/lib/enclos/pki")]
     Master(Box<crate::config::MasterArgs>),
     /// Run a program and show its output as it comes
     #[command(after_help = format!("Examples:\n  enclos run hello.c\n  enclos run main.py data.csv --arg data.csv\n  \
@@ -154,13 +159,27 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
-    /// List the agents and how loaded they are
-    #[command(after_help = "Examples:\n  enclos agents\n  enclos agents --json --url http://127.0.0.1:8000")]
+    /// List the agents and how loaded they are; `agents token` lets a new one in
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  enclos agents\n  enclos agents --json --url http://127.0.0.1:8000\n  \
+            enclos agents token --dir /var/lib/enclos/pki --ttl 10m"
+    )]
     Agents {
+        #[command(subcommand)]
+        command: Option<pki::AgentsCommand>,
         #[command(flatten)]
         output: Output,
         #[command(flatten)]
         server: Server,
+    },
+    /// Make, show, renew and revoke certificates of a cluster whose agents are on other machines
+    #[command(after_help = "Examples:\n  enclos pki init --dir /var/lib/enclos/pki --name master.example\n  \
+        enclos pki show --dir /var/lib/enclos/pki\n  enclos pki revoke --dir /var/lib/enclos/pki node-7\n\n\
+        These commands work on the directory itself, on the master's machine, as the master's user.")]
+    Pki {
+        #[command(subcommand)]
+        command: pki::PkiCommand,
     },
     /// Print what a shell needs to complete commands of `enclos`
     #[command(after_help = "Examples:\n  enclos completions bash > /etc/bash_completion.d/enclos\n  \
@@ -182,6 +201,15 @@ struct Server {
     /// Address of the master
     #[arg(long, env = "ENCLOS_URL", default_value = URL_DEFAULT, value_name = "URL")]
     url: String,
+    /// Authorities (PEM) that an https master's certificate may come from [default: this host's]
+    #[arg(long, env = "ENCLOS_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+impl Server {
+    fn client(&self) -> Result<Client, CliError> {
+        Client::new(&self.url, self.ca.as_deref())
+    }
 }
 
 #[derive(Args, Debug)]
@@ -227,13 +255,11 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
             log_to_stderr("info");
             runtime.block_on(serve::run(*args))
         }
-        Command::Run { args, server } => runtime.block_on(run::run(&Client::new(&server.url)?, &args, terminal)),
-        Command::Judge { args, server } => runtime.block_on(judge::judge(&Client::new(&server.url)?, &args, terminal)),
-        Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&Client::new(&server.url)?, &args)),
-        Command::Blobs { command, server } => {
-            runtime.block_on(blobs::run(&Client::new(&server.url)?, &command, terminal))
-        }
-        Command::Erase { id, server } => runtime.block_on(show::erase(&Client::new(&server.url)?, &id)),
+        Command::Run { args, server } => runtime.block_on(run::run(&server.client()?, &args, terminal)),
+        Command::Judge { args, server } => runtime.block_on(judge::judge(&server.client()?, &args, terminal)),
+        Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&server.client()?, &args)),
+        Command::Blobs { command, server } => runtime.block_on(blobs::run(&server.client()?, &command, terminal)),
+        Command::Erase { id, server } => runtime.block_on(show::erase(&server.client()?, &id)),
         Command::Completions { shell } => {
             // To memory first: the generator panics where its reader is gone.
             let mut script = Vec::new();
@@ -241,19 +267,21 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
             terminal::say(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Jobs { args, server } => runtime.block_on(show::jobs(&Client::new(&server.url)?, &args, terminal)),
+        Command::Jobs { args, server } => runtime.block_on(show::jobs(&server.client()?, &args, terminal)),
         Command::Show { id, output, server } => {
-            runtime.block_on(show::show(&Client::new(&server.url)?, &id, output.json, terminal))
+            runtime.block_on(show::show(&server.client()?, &id, output.json, terminal))
         }
-        Command::Attach { id, server } => runtime.block_on(attach::attach(&Client::new(&server.url)?, &id, terminal)),
+        Command::Attach { id, server } => runtime.block_on(attach::attach(&server.client()?, &id, terminal)),
         Command::Cancel { id, output, server } => {
-            runtime.block_on(show::cancel(&Client::new(&server.url)?, &id, output.json, terminal))
+            runtime.block_on(show::cancel(&server.client()?, &id, output.json, terminal))
         }
         Command::Languages { output, server } => {
-            runtime.block_on(show::languages(&Client::new(&server.url)?, output.json, terminal))
+            runtime.block_on(show::languages(&server.client()?, output.json, terminal))
         }
-        Command::Agents { output, server } => {
-            runtime.block_on(show::agents(&Client::new(&server.url)?, output.json, terminal))
+        Command::Pki { command } => pki::pki(&command),
+        Command::Agents { command: Some(command), .. } => pki::agents(&command),
+        Command::Agents { command: None, output, server } => {
+            runtime.block_on(show::agents(&server.client()?, output.json, terminal))
         }
         Command::Doctor(HandedOn { args }) => match sibling::become_agent("doctor", &args)? {},
         Command::Images(HandedOn { args }) => match sibling::become_agent("images", &args)? {},

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
-use crate::config::{BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds};
+use crate::config::{BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Security};
 
 const TOKEN: &str = "a-join-token-for-tests";
 /// Longest that anything may take here; only a failure ever waits so long.
@@ -50,6 +50,7 @@ fn config(dir: &Path) -> Config {
         data_dir: dir.to_owned(),
         images_dir: None,
         join_token: JoinToken::parse(TOKEN).unwrap(),
+        security: Security::loopback(),
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
         batch_jobs_max: 10,
         blobs: BlobBounds { blob_bytes_max: 1 << 20, all_bytes_max: 16 << 20, ttl: LONG, uploads_max: 4 },
@@ -70,7 +71,7 @@ impl Running {
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(master.run(stop.clone()));
-        Self { url, link, http: Client::new(), stop, task }
+        Self { url, link, http: enclos_tls::client::http(None).build().unwrap(), stop, task }
     }
 
     async fn new() -> (Self, TempDir) {

@@ -33,4 +33,5 @@ mod promises;
 mod refusals;
 mod secrets;
 mod tidy;
+mod tls;
 mod watch;

@@ -10,7 +10,7 @@ const FILE_LINES_MAX: usize = 450;
 /// Those of one row do not name each other.
 const ORDER: [&[&str]; 15] = [
     &["config", "metrics", "testing"],
-    &["listen"],
+    &["listen", "pki"],
     &["scoring"],
     &["store"],
     &["progress"],
@@ -27,7 +27,7 @@ const ORDER: [&[&str]; 15] = [
 ];
 
 /// Folders of the repository that hold its sources.
-const SOURCES: [&str; 7] = ["src", "protocol", "images", "supervisor", "worker-agent", "bench", "tests/it"];
+const SOURCES: [&str; 8] = ["src", "protocol", "images", "tls", "supervisor", "worker-agent", "bench", "tests/it"];
 /// Folders that hold nothing of the repository's own.
 const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use enclos_tls::client::Dialled;
+use enclos_tls::trouble;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::cli::client::{Client, query_escaped};
 use crate::cli::events::Event;
@@ -29,7 +30,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Longest silence of the master; it sends a ping every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Dialled>;
 
 /// What came.
 #[derive(Debug)]
@@ -132,7 +133,7 @@ impl Line {
     }
 
     async fn connect(&mut self) -> Result<mpsc::Sender<Message>, CliError> {
-        let url = self.client.url().replacen("http://", "ws://", 1);
+        let url = self.client.url().replacen("http", "ws", 1);
         let url = format!("{url}/v1/jobs/{}/attach?after={}", self.job, query_escaped(&self.cursor));
         let mut limits = WebSocketConfig::default();
         limits.max_message_size = Some(FRAME_BYTES_MAX);
@@ -141,7 +142,17 @@ impl Line {
             if self.failures > 0 {
                 tokio::time::sleep(RETRY_PAUSE * 2u32.saturating_pow(self.failures - 1)).await;
             }
-            match connect_async_with_config(url.as_str(), Some(limits), true).await {
+            let stream = match self.client.dial().await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    if let Some(what) = trouble::find(&error).and_then(trouble::advice) {
+                        return Err(CliError::Untrusted { url: self.client.url().to_owned(), what });
+                    }
+                    self.failed(&error)?;
+                    continue;
+                }
+            };
+            match client_async_with_config(url.as_str(), stream, Some(limits)).await {
                 Ok((socket, _)) => {
                     let (sink, incoming) = socket.split();
                     let (outgoing, waiting) = mpsc::channel(OUTGOING_MAX);
