@@ -26,7 +26,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, format!("test {}", dir.display()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        std::fs::write(dir.join("ca.crt"), params.self_signed(&key).expect("the test can make it").pem()).unwrap();
+        std::fs::write(dir.join("ca.crt"), params.self_signed(&key).expect("the test can make it").pem())
+            .expect("the test can make it");
         Self { issuer: Issuer::new(params, key), dir: dir.to_owned() }
     }
 
