@@ -91,6 +91,7 @@ url=http://$(look_for "$data/log" 'http=')
 link=$(look_for "$data/log" 'link=')
 "$target_dir/debug/examples/answering-agent" "$link" answering >"$data/agent.log" 2>&1 </dev/null &
 started+=($!)
+answering=$!
 look_for "$data/log" 'connected agent=' >/dev/null
 
 say "schemathesis: $examples examples for each operation"
@@ -101,6 +102,13 @@ cd "$home"
     "${order[@]}" --no-color --url "$url" "$url/openapi.json" || status=$?
 if grep -E ' (ERROR|panicked)' "$data/log"; then
     printf 'error: the master logged errors\n' >&2
+    status=1
+fi
+# Without it every wait for a job would be one for its whole time, and no answer one of a finished job.
+if ! kill -0 "$answering" 2>/dev/null; then
+    cat "$data/agent.log" >&2
+    grep 'connection ended' "$data/log" >&2 || true
+    printf 'error: the agent that answers has ended\n' >&2
     status=1
 fi
 [ "$status" -eq 0 ] || status=1

@@ -88,6 +88,11 @@ tests_log=$target_dir/tests.log
 status=0
 cargo nextest run "${runner[@]}" </dev/null 2>&1 | tee "$tests_log" || status=$?
 
+if [ "$status" -eq 0 ]; then
+    # Namespaces and mounts are root's.
+    if [ "$(id -u)" -eq 0 ]; then scripts/faults.sh --built || status=1; else note "faults are NOT tried: only root may"; fi
+fi
+
 left=$(comm -13 <(echo "$containers_before") <(our_containers))
 if [ -n "$left" ]; then
     printf 'error: containers were left behind: %s\n' "$(tr '\n' ' ' <<<"$left")" >&2

@@ -4,7 +4,9 @@
 //! later reads the environment. The join token never stands on a command line,
 //! where every user of the host could read it.
 
+mod audit;
 mod blobs;
+mod retention;
 mod tls;
 
 use std::fmt;
@@ -18,8 +20,12 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+pub use audit::{AuditArgs, AuditBounds};
 pub use blobs::{BlobArgs, BlobBounds};
+pub use retention::{Retention, RetentionArgs};
 pub use tls::{Membership, Pair, Security, TlsArgs};
+
+use crate::access::{Quota, QuotaArgs};
 
 /// Variable that carries the join token.
 pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
@@ -43,7 +49,7 @@ const AGENT_CONNECTIONS_MAX: usize = 4096;
 /// Flags of the master, for `enclos master` and `enclos up`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct MasterArgs {
-    /// Address for clients (loopback only, as there are no keys yet)
+    /// Address for clients (beyond loopback: with keys, and --tls-cert or --insecure-http)
     #[arg(long, env = "ENCLOS_BIND", default_value = "127.0.0.1:7300", value_name = "ADDR")]
     pub bind: SocketAddr,
     /// Address for agents (loopback only without --pki or --link-cert)
@@ -73,6 +79,15 @@ pub struct MasterArgs {
     /// Bounds of blobs
     #[command(flatten)]
     pub blobs: BlobArgs,
+    /// Bounds of the audit log
+    #[command(flatten)]
+    pub audit: AuditArgs,
+    /// Quotas of tenants
+    #[command(flatten)]
+    pub quota: QuotaArgs,
+    /// How long jobs are kept
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
@@ -167,6 +182,8 @@ pub struct Config {
     pub batch_jobs_max: usize,
     /// What blobs may take.
     pub blobs: BlobBounds,
+    /// What is kept of jobs that have ended.
+    pub retention: Retention,
     /// What clients' connections may take.
     pub clients: Connections,
     /// What agents' connections may take.
@@ -177,6 +194,10 @@ pub struct Config {
     pub installs: bool,
     /// Live standard input at which nobody is ends after so long.
     pub attach_idle: Duration,
+    /// What the audit log may take.
+    pub audit: AuditBounds,
+    /// What holds for tenants without settings.
+    pub quota: Quota,
     /// How long an attempt lives without renewal.
     pub lease: Duration,
     /// How often agents send a heartbeat.
@@ -186,18 +207,6 @@ pub struct Config {
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The address can be reached from other machines.
-    #[error(
-        "{flag} {address} can be reached from other machines, and this version has no keys: \
-         use a loopback address such as 127.0.0.1:{port}, and a tunnel or an authenticating proxy in front",
-        port = address.port()
-    )]
-    PublicBind {
-        /// Which flag.
-        flag: &'static str,
-        /// What it said.
-        address: SocketAddr,
-    },
     /// The API would speak in clear to other machines.
     #[error(
         "--bind {0} can be reached from other machines, and programs, outputs and keys would cross the network in \
@@ -253,8 +262,6 @@ impl Config {
     /// [`ConfigError`] says which flag and what to do.
     pub fn from_args(args: &MasterArgs) -> Result<Self, ConfigError> {
         let security = Security::of(&args.tls, args.bind, args.link_bind)?;
-        // Nobody is asked for a key yet.
-        loopback_only("--bind", args.bind)?;
         let hosts = allowed_hosts(&args.allow_hosts)?;
         make_private_dir(&args.data_dir)
             .map_err(|source| ConfigError::DataDir { path: args.data_dir.clone(), source })?;
@@ -274,11 +281,14 @@ impl Config {
             queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
             batch_jobs_max: as_usize(args.batch_jobs_max),
             blobs: BlobBounds::from(&args.blobs),
+            retention: Retention::from(&args.retention),
             clients,
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,
             installs: args.dependencies == Dependencies::Allow,
             attach_idle: Duration::from_millis(args.attach_idle_ms.into()),
+            audit: AuditBounds::from(&args.audit),
+            quota: Quota::from(&args.quota),
             lease: LEASE,
             heartbeat: HEARTBEAT,
         })
@@ -287,10 +297,6 @@ impl Config {
 
 fn as_usize(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-fn loopback_only(flag: &'static str, address: SocketAddr) -> Result<(), ConfigError> {
-    if address.ip().is_loopback() { Ok(()) } else { Err(ConfigError::PublicBind { flag, address }) }
 }
 
 fn allowed_hosts(given: &[String]) -> Result<Vec<String>, ConfigError> {
@@ -302,7 +308,11 @@ fn allowed_hosts(given: &[String]) -> Result<Vec<String>, ConfigError> {
     Ok(given.iter().map(|h| h.to_ascii_lowercase()).collect())
 }
 
-fn make_private_dir(path: &Path) -> io::Result<()> {
+/// Makes a directory that only its owner enters, unless it is there.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn make_private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
@@ -377,13 +387,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    #[test]
-    fn a_public_address_is_refused_with_what_to_do() {
-        let error = loopback_only("--bind", "0.0.0.0:7300".parse().unwrap()).unwrap_err().to_string();
-        assert!(error.contains("--bind") && error.contains("127.0.0.1:7300"), "{error}");
-        assert!(loopback_only("--bind", "[::1]:1".parse().unwrap()).is_ok());
-    }
 
     #[test]
     fn a_token_is_made_once_and_only_its_owner_reads_it() {

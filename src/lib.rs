@@ -5,7 +5,9 @@
 //! `agents` (whose numbers are bounded there); only `store` speaks to the disk,
 //! and only the scheduler's one task decides where a job goes.
 
-// What is set, what is counted, and what listens.
+// Who may what; what is set, what is counted, and what listens.
+pub mod access;
+
 pub mod config;
 pub mod metrics;
 
@@ -29,6 +31,9 @@ pub mod progress;
 pub mod queue;
 
 pub mod scheduler;
+
+// Who is let in.
+pub mod gate;
 
 pub mod agents;
 

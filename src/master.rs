@@ -1,8 +1,8 @@
 //! The master put together: what is opened in which order, and ended in which.
 //!
 //! ```text
-//! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ survivors ─ scheduler
-//! run:   scheduler task · sweep of blobs · link port · API port
+//! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ gate ─ survivors ─ scheduler
+//! run:   scheduler task · keeper of the gate · sweep of blobs · retention · link port · API port
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
@@ -20,8 +20,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Secret;
 use crate::agents::{self, Entry, Link};
 use crate::config::{Config, Connections, JoinToken, Membership, Pair};
+use crate::gate::{Audit, Gate, GateParts, Keeper};
 use crate::http::{self, Api, Services};
 use crate::listen::descriptors::{self, DescriptorError};
 use crate::listen::tls::{Files, Tls, TlsError};
@@ -31,7 +33,7 @@ use crate::pki::{self, Members, PkiError};
 use crate::progress::Progress;
 use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
-use crate::store::{OpenError, Opened, Store, StoredState, Unfinished};
+use crate::store::{OpenError, Opened, Store, StoreError, StoredState, Unfinished, UnixTime};
 
 /// Longest that agents' sessions may take to end.
 const SESSIONS_END: Duration = Duration::from_secs(5);
@@ -42,9 +44,21 @@ pub enum MasterError {
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] OpenError),
+    /// The keys cannot be read.
+    #[error("the keys cannot be read")]
+    Keys(#[from] StoreError),
     /// The languages cannot be read.
     #[error("the languages cannot be read")]
     Languages(#[from] CatalogueError),
+    /// Everybody on the network would be let in.
+    #[error(
+        "{0} can be reached from other machines, and no key was made: make one with \
+         `enclos keys create --tenant NAME --scope submit,read --data-dir DIR`, or use a loopback address"
+    )]
+    NoKeys(SocketAddr),
+    /// The audit log cannot be written.
+    #[error("the audit log cannot be written")]
+    Audit(#[source] std::io::Error),
     /// A port is not to be had.
     #[error("a port cannot be bound")]
     Bind(#[from] BindError),
@@ -80,6 +94,8 @@ pub struct Master {
     catalogue: Arc<Catalogue>,
     store: Arc<Store>,
     progress: Progress,
+    gate: Arc<Gate>,
+    audit: Arc<Audit>,
     metrics: Arc<Metrics>,
     watched: Watched,
     entry: Entry,
@@ -91,6 +107,17 @@ pub struct Master {
 struct Watched {
     ports: Vec<Arc<Tls>>,
     members: Option<Arc<Members>>,
+}
+
+impl Watched {
+    fn keep_current(self, parts: &mut JoinSet<()>, stop: &CancellationToken) {
+        for tls in self.ports {
+            parts.spawn(tls.keep_current(stop.clone()));
+        }
+        if let Some(members) = self.members {
+            parts.spawn(members.keep_current(stop.clone()));
+        }
+    }
 }
 
 impl Master {
@@ -120,6 +147,8 @@ impl Master {
         let Opened { store, epoch, unfinished } = opening.await??;
         let (store, progress) = (Arc::new(store), Progress::default());
         tracing::info!(epoch, unfinished = unfinished.len(), "the store is open");
+        let gate = Arc::new(gate(&store, &config, http.address()).await?);
+        let audit = Audit::start(&config.data_dir, config.audit, Arc::clone(&metrics)).map_err(MasterError::Audit)?;
         let survivors = unfinished.into_iter().map(|job| survivor(&catalogue, &progress, job)).collect();
         let parts = Parts {
             store: Arc::clone(&store),
@@ -127,10 +156,12 @@ impl Master {
             metrics: Arc::clone(&metrics),
             policy: Policy::new(epoch, config.lease, config.heartbeat),
             bounds: config.queue,
+            running: gate.running_bounds(),
             survivors,
         };
         let scheduler_stop = CancellationToken::new();
         let (driver, scheduler) = Driver::new(parts, scheduler_stop.clone());
+        let audit = Arc::new(audit);
         Ok(Self {
             http,
             link,
@@ -140,6 +171,8 @@ impl Master {
             catalogue,
             store,
             progress,
+            gate,
+            audit,
             metrics,
             watched,
             entry,
@@ -151,6 +184,18 @@ impl Master {
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http.address()
+    }
+
+    /// Whether clients need no key.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.gate.is_open()
+    }
+
+    /// The key of this process, for what runs beside the master in it.
+    #[must_use]
+    pub fn own_key(&self) -> Secret {
+        self.gate.own().clone()
     }
 
     /// Where agents connect.
@@ -173,6 +218,8 @@ impl Master {
             catalogue,
             store,
             progress,
+            gate,
+            audit,
             metrics,
             watched,
             entry,
@@ -183,12 +230,14 @@ impl Master {
             scheduler: scheduler.clone(),
             progress: progress.clone(),
             store: Arc::clone(&store),
+            room: agents::Room::default(),
             entry,
             silence_max: config.lease * 2,
             attach_idle: config.attach_idle,
             shutdown: link_stop.clone(),
             sessions: sessions.clone(),
         });
+        let keeper = Keeper { store: Arc::clone(&store), gate: Arc::clone(&gate), scheduler: scheduler.clone() };
         // The API ends by the caller's word, or when a part that it needs has ended.
         let api_stop = shutdown.child_token();
         let services = Services {
@@ -196,7 +245,9 @@ impl Master {
             store: Arc::clone(&store),
             progress,
             scheduler,
-            metrics,
+            gate,
+            audit: Arc::clone(&audit),
+            metrics: Arc::clone(&metrics),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             blobs: config.blobs,
@@ -205,14 +256,11 @@ impl Master {
 
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
+        parts.spawn(keeper.run(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
+        parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
-        for tls in watched.ports {
-            parts.spawn(tls.keep_current(scheduler_stop.clone()));
-        }
-        if let Some(members) = watched.members {
-            parts.spawn(members.keep_current(scheduler_stop.clone()));
-        }
+        watched.keep_current(&mut parts, &scheduler_stop);
         let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
         tokio::pin!(serving);
         // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
@@ -224,11 +272,7 @@ impl Master {
             api_stop.cancel();
             serving.await;
         }
-        // Each has a bound for its farewell.
-        api.conversations.close();
-        api.conversations.wait().await;
-        api.admissions.close();
-        api.admissions.wait().await;
+        farewell(&api).await;
         scheduler_stop.cancel();
         link_stop.cancel();
         sessions.close();
@@ -238,13 +282,21 @@ impl Master {
         while let Some(ended) = parts.join_next().await {
             ended?;
         }
-        tokio::task::spawn_blocking(move || store.close()).await?;
+        tokio::task::spawn_blocking(move || (store.close(), audit.close())).await?;
         match early {
             None => Ok(()),
             Some(Some(Err(failed))) => Err(failed.into()),
             Some(_) => Err(MasterError::Ended),
         }
     }
+}
+
+/// Waits for what requests began; each has a bound for its end.
+async fn farewell(api: &Api) {
+    api.conversations.close();
+    api.conversations.wait().await;
+    api.admissions.close();
+    api.admissions.wait().await;
 }
 
 fn api_tls(pair: Pair) -> Result<Arc<Tls>, MasterError> {
@@ -267,6 +319,16 @@ fn entry(membership: &Membership, token: &JoinToken) -> Result<(Entry, Option<Ar
         }
     };
     Ok((Entry::Certificate(Arc::new(members)), Some(Tls::open(files).map_err(MasterError::LinkTls)?)))
+}
+
+/// The gate as the store has it. Without any key, only this machine may connect.
+async fn gate(store: &Store, config: &Config, bound: SocketAddr) -> Result<Gate, MasterError> {
+    let roll = store.roll(None).await?.unwrap_or_default();
+    let is_local = bound.ip().is_loopback();
+    if !is_local && roll.keys.is_empty() {
+        return Err(MasterError::NoKeys(bound));
+    }
+    Ok(Gate::new(GateParts { roll, quota: config.quota.clone(), is_local }, UnixTime::now()))
 }
 
 /// As many connections as were asked for, or as this process may have.

@@ -86,6 +86,8 @@ pub struct Gauges {
     pub agents_connected: usize,
     /// Agents whose connection is lost.
     pub agents_suspect: usize,
+    /// Bytes that the database holds.
+    pub store_bytes: u64,
 }
 
 /// All counters and histograms.
@@ -105,8 +107,14 @@ pub struct Metrics {
     pub commit: Histogram,
     /// Writes in those transactions.
     pub commit_writes: Counter,
+    /// Jobs that retention removed.
+    pub jobs_pruned: Counter,
     /// Connections closed at once: no place was free, and no other connection could make room.
     pub connections_refused: Counter,
+    /// Requests without a key that works.
+    pub logins_refused: Counter,
+    /// Lines of the audit log that the disk did not take.
+    pub audit_lost: Counter,
     /// Connections closed to make room for new ones.
     pub connections_evicted: Counter,
     /// Connections closed because their client kept us waiting.
@@ -175,6 +183,10 @@ impl Metrics {
         out.counter("enclos_dispatches_total", "Jobs given to agents", &[("", &self.dispatches)]);
         out.counter("enclos_http_requests_total", "Requests answered", &[("", &self.requests)]);
         out.counter("enclos_http_refusals_total", "Requests refused", &[("", &self.requests_refused)]);
+        let logins = [("", &self.logins_refused)];
+        out.counter("enclos_http_logins_refused_total", "Requests without a key that works", &logins);
+        let lost = [("", &self.audit_lost)];
+        out.counter("enclos_audit_lost_lines_total", "Lines of the audit log that the disk did not take", &lost);
         let refused = [("", &self.connections_refused)];
         out.counter("enclos_connections_refused_total", "Connections for which there was no place", &refused);
         let ended = [
@@ -183,6 +195,8 @@ impl Metrics {
             ("why=\"handshake\"", &self.handshakes_failed),
         ];
         out.counter("enclos_connections_ended_total", "Connections ended for others or for their client", &ended);
+        out.gauge("enclos_store_bytes", "What the database holds", &[("", gauges.store_bytes)]);
+        out.counter("enclos_jobs_pruned_total", "Jobs that retention removed", &[("", &self.jobs_pruned)]);
         out.counter("enclos_store_writes_total", "Writes of the store", &[("", &self.commit_writes)]);
         out.histogram("enclos_store_commit_seconds", "One transaction of the store", &self.commit);
         out.histogram("enclos_queue_wait_seconds", "From admission to dispatch", &self.queue_wait);
@@ -206,7 +220,7 @@ impl Page {
         };
     }
 
-    fn gauge(&mut self, name: &str, help: &str, samples: &[(&str, usize)]) {
+    fn gauge(&mut self, name: &str, help: &str, samples: &[(&str, impl std::fmt::Display)]) {
         self.head(name, help, "gauge");
         for (labels, value) in samples {
             self.sample(name, labels, value);

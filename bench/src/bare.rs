@@ -63,6 +63,22 @@ impl Rootfs {
         Ok((self.enter(command, stdin)?, begun.elapsed()))
     }
 
+    /// Runs a program of the last ones' directory as a process of the host, with the image's own loader and
+    /// libraries: nothing is entered, so nothing but fork, exec and the program is in the time.
+    pub fn timed_outside(&self, program: &str, stdin: &[u8]) -> Result<(Vec<u8>, Duration), BareError> {
+        let root = format!("/proc/{}/root", self.pid);
+        let (loader, libraries) = match std::env::consts::ARCH {
+            "x86_64" => ("lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu"),
+            "aarch64" => ("lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu"),
+            other => return Err(BareError(format!("the loader of {other} is not known here"))),
+        };
+        let paths = format!("{root}/lib/{libraries}:{root}/usr/lib/{libraries}");
+        let mut command = Command::new(format!("{root}/{loader}"));
+        command.args(["--library-path", &paths]).arg(format!("{root}/tmp/{program}"));
+        let begun = Instant::now();
+        Ok((output(&mut command, stdin)?, begun.elapsed()))
+    }
+
     fn enter(&self, command: &[String], stdin: &[u8]) -> Result<Vec<u8>, BareError> {
         let mut nsenter = Command::new("nsenter");
         nsenter.args(["--target", &self.pid, "--mount", "--pid", "--root", "--", "env", "-C", "/tmp"]).args(command);

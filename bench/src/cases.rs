@@ -1,5 +1,5 @@
-//! One job with many cases beside the bare program run as often, and two programs that speak
-//! with each other beside the same two joined by pipes of a shell.
+//! One job with many cases beside the bare program run as often, two programs that speak with each
+//! other beside the same two joined by pipes of a shell, large outputs, and packages from an index.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,12 @@ pub struct CasesArgs {
     /// Exchanges of the two programs
     #[arg(long, default_value_t = 10_000)]
     exchanges: u32,
+    /// Cases that write 10 MiB each
+    #[arg(long, default_value_t = 50)]
+    outputs: usize,
+    /// Packages to import, from the index that the agent has; empty: none
+    #[arg(long, default_value = "numpy,markupsafe", value_delimiter = ',')]
+    packages: Vec<String>,
 }
 
 /// Adds the numbers on its standard input.
@@ -37,12 +43,19 @@ const ASKS: &str = "#include <stdio.h>\nint main(int c, char **a) { int n, m; FI
                     for (int i = 0; i < n; i++) { printf(\"%d\\n\", i); fflush(stdout); \
                     if (scanf(\"%d\", &m) != 1 || m != i + 1) return 43; } return 42; }\n";
 
+/// Writes 10 MiB in lines.
+const WRITES: &str = "#include <stdio.h>\n#include <string.h>\nint main(void) { static char b[65536]; memset(b, 'x', sizeof b); \
+                      for (int i = 63; i < 65536; i += 64) b[i] = '\\n'; \
+                      for (int i = 0; i < 160; i++) fwrite(b, 1, sizeof b, stdout); }\n";
+
 pub fn run(args: &CasesArgs) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let rootfs = Rootfs::start(&image_named("gcc")?)?;
         many(args, &rootfs).await?;
-        exchanges(args, &rootfs).await
+        exchanges(args, &rootfs).await?;
+        outputs(args).await?;
+        packages(args).await
     })
 }
 
@@ -55,7 +68,7 @@ async fn many(args: &CasesArgs, rootfs: &Rootfs) -> Outcome<()> {
     rootfs.run("main.cpp", SUM, &[words("g++ -std=gnu++20 -O2 -pipe -o main main.cpp")])?;
     let mut bare = Vec::new();
     for n in 0..args.count {
-        let (said, time) = rootfs.timed(&words("./main"), input(n).as_bytes())?;
+        let (said, time) = rootfs.timed_outside("main", input(n).as_bytes())?;
         check(said == format!("{}\n", 2 * n).as_bytes(), &"the bare program is wrong")?;
         bare.push(time);
     }
@@ -91,6 +104,76 @@ async fn exchanges(args: &CasesArgs, rootfs: &Rootfs) -> Outcome<()> {
     println!("\n| {} exchanges of two programs | pipes of a shell ms | Enclos | against pipes |", args.exchanges);
     println!("|---|---|---|---|");
     println!("| C | {} | {} | **{}** |", ms(bare), ms(ours), ratio(ours, bare));
+    Ok(())
+}
+
+async fn outputs(args: &CasesArgs) -> Outcome<()> {
+    let expected = ["x".repeat(63), "\n".to_owned()].concat().repeat(10 * 1024 * 1024 / 64);
+    let blob: Value = enclos_tls::client::http(None)
+        .build()?
+        .post(format!("{}/v1/blobs", args.url))
+        .header("content-type", "application/octet-stream")
+        .body(expected)
+        .send()
+        .await?
+        .json()
+        .await?;
+    let case = json!({ "expected_stdout_blob": blob["sha256"] });
+    let submission = json!({ "language": "c", "source": WRITES, "checker": "exact", "cases": vec![case; args.outputs],
+        "limits": { "run": { "output_bytes": 16 * 1024 * 1024 } } });
+    let job = finished(&args.url, &submission).await?;
+    check(job["passed"] == args.outputs, &job["verdict"])?;
+    let run = Duration::from_millis(job["timing"]["run_ms"].as_u64().unwrap_or(0));
+    let answered = job["cases"][0]["stdout"].as_str().map_or(0, str::len);
+    println!("\n| outputs of 10 MiB, compared while they stream | each ms | of each answered |");
+    println!("|---|---|---|");
+    println!("| {} cases | {} | {answered} bytes |", args.outputs, ms(run / u32::try_from(args.outputs.max(1))?));
+    for name in ["enclos", "enclos-agent"] {
+        for (pid, peak) in peaks(name)? {
+            println!("| most memory of {name} ({pid}) so far | | {peak} |");
+        }
+    }
+    Ok(())
+}
+
+/// The most memory that each process of this name ever had, as proc(5) says it.
+fn peaks(name: &str) -> Outcome<Vec<(u32, String)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|pid| pid.parse().ok()) else { continue };
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        if field("Name:") == Some(name) {
+            found.push((pid, field("VmHWM:").unwrap_or("unknown").to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+async fn packages(args: &CasesArgs) -> Outcome<()> {
+    if args.packages.is_empty() {
+        return Ok(());
+    }
+    println!("\n| a Python job that imports a package | installed ms | first job ms | second job ms | of it the run |");
+    println!("|---|---|---|---|---|");
+    for package in &args.packages {
+        // A scope of its own, in which nothing is installed yet.
+        let scope = format!("bench-{}", std::process::id());
+        let submission = json!({ "language": "python", "source": format!("import {package}"), "scope": scope,
+            "dependencies": { "python": [package] } });
+        let first = finished(&args.url, &submission).await?;
+        let second = finished(&args.url, &submission).await?;
+        for job in [&first, &second] {
+            check(job["outcome"] == "ok", job)?;
+        }
+        println!(
+            "| {package} | {} | {} | **{}** | {} |",
+            first["dependencies"]["install_ms"],
+            first["timing"]["total_ms"],
+            second["timing"]["total_ms"],
+            second["timing"]["run_ms"]
+        );
+    }
     Ok(())
 }
 

@@ -8,10 +8,12 @@
 //! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
 //! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
+//! `faults` measures nothing: it strikes a cluster and looks whether it keeps its word.
 
 mod bare;
 mod cases;
 mod cells;
+mod faults;
 mod floor;
 mod jobs;
 mod stats;
@@ -35,6 +37,11 @@ enum Command {
     Cells(cells::CellsArgs),
     /// A job of many cases, and two programs that speak with each other, against bare processes
     Cases(cases::CasesArgs),
+    /// A cluster under faults: nothing is lost, nothing is left (see `scripts/faults.sh`)
+    Faults(faults::FaultsArgs),
+    /// Carries connections from one address to another, for `faults`
+    #[command(hide = true)]
+    Relay(faults::RelayArgs),
     /// Jobs through a running master, against bare processes and `docker run`
     Jobs(jobs::JobsArgs),
 }
@@ -44,6 +51,8 @@ fn main() -> ExitCode {
         Command::Floor(args) => floor::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Cases(args) => cases::run(&args),
+        Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
+        Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Jobs(args) => jobs::run(&args),
     };
     match result {

@@ -10,7 +10,8 @@
 //!
 //! Where standard input is live, the agent says `StdinTaken` when the program runs, and again as the
 //! program's pipe takes more; the master sends `Stdin` up to [`crate::live::STDIN_WINDOW_BYTES`] beyond
-//! that, and after a reconnect once more from there.
+//! that. It says too what came to it, and whether the end did: there the master goes on after a
+//! reconnect, be it another master that does not know what was sent.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -244,7 +245,8 @@ pub enum InputSource {
 pub enum ReturnReason {
     /// It is draining; the attempt does not count.
     Draining,
-    /// It has no room after all, or no image (its load report says why); the attempt does not count.
+    /// It has no room after all, no image (its load report says why), or no builder soon; the attempt
+    /// does not count.
     NoRoom,
     /// Engine or sandbox failed; the attempt counts.
     Failed {
@@ -291,12 +293,16 @@ pub enum FromAgent {
         /// At most [`crate::frame::CHUNK_BYTES_MAX`].
         bytes: ByteBuf,
     },
-    /// The program runs, and so much of its live standard input it has.
+    /// The program runs, and so far its live standard input has come.
     StdinTaken {
         /// Which attempt.
         attempt: AttemptId,
         /// Bytes in all that its pipe took.
         taken: u64,
+        /// Bytes in all that came to the agent, a window beyond those at most: the next begin here.
+        received: u64,
+        /// Their end came to the agent.
+        ended: bool,
         /// It reads no more.
         closed: bool,
     },

@@ -35,6 +35,8 @@ pub const AUTHORITIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const ROOM_DIR: &str = "/job";
 /// Where the installer puts the packages.
 pub const RESULT_DIR: &str = "/job/result";
+/// Most directories above an installed file.
+pub const INSTALLED_DEPTH_MAX: usize = 32;
 /// Longest path of an installed file, in bytes.
 pub const INSTALLED_PATH_BYTES_MAX: usize = 1024;
 

@@ -27,6 +27,8 @@ pub const GROUPS_MAX: usize = 100;
 /// Time on the clock that all cases of a job may take together, with their checker or interactor, in
 /// milliseconds: 12 hours. Its place is taken so long, and an attempt is waited for that long.
 pub const CASES_WALL_MS_MAX: u64 = 12 * 3600 * 1000;
+/// What all cases of a job may move to its agent, in bytes: a blob counts for every case that has it.
+pub const CASES_MOVED_BYTES_MAX: u64 = 4 << 30;
 /// Points of one group.
 pub const WEIGHT_MAX: u64 = 1_000_000;
 
@@ -163,7 +165,8 @@ fn gather(
     }
     let mut names = BTreeSet::new();
     let mut cases = Vec::with_capacity(submitted.len());
-    let (mut size_bytes, mut blobs, mut counted): (u64, Vec<BlobUse>, _) = (0, Vec::new(), BTreeSet::new());
+    let (mut size_bytes, mut moved_bytes) = (0, 0);
+    let (mut blobs, mut counted): (Vec<BlobUse>, _) = (Vec::new(), BTreeSet::new());
     for (index, asked) in submitted.into_iter().enumerate() {
         let (named, uses) =
             case(language, run, index, asked, sizes).map_err(|r| r.beneath(&format!("cases[{index}]")))?;
@@ -174,19 +177,29 @@ fn gather(
         if !names.insert(named.name.clone()) {
             return Err(Refusal::invalid(format!("cases[{index}].name"), "another case has this name"));
         }
-        size_bytes += (named.case.size_bytes() + named.name.len()) as u64;
+        let inline = (named.case.size_bytes() + named.name.len()) as u64;
+        size_bytes += inline;
+        moved_bytes += inline;
         for (place, name, Known { digest, size_bytes: of_blob }) in uses {
             // One that many cases have is brought once.
             size_bytes += if counted.insert(digest) { of_blob } else { 0 };
+            moved_bytes += of_blob;
             blobs.push(BlobUse { place, digest, field: format!("cases[{index}].{name}") });
         }
-        if size_bytes > CASES_INPUT_BYTES_MAX {
-            let detail = format!("the cases of a job may have {CASES_INPUT_BYTES_MAX} bytes together");
-            return Err(Refusal::new(413, "too_large", detail).at("cases").with("maximum", CASES_INPUT_BYTES_MAX));
-        }
+        within(size_bytes, CASES_INPUT_BYTES_MAX, "together")?;
+        within(moved_bytes, CASES_MOVED_BYTES_MAX, "if a blob is counted for each case that has it")?;
         cases.push(named);
     }
     Ok((cases, blobs))
+}
+
+/// Refuses cases that have more bytes than they may, counted in this way.
+fn within(bytes: u64, maximum: u64, counted: &str) -> Result<(), Refusal> {
+    if bytes <= maximum {
+        return Ok(());
+    }
+    let detail = format!("the cases of a job may have {maximum} bytes {counted}");
+    Err(Refusal::new(413, "too_large", detail).at("cases").with("maximum", maximum))
 }
 
 /// What of a case is in blobs: where, the field that named it, and which.

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use enclos_images::compile_key::{Compilation, Source};
 use enclos_images::{Catalogue, Language};
 use enclos_protocol::ids::Binding;
-use enclos_protocol::job::{JobInput, JobSpec};
+use enclos_protocol::job::{Isolation, JobInput, JobSpec};
 use enclos_protocol::limits::OnOutputLimit;
 use sha2::{Digest as _, Sha256};
 
@@ -130,6 +130,12 @@ impl Parsed {
     #[must_use]
     pub fn archive_blob(&self) -> Option<Digest> {
         self.submission.archive.as_ref()?.blob.as_ref()?.parse().ok()
+    }
+
+    /// The isolation that it asks for; `None`: it leaves that to others.
+    #[must_use]
+    pub fn isolation(&self) -> Option<Isolation> {
+        self.submission.isolation.map(Into::into)
     }
 
     /// The job that it asks for on behalf of `tenant`, which has these blobs.

@@ -5,7 +5,8 @@
 //! log or an operator's screen.
 
 use enclos_protocol::agent_link::{
-    COMPILED_MAX, Capacity, FromAgent, Hello, ImageState, LINK_VERSION_MIN, LoadReport, OfferedLanguage, ReturnReason,
+    COMPILED_MAX, Capacity, FromAgent, Hello, ImageState, LINK_VERSION, LINK_VERSION_MIN, LoadReport, OfferedLanguage,
+    ReturnReason,
 };
 use enclos_protocol::cases::{CaseReport, FEEDBACK_BYTES_MAX};
 use enclos_protocol::dependencies::{Installed, PACKAGES_MAX};
@@ -85,7 +86,9 @@ pub(super) fn joining(hello: Hello, session: SessionId) -> Result<Joining, Hello
         return Err(HelloError::HoldsTooMuch);
     }
     let offer = Offer { capacity: room(capacity), isolation, reuse, embedded, installs, build };
-    Ok(Joining { session, name, instance, offer, holding, load })
+    // An older agent would not go on with a version that it does not know, nor would we.
+    let link_version = version.min(LINK_VERSION);
+    Ok(Joining { session, name, instance, link_version, offer, holding, load })
 }
 
 fn capacity(capacity: Capacity) -> Capacity {

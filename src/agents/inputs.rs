@@ -2,7 +2,7 @@
 //! the files that the job left from it.
 
 use axum::Extension;
-use axum::body::to_bytes;
+use axum::body::{HttpBody as _, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::Link;
 use super::members::Member;
+use crate::listen::hold;
 use crate::store::{FileKept, LeftFile, StoreError};
 
 #[derive(Deserialize)]
@@ -49,12 +50,8 @@ pub(super) async fn fetch(
         Ok(attempt) => attempt,
         Err(status) => return status.into_response(),
     };
-    let input = match link.store.work(attempt.job).await {
-        Ok(Some(work)) => link.store.input(work).await,
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    answer(attempt, input)
+    let size = link.store.work(attempt.job).await.map(|work| work.map(|work| work.input_bytes));
+    answer(&link, attempt, size, link.store.input(attempt.job)).await
 }
 
 /// A page of its cases.
@@ -68,7 +65,8 @@ pub(super) async fn cases(
         Ok(attempt) => attempt,
         Err(status) => return status.into_response(),
     };
-    answer(attempt, link.store.case_page(attempt.job, from).await)
+    let size = link.store.case_page_bytes(attempt.job, from).await;
+    answer(&link, attempt, size, link.store.case_page(attempt.job, from)).await
 }
 
 /// A file that the job left.
@@ -82,6 +80,11 @@ pub(super) async fn leave(
     let attempt = match current(&link, member, &job, (epoch, counter)).await {
         Ok(attempt) => attempt,
         Err(status) => return status.into_response(),
+    };
+    let length = request.body().size_hint().upper().unwrap_or(u64::MAX);
+    let _share = match link.room.take(length.min(KEEP_FILES_BYTES_MAX as u64)).await {
+        Ok(share) => share,
+        Err(busy) => return busy,
     };
     let Ok(bytes) = to_bytes(request.into_body(), KEEP_FILES_BYTES_MAX).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -110,9 +113,29 @@ async fn current(
     }
 }
 
-fn answer(attempt: AttemptId, read: Result<Option<Vec<u8>>, StoreError>) -> Response {
-    match read {
-        Ok(Some(bytes)) => ([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response(),
+/// What `read` gives, once there is memory for its size.
+async fn answer(
+    link: &Link,
+    attempt: AttemptId,
+    size_bytes: Result<Option<u64>, StoreError>,
+    read: impl Future<Output = Result<Option<Vec<u8>>, StoreError>>,
+) -> Response {
+    let size_bytes = match size_bytes {
+        Ok(Some(size_bytes)) => size_bytes,
+        Ok(None) => return StatusCode::GONE.into_response(),
+        Err(error) => return failed(attempt, &error),
+    };
+    let mut share = match link.room.take(size_bytes).await {
+        Ok(share) => share,
+        Err(busy) => return busy,
+    };
+    match read.await {
+        Ok(Some(bytes)) => {
+            share.shrink(bytes.len());
+            let mut response = ([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response();
+            hold(&mut response, share);
+            response
+        }
         Ok(None) => StatusCode::GONE.into_response(),
         Err(error) => failed(attempt, &error),
     }

@@ -4,7 +4,7 @@
 //! POST /v1/join ─ one-time token ─ certificate
 //! GET /v1/link ─ member? ─ Hello ─ bounds ─ scheduler: join ─┬─ reader: heartbeats, steps, output, ends
 //!                                                          └─ writer: what the scheduler sends, jobs' bytes
-//! GET /v1/inputs/{job} ─ member? ─ attempt current, and its own? ─ store
+//! GET /v1/inputs/{job} ─ member? ─ attempt current, and its own? ─ memory? ─ store
 //! ```
 //!
 //! What an agent says is bounded here before anything else sees it. It must
@@ -14,12 +14,14 @@ mod bounds;
 mod inputs;
 mod members;
 mod reader;
+mod room;
 mod session;
 mod supplies;
 mod writer;
 
 pub use bounds::message as within_bounds;
 pub use members::Entry;
+pub use room::Room;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +53,8 @@ pub struct Link {
     pub progress: Progress,
     /// Where jobs' bytes come from.
     pub store: Arc<Store>,
+    /// Memory of jobs' bytes on their way.
+    pub room: Room,
     /// What an agent must show.
     pub entry: Entry,
     /// A connection on which nothing comes for so long is closed.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::session::SessionError;
 use super::{Link, bounds};
+use crate::progress::Heard;
 use crate::scheduler::{Event, SessionId};
 use crate::store::Part;
 
@@ -56,8 +57,13 @@ impl Speaker<'_> {
             FromAgent::Output { attempt, step, stream, offset, bytes } => {
                 return Ok(link.progress.output(attempt, name, Part { step, stream }, offset, &bytes)?);
             }
-            FromAgent::StdinTaken { attempt, taken, closed } => {
-                return Ok(link.progress.stdin_taken(attempt, name, taken, closed)?);
+            FromAgent::StdinTaken { attempt, taken, received, ended, closed } => {
+                let heard = Heard { taken, received, ended, closed };
+                match link.progress.stdin_taken(attempt, name, heard) {
+                    Ok(()) => return Ok(()),
+                    // Over another connection the agent would say the same again: it costs the attempt.
+                    Err(unfit) => Event::Unfit { session, attempt, why: unfit.to_string() },
+                }
             }
             FromAgent::CaseDone { attempt, case, report } => {
                 return Ok(link.progress.case_done(attempt, name, case, *report)?);

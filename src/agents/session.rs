@@ -40,8 +40,6 @@ pub(super) enum SessionError {
     HelloAgain,
     #[error("the agent sent an impossible output or case")]
     Output(#[from] crate::progress::OutputError),
-    #[error("the agent sent an impossible count")]
-    Stdin(#[from] crate::progress::Unfit),
     #[error("the agent does not take its messages")]
     Stuck,
     #[error("{0}")]

@@ -97,7 +97,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::progress::Client;
+    use crate::progress::{Client, Heard};
     use crate::scoring::Scoring;
 
     /// Jobs that run with live input, with a client each.
@@ -109,7 +109,7 @@ mod tests {
             progress.register(attempt.job, &spec, Scoring::default());
             progress.running(attempt, &agent);
             supplies.take_up(progress, attempt);
-            progress.stdin_taken(attempt, &agent, 0, false).unwrap();
+            progress.stdin_taken(attempt, &agent, Heard::default()).unwrap();
             (attempt, progress.find(attempt.job).unwrap().stdin().unwrap().attach())
         };
         (0..count).map(begin).collect()

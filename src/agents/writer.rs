@@ -24,7 +24,7 @@ use super::Link;
 use super::session::SessionError;
 use super::supplies::{Next, Supplies};
 use crate::scheduler::{Event, SessionId, ToSession};
-use crate::store::StoreError;
+use crate::store::{StoreError, Work};
 
 /// Answers to pings that may wait.
 pub(super) const PONGS_MAX: usize = 4;
@@ -110,11 +110,11 @@ async fn dispatch(link: &Link, session: SessionId, attempt: AttemptId) -> Result
 /// The job, the size of its input, and the input where it is small.
 async fn work(link: &Link, attempt: AttemptId) -> Result<Option<(JobSpec, u64, Option<Vec<u8>>)>, StoreError> {
     let Some(work) = link.store.work(attempt.job).await? else { return Ok(None) };
-    let (spec, size_bytes) = (work.spec.clone(), work.input_bytes());
+    let Work { spec, input_bytes: size_bytes } = work;
     if size_bytes > INLINE_INPUT_BYTES_MAX as u64 {
         return Ok(Some((spec, size_bytes, None)));
     }
-    Ok(link.store.input(work).await?.map(|input| (spec, input.len() as u64, Some(input))))
+    Ok(link.store.input(attempt.job).await?.map(|input| (spec, input.len() as u64, Some(input))))
 }
 
 /// Small inputs inside the message, others to be fetched; also where many small files make a

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use enclos_tls::{client, pem, trouble};
 use futures::Stream;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::exit::CliError;
 use super::terminal::harmless_line;
+use crate::access::{PREFIX, Secret};
 
 /// Longest that a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,6 +25,8 @@ pub const WAIT_MS: u64 = 20_000;
 /// Where the master listens when nothing else is said.
 pub const URL_DEFAULT: &str = "http://127.0.0.1:7300";
 
+/// Variable that carries the key.
+pub(super) const KEY_VARIABLE: &str = "ENCLOS_API_KEY";
 /// Longest that an upload may take beyond the time that its bytes need at [`BYTES_PER_SECOND_MIN`].
 const UPLOAD_GRACE: Duration = Duration::from_secs(60);
 /// Slowest that the master lets bytes come.
@@ -35,16 +39,19 @@ pub struct Client {
     /// Silence while we speak is no sign that the master has gone.
     uploads: reqwest::Client,
     url: String,
+    authorization: Option<HeaderValue>,
     tls: Option<Arc<ClientConfig>>,
 }
 
 impl Client {
-    /// A client of the master at `url`; an `https` one must have a certificate of the authority in `ca`,
-    /// or of one that this host trusts where none is given.
+    /// A client of the master at `url` with this key; an `https` one must have a certificate of the
+    /// authority in `ca`, or of one that this host trusts where none is given.
     ///
     /// # Errors
     /// [`CliError::Url`] when it is neither `http://` nor `https://`, [`CliError::Ca`] for the file.
-    pub fn new(url: &str, ca: Option<&Path>) -> Result<Self, CliError> {
+    pub fn new(url: &str, key: Option<&Secret>, ca: Option<&Path>) -> Result<Self, CliError> {
+        let authorization = key.map(bearer).transpose()?;
+        let headers: HeaderMap = authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
         let url = url.trim_end_matches('/').to_owned();
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if rest.is_none_or(str::is_empty) {
@@ -52,9 +59,12 @@ impl Client {
         }
         let tls = if url.starts_with("https://") { Some(Arc::new(trusting(ca)?)) } else { None };
         // A proxy of the environment must not see programs that were meant for this machine.
-        let builder = || client::http(tls.as_deref()).connect_timeout(CONNECT_TIMEOUT).no_proxy();
+        let builder = || {
+            let client = client::http(tls.as_deref()).connect_timeout(CONNECT_TIMEOUT).no_proxy();
+            client.default_headers(headers.clone())
+        };
         match (builder().read_timeout(SILENCE_MAX).build(), builder().build()) {
-            (Ok(http), Ok(uploads)) => Ok(Self { http, uploads, url, tls }),
+            (Ok(http), Ok(uploads)) => Ok(Self { http, uploads, url, authorization, tls }),
             _ => Err(CliError::Url(url)),
         }
     }
@@ -71,6 +81,12 @@ impl Client {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What shows the key, where there is one.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
     }
 
     /// The JSON at `path`.
@@ -190,6 +206,7 @@ impl Client {
         }
         let status = response.status();
         match response.json::<Value>().await {
+            Ok(problem) if problem["code"] == "unauthorized" => Err(CliError::Refused(self.unauthorized(&problem))),
             Ok(problem) if problem["code"].is_string() => Err(CliError::Refused(problem_line(&problem))),
             _ => Err(self.not_a_master(format!("status {status}"))),
         }
@@ -200,6 +217,15 @@ impl Client {
         response.json().await.map_err(|e| {
             if e.is_decode() { self.not_a_master("its answer is not JSON".to_owned()) } else { self.unreachable(e) }
         })
+    }
+
+    /// What to do, which depends on whether a key was shown.
+    fn unauthorized(&self, problem: &Value) -> String {
+        let line = problem_line(problem);
+        if self.authorization.is_some() {
+            return format!("{line}; the key shown is that of --api-key-file or {KEY_VARIABLE}");
+        }
+        format!("{line}; `enclos keys create` makes one, --api-key-file or {KEY_VARIABLE} shows it")
     }
 
     fn unreachable(&self, source: reqwest::Error) -> CliError {
@@ -220,6 +246,34 @@ fn trusting(ca: Option<&Path>) -> Result<ClientConfig, CliError> {
         None => client::system_roots(),
     };
     client::config(roots, None).map_err(super::service_error("TLS cannot be set up"))
+}
+
+/// The key that the user has: in a file, or in the environment. Never an argument, which every user
+/// of the host could read.
+///
+/// # Errors
+/// [`CliError`] where the file cannot be read or holds no key.
+pub(super) fn api_key(file: Option<&Path>) -> Result<Option<Secret>, CliError> {
+    let (text, from) = match file {
+        Some(path) => {
+            let read = std::fs::read_to_string(path);
+            let text = read.map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+            (text, path.display().to_string())
+        }
+        None => match std::env::var(KEY_VARIABLE) {
+            Ok(text) if !text.trim().is_empty() => (text, KEY_VARIABLE.to_owned()),
+            _ => return Ok(None),
+        },
+    };
+    let wrong = || CliError::Input(format!("{from} holds no key; one begins with {PREFIX} and ends with a checksum"));
+    Secret::parse(text.trim()).map(Some).ok_or_else(wrong)
+}
+
+fn bearer(key: &Secret) -> Result<HeaderValue, CliError> {
+    let value = HeaderValue::try_from(format!("Bearer {}", key.expose()));
+    let mut value = value.map_err(|_| CliError::Input("the key does not fit a header".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A refusal for a person: `code: detail (field)`.
@@ -252,13 +306,27 @@ mod tests {
     #[test]
     fn only_http_addresses_are_taken() {
         for bad in ["", "http://", "https://", "127.0.0.1:7300", "ftp://x"] {
-            assert!(Client::new(bad, None).is_err(), "{bad}");
+            assert!(Client::new(bad, None, None).is_err(), "{bad}");
         }
         for good in ["http://host:1", "https://host:1"] {
-            assert_eq!(Client::new(&format!("{good}/"), None).unwrap().url(), good);
+            assert_eq!(Client::new(&format!("{good}/"), None, None).unwrap().url(), good);
         }
-        let missing = Client::new("https://host", Some(Path::new("missing.pem"))).unwrap_err();
+        let missing = Client::new("https://host", None, Some(Path::new("missing.pem"))).unwrap_err();
         assert!(missing.chain().contains("missing.pem"), "{}", missing.chain());
+    }
+
+    #[test]
+    fn a_key_comes_from_a_file_and_is_never_shown_where_it_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        let secret = Secret::generate();
+        std::fs::write(&file, format!("{}\n", secret.expose())).unwrap();
+        assert_eq!(api_key(Some(&file)).unwrap(), Some(secret.clone()));
+        let client = Client::new("http://host:1", Some(&secret), None).unwrap();
+        assert!(!format!("{client:?}").contains(secret.expose()));
+        std::fs::write(&file, &secret.expose()[1..]).unwrap();
+        let error = api_key(Some(&file)).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(&secret.expose()[8..20]), "{error}");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The command line: what was asked for, done by the module of that name.
 //!
-//! Commands of a client speak only HTTP. `up` and `master` are the service;
+//! Commands of a client speak only HTTP; `keys` and `tenants` open the master's database. `up` and `master` are the service;
 //! `doctor` and `images` are the agent's and become its program. A secret is
 //! never an argument: every user of the host reads those.
 
 mod attach;
+mod backup;
 mod blobs;
 mod client;
 mod compose;
@@ -12,6 +13,7 @@ mod events;
 mod exit;
 mod fetch;
 mod judge;
+mod keys;
 mod package;
 mod pki;
 mod run;
@@ -59,6 +61,10 @@ enum Command {
         enclos master --data-dir /var/lib/enclos --pki /var/lib/enclos/pki --link-bind 0.0.0.0:7301\n  \
         enclos agents token --dir /var/lib/enclos/pki")]
     Master(Box<crate::config::MasterArgs>),
+    /// Copy a master's data directory into one archive, while the master runs
+    #[command(after_help = "Example:\n  enclos backup --data-dir /var/lib/enclos --to enclos-$(date +%F).tar\n\n\
+        To use it:\n  mkdir DIR && tar -xf FILE -C DIR && enclos master --data-dir DIR")]
+    Backup(backup::BackupArgs),
     /// Run a program and show its output as it comes
     #[command(after_help = format!("Examples:\n  enclos run hello.c\n  enclos run main.py data.csv --arg data.csv\n  \
         enclos run -i game.py\n  \
@@ -181,6 +187,26 @@ enum Command {
         #[command(subcommand)]
         command: pki::PkiCommand,
     },
+    /// Make, list, revoke and rotate the keys of the API, beside a running master
+    #[command(
+        after_help = "Examples:\n  enclos keys create --tenant acme --scope submit,read --expires 30d > acme.key\n  \
+        enclos keys list\n  enclos keys rotate key-0123456789ab --grace 1h\n  enclos keys revoke key-0123456789ab"
+    )]
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+        #[command(flatten)]
+        place: keys::Place,
+    },
+    /// Say how much a tenant may use, beside a running master
+    #[command(after_help = "Examples:\n  enclos tenants set acme --running-jobs 20 --cpu-seconds-per-day 36000\n  \
+        enclos tenants set acme --languages c,python --running-jobs unlimited\n  enclos tenants list")]
+    Tenants {
+        #[command(subcommand)]
+        command: keys::TenantsCommand,
+        #[command(flatten)]
+        place: keys::Place,
+    },
     /// Print what a shell needs to complete commands of `enclos`
     #[command(after_help = "Examples:\n  enclos completions bash > /etc/bash_completion.d/enclos\n  \
         enclos completions fish > ~/.config/fish/completions/enclos.fish")]
@@ -204,11 +230,14 @@ struct Server {
     /// Authorities (PEM) that an https master's certificate may come from [default: this host's]
     #[arg(long, env = "ENCLOS_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// File with the key for the API [default: the variable ENCLOS_API_KEY, where it is set]
+    #[arg(long, env = "ENCLOS_API_KEY_FILE", value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
 }
 
 impl Server {
     fn client(&self) -> Result<Client, CliError> {
-        Client::new(&self.url, self.ca.as_deref())
+        Client::new(&self.url, client::api_key(self.api_key_file.as_deref())?.as_ref(), self.ca.as_deref())
     }
 }
 
@@ -255,6 +284,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
             log_to_stderr("info");
             runtime.block_on(serve::run(*args))
         }
+        Command::Backup(args) => backup::run(&args),
         Command::Run { args, server } => runtime.block_on(run::run(&server.client()?, &args, terminal)),
         Command::Judge { args, server } => runtime.block_on(judge::judge(&server.client()?, &args, terminal)),
         Command::Fetch { args, server } => runtime.block_on(fetch::fetch(&server.client()?, &args)),
@@ -283,6 +313,8 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Agents { command: None, output, server } => {
             runtime.block_on(show::agents(&server.client()?, output.json, terminal))
         }
+        Command::Keys { command, place } => runtime.block_on(keys::keys(&place, command, terminal)),
+        Command::Tenants { command, place } => runtime.block_on(keys::tenants(&place, command)),
         Command::Doctor(HandedOn { args }) => match sibling::become_agent("doctor", &args)? {},
         Command::Images(HandedOn { args }) => match sibling::become_agent("images", &args)? {},
     }

@@ -1,15 +1,17 @@
 //! `/v1/blobs`: bytes that are uploaded once and that submissions refer to by their digest.
 //!
 //! ```text
-//! POST: body ─ piece by piece ─▶ file, hashed ─ whole? as announced? ─▶ kept ─▶ 201, or 200 where it was there
+//! POST: a place? ─ body ─ piece by piece ─▶ file, hashed ─ whole? as announced? ─▶ kept ─▶ 201, or 200 where it was there
 //! ```
 //!
 //! A blob is never in memory as a whole, on its way in or out. What goes out is
 //! something to save, as any file that a client or program wrote.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,13 +19,17 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
 use super::query::{Named, Nothing, Strict};
 use super::room::{self, Held};
-use super::{Api, TENANT, error, files, render, wire};
+use super::uploads::Places;
+use super::{Api, error, files, render, wire};
 use crate::admission::Refusal;
 use crate::config::BlobBounds;
+use crate::gate::Caller;
+use crate::listen::Peer;
 use crate::store::{Blob, Digest, UnixTime, UploadBounds, UploadError};
 
 /// Downloads at once: each has a file open.
@@ -39,7 +45,7 @@ const RETRY_QUOTA: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Blobs {
     bounds: BlobBounds,
-    uploads: Arc<Semaphore>,
+    uploads: Arc<Places>,
     downloads: Arc<Semaphore>,
 }
 
@@ -47,9 +53,8 @@ impl Blobs {
     /// Within `bounds`.
     #[must_use]
     pub fn new(bounds: BlobBounds) -> Self {
-        let uploads = bounds.uploads_max.clamp(1, Semaphore::MAX_PERMITS);
-        let places = |count| Arc::new(Semaphore::new(count));
-        Self { bounds, uploads: places(uploads), downloads: places(DOWNLOADS_MAX) }
+        let uploads = Places::new(bounds.uploads_max);
+        Self { bounds, uploads, downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)) }
     }
 }
 
@@ -67,7 +72,7 @@ pub(super) struct Announced {
 /// Upload bytes once, for any number of submissions to refer to by their digest.
 #[utoipa::path(post, path = "/v1/blobs", operation_id = "upload_blob", tag = "blobs",
     params(("sha256" = Option<String>, Query, description = "what the body's digest should be; another is refused")),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", example = json!("1 2 3\n")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, body = wire::Blob, description = "it was there, and is kept for longer"),
         (status = 201, body = wire::Blob, description = "kept",
@@ -75,6 +80,7 @@ pub(super) struct Announced {
     ))]
 pub(super) async fn upload(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Strict(Announced { sha256 }): Strict<Announced>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -85,13 +91,25 @@ pub(super) async fn upload(
     if length.is_some_and(|length| length > blob_bytes_max) {
         return Err(refused(&api, UploadError::TooLarge));
     }
-    let turn = one_of(&api.blobs.uploads, "too many uploads at once")?;
+    let tenant_max = caller.quota.blob_bytes;
+    if let (Some(length), Some(maximum)) = (length, tenant_max)
+        && length > maximum
+    {
+        return Err(error::quota_exceeded("blob_bytes", maximum, RETRY_QUOTA));
+    }
+    // A connection whose other end is gone tells no address; its upload will not come to an end.
+    let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.network());
+    let place = api.blobs.uploads.take(from, Instant::now());
+    let place = place.ok_or_else(|| error::unavailable("too many uploads at once", RETRY))?;
     let mut upload = api.store.upload(UploadBounds { blob_bytes_max, all_bytes_max }).await?;
     let (mut pieces, mut pace) = (request.into_body().into_data_stream(), api.bodies.pace());
-    while let Some(piece) = pace.next(&mut pieces).await? {
+    let slow = || error::unavailable("others wait for the place of this upload, which is slow", RETRY);
+    while let Some(piece) = place.evicted.run_until_cancelled(pace.next(&mut pieces)).await.ok_or_else(slow)?? {
         let piece = piece.map_err(|_| Refusal::new(400, "incomplete_body", "the body broke off"))?;
+        place.came(piece.len());
         upload = upload.write(piece).await.map_err(|e| refused(&api, e))?;
     }
+    place.is_whole();
     let found = upload.digest();
     if announced.is_some_and(|announced| announced != found) {
         let detail = format!("the body's SHA-256 is {found}");
@@ -99,15 +117,18 @@ pub(super) async fn upload(
     }
     // In a task of its own: a client that leaves must not leave a file that has a row behind.
     let keeping = {
-        let api = Arc::clone(&api);
+        let (api, owner) = (Arc::clone(&api), caller.owner());
         api.admissions.clone().spawn(async move {
-            let kept = api.store.keep_blob(upload, TENANT.to_owned(), UnixTime::now(), ttl).await;
-            drop(turn);
+            let kept = api.store.keep_blob(upload, owner, UnixTime::now(), ttl, tenant_max).await;
+            drop(place);
             kept
         })
     };
     let kept = keeping.await.map_err(|_| error::internal())?;
-    let (blob, is_new) = kept.map_err(|e| refused(&api, e))?;
+    let (blob, is_new) = kept.map_err(|e| match (e, tenant_max) {
+        (UploadError::TenantQuota, Some(maximum)) => error::quota_exceeded("blob_bytes", maximum, RETRY_QUOTA),
+        (e, _) => refused(&api, e),
+    })?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/v1/blobs/{}", blob.digest))];
     Ok((location, api.room.json(status, &shown(blob))?).into_response())
@@ -120,7 +141,7 @@ fn refused(api: &Api, failure: UploadError) -> Refusal {
             let detail = format!("a blob may have {blob_bytes_max} bytes");
             Refusal::new(413, "too_large", detail).with("maximum", blob_bytes_max)
         }
-        UploadError::Quota => {
+        UploadError::Quota | UploadError::TenantQuota => {
             api.store.sweep_soon();
             let detail =
                 format!("all blobs may have {all_bytes_max} bytes together; delete some, or wait until they expire");
@@ -150,12 +171,13 @@ fn digest(text: &str) -> Result<Digest, Refusal> {
     ))]
 pub(super) async fn download(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(sha256): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let digest = digest(&sha256)?;
     let held = one_of(&api.blobs.downloads, "too many downloads at once")?;
-    let found = api.store.blob(TENANT.to_owned(), digest, UnixTime::now()).await?;
+    let found = api.store.blob(caller.owner(), digest, UnixTime::now()).await?;
     let (blob, file) = found.ok_or_else(error::not_found)?;
     let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file).take(blob.size_bytes), PIECE_BYTES);
     let mut response = (files::to_save(&sha256)?, Body::from_stream(pieces)).into_response();
@@ -172,10 +194,11 @@ pub(super) async fn download(
     ))]
 pub(super) async fn head(
     api: State<Arc<Api>>,
+    caller: Extension<Caller>,
     path: Named<String>,
     nothing: Strict<Nothing>,
 ) -> Result<Response, Refusal> {
-    Ok(download(api, path, nothing).await?.map(|_| Body::empty()))
+    Ok(download(api, caller, path, nothing).await?.map(|_| Body::empty()))
 }
 
 /// Delete a blob; again and again if you like. Jobs that refer to it keep it until they end.
@@ -186,12 +209,13 @@ pub(super) async fn head(
     ))]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(sha256): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let digest = digest(&sha256)?;
     api.bodies.read_nothing(request).await?;
-    api.store.delete_blob(TENANT.to_owned(), digest).await?;
+    api.store.delete_blob(caller.owner(), digest).await?;
     Ok(StatusCode::NO_CONTENT)
 }

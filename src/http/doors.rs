@@ -1,7 +1,7 @@
 //! What every request passes: is it for us, is it from a page that may, is it of a kind we take, is
 //! there room for it.
 //!
-//! The service has no keys yet and stands on loopback, where every page in a
+//! Where the service has no keys it stands on loopback, where every page in a
 //! browser of this machine can reach it. So: only known `Host` names (against
 //! DNS rebinding), writes only as `application/json` (which a foreign page
 //! cannot send without asking first), and writes and WebSockets never from a foreign `Origin`.
@@ -16,7 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::room::hold;
-use super::{ALIVE_PATH, Api, error};
+use super::{ALIVE_PATH, Api, entry, error};
 use crate::admission::Refusal;
 
 /// Answers up to this leave with their request, in bytes.
@@ -41,7 +41,7 @@ pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: N
     response
 }
 
-async fn with_room(api: &Api, request: Request, next: Next) -> Response {
+async fn with_room(api: &Arc<Api>, request: Request, next: Next) -> Response {
     // Whoever asks whether the process is alive would end it for being busy.
     if request.uri().path() == ALIVE_PATH {
         return next.run(request).await;
@@ -50,7 +50,7 @@ async fn with_room(api: &Api, request: Request, next: Next) -> Response {
         Ok(held) => held,
         Err(refusal) => return refusal.into_response(),
     };
-    let mut response = next.run(request).await;
+    let mut response = entry::enter(api, request, next).await;
     // Small ones are handed over whole, and need nothing more from us.
     if response.body().size_hint().upper().is_none_or(|bytes| bytes > HANDED_OVER_BYTES_MAX) {
         hold(&mut response, held);

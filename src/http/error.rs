@@ -3,6 +3,8 @@
 //! Bodies hold what the client sent or may know, never a cause from inside:
 //! causes are logged by whoever met them.
 
+mod access;
+
 use std::time::Duration;
 
 use axum::Json;
@@ -11,6 +13,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::admission::Refusal;
+
+pub use access::{
+    isolation_denied, language_denied, logins_shut, missing_scope, no_key, no_such_key, quota_exceeded, rate_limited,
+    unauthorized,
+};
 
 /// Media type of a refusal.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -23,6 +30,9 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"enclos\""));
+        }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -56,7 +66,12 @@ fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// Every code, and what it says.
-pub const TITLES: [(&str, &str); 29] = [
+pub const TITLES: [(&str, &str); 34] = [
+    ("unauthorized", "No key that works"),
+    ("missing_scope", "The key may not do this"),
+    ("rate_limited", "Too often"),
+    ("language_denied", "The language is not yours to use"),
+    ("isolation_denied", "The isolation is too weak"),
     ("malformed_json", "The body is not JSON"),
     ("unknown_field", "There is no such field"),
     ("invalid_value", "A value breaks a rule"),
@@ -65,7 +80,7 @@ pub const TITLES: [(&str, &str); 29] = [
     ("request_timeout", "Too slow"),
     ("incomplete_body", "The body broke off"),
     ("digest_mismatch", "The bytes are not those that were announced"),
-    ("quota_exceeded", "There is no space left for you"),
+    ("quota_exceeded", "A quota is used up"),
     ("unknown_blob", "There is no such blob"),
     ("invalid_archive", "The archive cannot be taken"),
     ("not_found", "Not found"),

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -14,6 +15,7 @@ use super::query::{Named, Nothing, Strict, job_id};
 use super::watch::{Told, Watch, cursor};
 use super::{Api, wire};
 use crate::admission::Refusal;
+use crate::gate::Caller;
 
 /// How often a comment is sent where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -33,13 +35,14 @@ const LAST_EVENT_ID: &str = "last-event-id";
     ))]
 pub(super) async fn events(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     let last = headers.get(LAST_EVENT_ID).map_or("", |value| value.to_str().unwrap_or("not a text"));
-    let Some(watch) = Watch::open(&api, id, cursor("Last-Event-ID", last)?).await? else {
+    let Some(watch) = Watch::open(&api, &caller, id, cursor("Last-Event-ID", last)?).await? else {
         // To a browser's EventSource this says: do not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     };

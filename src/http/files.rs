@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -12,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::query::{Named, Nothing, Strict, job_id};
 use super::{Api, error, room};
 use crate::admission::Refusal;
+use crate::gate::Caller;
 
 /// A file that a job gives back.
 #[utoipa::path(get, path = "/v1/jobs/{id}/files/{path}", tag = "jobs",
@@ -21,12 +23,13 @@ use crate::admission::Refusal;
     ))]
 pub(super) async fn file(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named((id, path)): Named<(String, String)>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     let _turn = api.room.reading().await?;
-    let bytes = api.store.file(id, path.clone()).await?.ok_or_else(error::not_found)?;
+    let bytes = api.store.file(caller.owner(), id, path.clone()).await?.ok_or_else(error::not_found)?;
     let held = api.room.answer(bytes.len())?;
     let mut response = (to_save(&path)?, bytes).into_response();
     if let Some(held) = held {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,8 +13,9 @@ use tokio::time::timeout;
 
 use super::query::{Named, Nothing, Strict, Wait, job_id, whole};
 use super::render::{self, Beside};
-use super::{Api, TENANT, error, wire};
+use super::{Api, error, wire};
 use crate::admission::{self, Refusal};
+use crate::gate::Caller;
 use crate::progress::{Cursor, Phase, Snapshot};
 use crate::scheduler::{Event, Place};
 use crate::store::{Erasure, Filter, StoredState};
@@ -36,45 +38,46 @@ const CANCEL_WAIT: Duration = Duration::from_secs(1);
     ))]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
     Strict(wait): Strict<Wait>,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     if let Some(wait) = wait.duration()? {
         let _place = api.room.wait()?;
-        self::wait(&api, id, wait).await;
+        self::wait(&api, &caller, id, wait).await;
     }
-    answer(&api, id, StatusCode::OK).await
+    answer(&api, &caller, id, StatusCode::OK).await
 }
 
 /// Waits for a job's end: 200, or 202 where it did not come in time or the service is ending.
-pub(super) async fn wait(api: &Api, id: JobId, wait: Duration) -> StatusCode {
-    let Some(live) = api.progress.find(id) else { return StatusCode::OK };
+pub(super) async fn wait(api: &Api, caller: &Caller, id: JobId, wait: Duration) -> StatusCode {
+    let Some(live) = api.progress.find_of(caller.tenant.as_str(), id) else { return StatusCode::OK };
     let mut watcher = live.watch(Cursor::default());
     let ended = api.shutdown.run_until_cancelled(timeout(wait, watcher.finished())).await;
     if matches!(ended, Some(Ok(()))) { StatusCode::OK } else { StatusCode::ACCEPTED }
 }
 
 /// The job with its outputs, as an answer.
-pub(super) async fn answer(api: &Api, id: JobId, status: StatusCode) -> Result<Response, Refusal> {
+pub(super) async fn answer(api: &Api, caller: &Caller, id: JobId, status: StatusCode) -> Result<Response, Refusal> {
     let _turn = api.room.reading().await?;
-    let job = job(api, id).await?;
+    let job = job(api, caller, id).await?;
     api.room.json(status, &job)
 }
 
-pub(super) async fn job(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
+pub(super) async fn job(api: &Api, caller: &Caller, id: JobId) -> Result<wire::Job, Refusal> {
     // The live state first: when it is gone, the store has the end.
-    let live = api.progress.find(id).map(|live| live.snapshot());
-    let (record, detail) = api.store.job_in_detail(id).await?.ok_or_else(error::not_found)?;
+    let live = api.progress.find_of(caller.tenant.as_str(), id).map(|live| live.snapshot());
+    let (record, detail) = api.store.job_in_detail(caller.owner(), id).await?.ok_or_else(error::not_found)?;
     let place = place(api, id, live.as_ref()).await?;
     let beside = Beside { live: live.as_ref(), place, detail: Some(&detail) };
     Ok(render::job(&record, beside))
 }
 
 /// The job without its outputs.
-pub(super) async fn in_brief(api: &Api, id: JobId) -> Result<wire::Job, Refusal> {
-    let live = api.progress.find(id).map(|live| live.snapshot());
-    let record = api.store.job(id).await?.ok_or_else(error::not_found)?;
+pub(super) async fn in_brief(api: &Api, caller: &Caller, id: JobId) -> Result<wire::Job, Refusal> {
+    let live = api.progress.find_of(caller.tenant.as_str(), id).map(|live| live.snapshot());
+    let record = api.store.job(caller.owner(), id).await?.ok_or_else(error::not_found)?;
     let place = place(api, id, live.as_ref()).await?;
     Ok(render::job(&record, Beside { live: live.as_ref(), place, detail: None }))
 }
@@ -99,7 +102,7 @@ pub(super) struct ListQuery {
 }
 
 impl ListQuery {
-    fn filter(self, api: &Api) -> Result<Filter, Refusal> {
+    fn filter(self, api: &Api, tenant: String) -> Result<Filter, Refusal> {
         let state = match self.state.as_deref() {
             None => None,
             Some("queued") => Some(StoredState::Queued),
@@ -127,7 +130,7 @@ impl ListQuery {
             }
         };
         let (language, label) = (language.transpose()?, label.transpose()?);
-        Ok(Filter { tenant: TENANT.to_owned(), state, language, label, before, limit })
+        Ok(Filter { tenant, state, language, label, before, limit })
     }
 }
 
@@ -143,8 +146,12 @@ impl ListQuery {
     responses(
         (status = 200, body = wire::JobList),
     ))]
-pub(super) async fn list(State(api): State<Arc<Api>>, Strict(query): Strict<ListQuery>) -> Result<Response, Refusal> {
-    let filter = query.filter(&api)?;
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
+    Strict(query): Strict<ListQuery>,
+) -> Result<Response, Refusal> {
+    let filter = query.filter(&api, caller.owner())?;
     let _turn = api.room.reading().await?;
     let listed = api.store.list(filter).await?;
     let ids: Vec<JobId> = listed.jobs.iter().filter(|j| j.state != StoredState::Finished).map(|j| j.id).collect();
@@ -169,6 +176,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, Strict(query): Strict<List
     ))]
 pub(super) async fn cancel(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
@@ -176,15 +184,15 @@ pub(super) async fn cancel(
     let id = job_id(&id)?;
     api.bodies.read_nothing(request).await?;
     // Only a job that has not ended has a live state; the others are shown as they are.
-    if api.progress.find(id).is_some() {
+    if api.progress.find_of(caller.tenant.as_str(), id).is_some() {
         api.scheduler.tell(Event::Cancel(id)).await?;
     }
-    let status = wait(&api, id, CANCEL_WAIT).await;
+    let status = wait(&api, &caller, id, CANCEL_WAIT).await;
     if status == StatusCode::ACCEPTED {
         // Its end is still to come; that it will come is a promise, which a crash must not break.
-        api.store.cancel_asked(id).await?;
+        api.store.cancel_asked(caller.owner(), id).await?;
     }
-    answer(&api, id, status).await
+    answer(&api, &caller, id, status).await
 }
 
 /// Erase a job, whatever its state: it is cancelled if it has not ended, and from here on no answer
@@ -196,13 +204,14 @@ pub(super) async fn cancel(
     ))]
 pub(super) async fn erase(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let id = job_id(&id)?;
     api.bodies.read_nothing(request).await?;
-    match api.store.erase(TENANT.to_owned(), id).await? {
+    match api.store.erase(caller.owner(), id).await? {
         Erasure::Unknown => return Err(error::not_found()),
         Erasure::Done => {}
         // The store knows by now: if the scheduler has ended, the next start cancels it.

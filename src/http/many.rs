@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -24,6 +25,7 @@ use super::room::Held;
 use super::submit::{self, Kept};
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Refusal};
+use crate::gate::Caller;
 use crate::progress::Cursor;
 
 /// Submissions of a batch that are admitted at once: enough to share a commit.
@@ -43,6 +45,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
     ))]
 pub(super) async fn batch(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -56,9 +59,9 @@ pub(super) async fn batch(
     let admissions = jobs.into_iter().enumerate().map(|(index, submission)| {
         // A client's own key has no such character, so none of theirs is one of these.
         let key = key.as_ref().map(|key| format!("{key}\u{1f}{index}"));
-        let (api, body) = (&api, Arc::clone(&body));
+        let (api, caller, body) = (&api, &caller, Arc::clone(&body));
         async move {
-            match one(api, submission, key, body).await {
+            match one((api, caller), submission, key, body).await {
                 Ok(job) => wire::BatchItem::Kept { job: Box::new(job) },
                 Err(refusal) => wire::BatchItem::Refused { problem: error::problem(refusal) },
             }
@@ -70,15 +73,15 @@ pub(super) async fn batch(
 }
 
 async fn one(
-    api: &Arc<Api>,
+    (api, caller): (&Arc<Api>, &Caller),
     submission: Box<RawValue>,
     key: Option<String>,
     body: Arc<super::body::Body>,
 ) -> Result<wire::Job, Refusal> {
     let bytes = Bytes::from(String::from(Box::<str>::from(submission)));
-    let Kept { job, .. } = submit::take(api, bytes, key, body).await?;
+    let Kept { job, .. } = submit::take(api, caller, bytes, key, body).await?;
     // One that is known by its key may have ended: the outputs of a whole batch are no single answer.
-    jobs::in_brief(api, job).await
+    jobs::in_brief(api, caller, job).await
 }
 
 /// Wait for many jobs: a line of JSON for each as it ends (empty lines keep the connection alive).
@@ -88,6 +91,7 @@ async fn one(
     ))]
 pub(super) async fn wait(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -99,8 +103,8 @@ pub(super) async fn wait(
         return Err(Refusal::above("ids", detail, WAIT_IDS_MAX));
     }
     let place = api.room.watcher()?;
-    let ends = ids.into_iter().map(|id| end_of(Arc::clone(&api), id)).collect::<FuturesUnordered<_>>();
-    let waiting = Waiting { api, ends: ends.boxed(), _place: place, line: None };
+    let ends = ids.into_iter().map(|id| end_of(Arc::clone(&api), caller.clone(), id)).collect::<FuturesUnordered<_>>();
+    let waiting = Waiting { api, caller, ends: ends.boxed(), _place: place, line: None };
     let lines = stream::unfold(waiting, |mut waiting| async move {
         let line = waiting.next_line().await?;
         Some((Ok::<_, Infallible>(line), waiting))
@@ -110,8 +114,8 @@ pub(super) async fn wait(
 }
 
 /// The id, when its job has ended or there is none.
-async fn end_of(api: Arc<Api>, id: String) -> String {
-    if let Some(live) = job_id(&id).ok().and_then(|job| api.progress.find(job)) {
+async fn end_of(api: Arc<Api>, caller: Caller, id: String) -> String {
+    if let Some(live) = job_id(&id).ok().and_then(|job| api.progress.find_of(caller.tenant.as_str(), job)) {
         live.watch(Cursor::default()).finished().await;
     }
     id
@@ -119,6 +123,7 @@ async fn end_of(api: Arc<Api>, id: String) -> String {
 
 struct Waiting {
     api: Arc<Api>,
+    caller: Caller,
     ends: BoxStream<'static, String>,
     _place: Held,
     /// The memory of the line that the client takes.
@@ -135,7 +140,7 @@ impl Waiting {
         // Read one by one as the client takes the lines: together they could be larger than memory.
         let _turn = self.api.room.reading().await.ok()?;
         let found = match job_id(&id) {
-            Ok(job) => jobs::job(&self.api, job).await,
+            Ok(job) => jobs::job(&self.api, &self.caller, job).await,
             Err(refusal) => Err(refusal),
         };
         let refused = |id, refusal| wire::WaitLine { id, job: None, problem: Some(error::problem(refusal)) };

@@ -1,7 +1,7 @@
 //! The API for clients: JSON over HTTP, as `/openapi.json` describes it.
 //!
 //! ```text
-//! request ─ doors (host, origin, media type) ─ route ─ admission ─ store ─ scheduler
+//! request ─ doors (host, origin, media type) ─ entry (key, scope, turn) ─ route ─ admission ─ store ─ scheduler
 //!                                                 └─ store + live state ─ wire types ─ JSON
 //! ```
 //!
@@ -14,6 +14,7 @@ mod blobs;
 mod body;
 mod docs;
 mod doors;
+mod entry;
 pub mod error;
 mod events;
 mod files;
@@ -26,6 +27,8 @@ mod query;
 pub mod render;
 mod room;
 mod submit;
+mod uploads;
+mod usage;
 mod watch;
 pub mod wire;
 
@@ -40,6 +43,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Refusal;
 use crate::config::BlobBounds;
+use crate::gate::{Audit, Gate};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
@@ -47,8 +51,6 @@ use crate::store::{Store, StoreError};
 
 /// Where the process says that it answers.
 const ALIVE_PATH: &str = "/healthz";
-/// Whose every job is, until there are keys.
-const TENANT: &str = "default";
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -61,6 +63,10 @@ pub struct Api {
     pub progress: Progress,
     /// Queue and fleet.
     pub scheduler: Scheduler,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
+    /// Where is written down who did what.
+    pub audit: Arc<Audit>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Hosts that are served beside the loopback ones.
@@ -100,6 +106,10 @@ pub struct Services {
     pub progress: Progress,
     /// Queue and fleet.
     pub scheduler: Scheduler,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
+    /// Where is written down who did what.
+    pub audit: Arc<Audit>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Submissions in one batch.
@@ -121,7 +131,18 @@ impl Api {
         installs: bool,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let Services { catalogue, store, progress, scheduler, metrics, batch_jobs_max, client_wait, blobs } = services;
+        let Services {
+            catalogue,
+            store,
+            progress,
+            scheduler,
+            gate,
+            audit,
+            metrics,
+            batch_jobs_max,
+            client_wait,
+            blobs,
+        } = services;
         let document = openapi::document(&catalogue);
         let page = docs::page(&document).into();
         Arc::new(Self {
@@ -129,6 +150,8 @@ impl Api {
             store,
             progress,
             scheduler,
+            gate,
+            audit,
             metrics,
             hosts,
             installs,
@@ -164,6 +187,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
         .route("/v1/stats", get(operate::stats))
+        .route("/v1/usage", get(usage::show))
         .route(ALIVE_PATH, get(operate::alive))
         .route("/readyz", get(operate::ready))
         .route("/version", get(operate::version))

@@ -66,6 +66,7 @@ pub(super) async fn metrics(
         running: totals.running,
         agents_connected: totals.agents_connected,
         agents_suspect: totals.agents_suspect,
+        store_bytes: api.store.held_bytes().await?,
     };
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render(&gauges)))
 }

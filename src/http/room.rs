@@ -5,20 +5,17 @@
 //! Waits and event streams have bounds of their own below the number of
 //! connections, so that they never leave no room for a short request.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error;
 use crate::admission::Refusal;
+pub(super) use crate::listen::hold;
 
 /// Memory of large answers together, in units of [`UNIT_BYTES`]: 256 MiB.
 const ANSWER_UNITS_MAX: usize = 64 * 1024;
@@ -105,36 +102,10 @@ fn one_of(places: &Arc<Semaphore>, detail: &str) -> Result<Held, Refusal> {
     Arc::clone(places).try_acquire_owned().map_err(|_| error::unavailable(detail, RETRY))
 }
 
-/// Has `held` given back when the answer was taken or dropped.
-pub(super) fn hold(response: &mut Response, held: Held) {
-    let inner = std::mem::take(response.body_mut());
-    *response.body_mut() = Body::new(Holding { inner, _held: held });
-}
-
-struct Holding {
-    inner: Body,
-    _held: Held,
-}
-
-impl HttpBody for Holding {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use hyper::body::Body as _;
+
     use super::*;
 
     #[test]

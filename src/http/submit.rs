@@ -5,9 +5,13 @@
 //!                                     └── goes on when the client leaves ──────────┘
 //! ```
 
+mod grants;
+
 use std::io::{BufReader, Read};
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,11 +21,12 @@ use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::query::{Strict, Wait};
-use super::{Api, TENANT, error, jobs, wire};
+use super::{Api, error, jobs, wire};
 use crate::admission::{self, Admitted, Brought, NamedCase, Parsed, Refusal};
+use crate::gate::Caller;
 use crate::queue::{self, Demand, Overloaded};
 use crate::scheduler::{Reservation, Submitted};
-use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime};
+use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime, day_ends};
 
 /// Bodies above this are parsed off the async threads, in bytes.
 const PARSE_HERE_MAX: usize = 64 * 1024;
@@ -54,6 +59,7 @@ pub(super) struct Kept {
     ))]
 pub(super) async fn submit(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Strict(wait): Strict<Wait>,
     request: Request,
 ) -> Result<Response, Refusal> {
@@ -62,15 +68,15 @@ pub(super) async fn submit(
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     // Before the job is kept: who is refused here may ask again without having left anything.
     let place = wait.map(|_| api.room.wait()).transpose()?;
-    let kept = take(&api, body.bytes.clone(), key, body).await?;
+    let kept = take(&api, &caller, body.bytes.clone(), key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
         None => StatusCode::CREATED,
-        Some(wait) => jobs::wait(&api, kept.job, wait).await,
+        Some(wait) => jobs::wait(&api, &caller, kept.job, wait).await,
     };
     drop(place);
     // The job is kept, whatever becomes of this answer: its client must be able to find it.
-    let answer = jobs::answer(&api, kept.job, status).await;
+    let answer = jobs::answer(&api, &caller, kept.job, status).await;
     let answer = answer.map_err(|refusal| refusal.with("job", kept.job.to_string()));
     let location = format!("/v1/jobs/{}", kept.job);
     Ok(([(header::LOCATION, location)], answer).into_response())
@@ -95,15 +101,16 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
 /// Admits the submission in `bytes` and makes it durable, as [`keep`] does.
 pub(super) async fn take(
     api: &Arc<Api>,
+    caller: &Caller,
     bytes: Bytes,
     key: Option<String>,
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
-    match admit(api, bytes.clone()).await {
-        Ok((admitted, memory)) => keep(api, admitted, key, (body, memory)).await,
+    match admit(api, caller, bytes.clone()).await {
+        Ok((admitted, memory)) => keep(api, caller, admitted, key, (body, memory)).await,
         // What a job of before referred to may have gone since; its answer is the same.
         Err(refusal) if refusal.code == "unknown_blob" => {
-            let known = known_before(api, key, bytes).await?;
+            let known = known_before(api, caller, key, bytes).await?;
             known.map(|job| Kept { job, existed: true }).ok_or(refusal)
         }
         Err(refusal) => Err(refusal),
@@ -114,26 +121,29 @@ pub(super) async fn take(
 type Unpacked = Option<OwnedSemaphorePermit>;
 
 /// The job, valid, with its share of the memory beside that of its body.
-async fn admit(api: &Arc<Api>, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
+async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
     let is_large = bytes.len() > PARSE_HERE_MAX;
     let parsed = perhaps_elsewhere(is_large, move || Parsed::of(&bytes)).await?;
     let (archive, named) = (parsed.archive_blob(), parsed.blobs());
     let (mut brought, mut memory) = (Brought::default(), None);
     if !named.is_empty() {
         let now = UnixTime::now();
-        brought.sizes = api.store.blob_sizes(TENANT.to_owned(), named.into_iter().collect(), now).await?;
+        brought.sizes = api.store.blob_sizes(caller.owner(), named.into_iter().collect(), now).await?;
         if let Some(digest) = archive {
             memory = Some(api.bodies.room(UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
-            let found = api.store.blob(TENANT.to_owned(), digest, now).await?;
+            let found = api.store.blob(caller.owner(), digest, now).await?;
             brought.archive = found.map(|(_, file)| Box::new(BufReader::new(file)) as Box<dyn Read + Send>);
         }
     }
     let catalogue = Arc::clone(&api.catalogue);
     let unpacks = brought.archive.is_some();
-    let admitted = perhaps_elsewhere(is_large || unpacks, move || parsed.admit(&catalogue, TENANT, brought)).await?;
+    let (owner, asked) = (caller.owner(), parsed.isolation());
+    let admitting = move || parsed.admit(&catalogue, &owner, brought);
+    let mut admitted = perhaps_elsewhere(is_large || unpacks, admitting).await?;
     if admitted.spec.dependencies.is_some() && !api.installs {
         return Err(error::dependencies_denied());
     }
+    grants::check(&caller.quota, &mut admitted.spec, asked)?;
     Ok((admitted, memory))
 }
 
@@ -149,10 +159,15 @@ async fn perhaps_elsewhere<T: Send + 'static>(
 }
 
 /// The job that this submission made before under this key.
-async fn known_before(api: &Arc<Api>, key: Option<String>, body: Bytes) -> Result<Option<JobId>, Refusal> {
+async fn known_before(
+    api: &Arc<Api>,
+    caller: &Caller,
+    key: Option<String>,
+    body: Bytes,
+) -> Result<Option<JobId>, Refusal> {
     let Some(key) = key else { return Ok(None) };
     let digest = perhaps_elsewhere(body.len() > PARSE_HERE_MAX, move || Ok(Parsed::of(&body)?.body_digest)).await?;
-    match api.store.admitted_before(TENANT.to_owned(), Idempotency { key, digest }).await? {
+    match api.store.admitted_before(caller.owner(), Idempotency { key, digest }).await? {
         Some(Admission::Existing(job)) => Ok(Some(job)),
         Some(Admission::Conflict) => Err(error::idempotency_conflict()),
         _ => Ok(None),
@@ -164,14 +179,15 @@ async fn known_before(api: &Arc<Api>, key: Option<String>, body: Bytes) -> Resul
 /// share of the memory, which is needed until the input is written.
 async fn keep(
     api: &Arc<Api>,
+    caller: &Caller,
     admitted: Admitted,
     key: Option<String>,
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
     let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
-    let reservation = match api.scheduler.reserve(admitted.size_bytes()) {
+    let reservation = match place(api, caller, admitted.size_bytes()).await {
         Ok(reservation) => reservation,
-        Err(overloaded) => return known(api, idempotency, overloaded).await,
+        Err(refusal) => return known(api, caller, idempotency, refusal).await,
     };
     let task = {
         let api = Arc::clone(api);
@@ -184,19 +200,40 @@ async fn keep(
     task.await.unwrap_or_else(|_| Err(error::internal()))
 }
 
+/// A place in the queue, where the tenant's quotas and the service's bounds have one.
+async fn place(api: &Api, caller: &Caller, bytes: u64) -> Result<Reservation, Refusal> {
+    if let Some(maximum) = caller.quota.cpu_seconds_per_day {
+        let now = UnixTime::now();
+        let used = api.store.cpu_used(caller.owner(), now).await?;
+        if used >= maximum.saturating_mul(1_000_000) {
+            let rest = Duration::from_micros(day_ends(now).us_since(now));
+            return Err(error::quota_exceeded("cpu_seconds_per_day", maximum, rest));
+        }
+    }
+    let reserved = api.scheduler.reserve(caller.tenant.shared(), caller.quota.queued_jobs, bytes);
+    reserved.map_err(|Overloaded { length, bound, of_tenant, retry_after }| {
+        if of_tenant {
+            return error::quota_exceeded("queued_jobs", bound as u64, retry_after).with("length", length);
+        }
+        error::overloaded(length, bound, retry_after)
+    })
+}
+
 /// A full queue refuses new jobs only: a job that is known by its key needs no place.
-async fn known(api: &Api, idempotency: Option<Idempotency>, overloaded: Overloaded) -> Result<Kept, Refusal> {
+async fn known(
+    api: &Api,
+    caller: &Caller,
+    idempotency: Option<Idempotency>,
+    refusal: Refusal,
+) -> Result<Kept, Refusal> {
     let before = match idempotency {
-        Some(idempotency) => api.store.admitted_before(TENANT.to_owned(), idempotency).await?,
+        Some(idempotency) => api.store.admitted_before(caller.owner(), idempotency).await?,
         None => None,
     };
     match before {
         Some(Admission::Existing(job)) => Ok(Kept { job, existed: true }),
         Some(Admission::Conflict) => Err(error::idempotency_conflict()),
-        Some(Admission::New | Admission::UnknownBlob(_)) | None => {
-            let Overloaded { length, bound, retry_after } = overloaded;
-            Err(error::overloaded(length, bound, retry_after))
-        }
+        Some(Admission::New | Admission::UnknownBlob(_)) | None => Err(refusal),
     }
 }
 

@@ -16,6 +16,7 @@ use super::render::{self, Beside};
 use super::room::Held;
 use super::{Api, error, jobs};
 use crate::admission::Refusal;
+use crate::gate::Caller;
 use crate::progress::{Cursor, Phase, Seen, Watcher, Written};
 use crate::store::{CaseRecord, Detail, JobRecord, PARTS, StoredState};
 
@@ -51,14 +52,14 @@ enum Source {
 
 impl Source {
     /// `None`: the client has seen all.
-    async fn find(api: &Api, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
-        if let Some(live) = api.progress.find(id) {
+    async fn find(api: &Api, tenant: &str, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
+        if let Some(live) = api.progress.find_of(tenant, id) {
             // One that is erased runs on until its agent has heard of it.
-            api.store.job(id).await?.ok_or_else(error::not_found)?;
+            api.store.job(tenant.to_owned(), id).await?.ok_or_else(error::not_found)?;
             return Ok(Some(Self::Live(live.watch(cursor))));
         }
         let _turn = api.room.reading().await?;
-        let (record, detail) = api.store.job_in_detail(id).await?.ok_or_else(error::not_found)?;
+        let (record, detail) = api.store.job_in_detail(tenant.to_owned(), id).await?.ok_or_else(error::not_found)?;
         if cursor.phase == Some(Phase::Finished) && cursor.token == record.token {
             return Ok(None);
         }
@@ -77,6 +78,7 @@ impl Source {
 /// One watcher's way through a job.
 pub(super) struct Watch {
     api: Arc<Api>,
+    tenant: String,
     id: JobId,
     source: Source,
     /// The job and its cases, read when the first of them has ended while it is live.
@@ -86,10 +88,16 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A watcher who has seen what comes before `cursor`; `None`: that is all.
-    pub(super) async fn open(api: &Arc<Api>, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
+    pub(super) async fn open(
+        api: &Arc<Api>,
+        caller: &Caller,
+        id: JobId,
+        cursor: Cursor,
+    ) -> Result<Option<Self>, Refusal> {
         let place = api.room.watcher()?;
-        let source = Source::find(api, id, cursor).await?;
-        Ok(source.map(|source| Self { api: Arc::clone(api), id, source, heads: None, _place: place }))
+        let tenant = caller.owner();
+        let source = Source::find(api, &tenant, id, cursor).await?;
+        Ok(source.map(|source| Self { api: Arc::clone(api), tenant, id, source, heads: None, _place: place }))
     }
 
     /// Its events. Waiting for the next is cancel-safe: what is being made ready stays with the stream.
@@ -145,8 +153,8 @@ impl Watch {
     /// client comes back with its cursor.
     async fn heads(&mut self) -> Option<(&JobRecord, &[CaseRecord])> {
         if self.heads.is_none() {
-            let record = self.api.store.job(self.id).await.ok()??;
-            let cases = self.api.store.case_heads(self.id).await.ok()?;
+            let record = self.api.store.job(self.tenant.clone(), self.id).await.ok()??;
+            let cases = self.api.store.case_heads(self.tenant.clone(), self.id).await.ok()?;
             self.heads = Some(Box::new((record, cases)));
         }
         self.heads.as_ref().map(|heads| (&heads.0, heads.1.as_slice()))
@@ -157,7 +165,7 @@ impl Watch {
         let Source::Live(watcher) = &self.source else { return Some(()) };
         let cursor = watcher.cursor();
         let _turn = self.api.room.reading().await.ok()?;
-        let found = self.api.store.job_in_detail(self.id).await;
+        let found = self.api.store.job_in_detail(self.tenant.clone(), self.id).await;
         // Where the store fails or there is no memory, the stream breaks off and the client comes
         // back with its cursor.
         let (record, detail) = found.ok().flatten().filter(|(r, _)| r.state == StoredState::Finished)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::body::Body as RouterBody;
+use axum::response::Response;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
 use super::turns::Exchange;
@@ -56,6 +57,34 @@ impl Drop for Arriving {
     /// Whatever was still to come of it is no longer waited for.
     fn drop(&mut self) {
         self.exchange.ours();
+    }
+}
+
+/// Has `held` dropped when the answer was taken or dropped: not before its last piece was handed over.
+pub fn hold(response: &mut Response, held: impl Send + Unpin + 'static) {
+    let inner = std::mem::take(response.body_mut());
+    *response.body_mut() = RouterBody::new(Holding { inner, _held: held });
+}
+
+struct Holding<T> {
+    inner: RouterBody,
+    _held: T,
+}
+
+impl<T: Unpin> Body for Holding<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

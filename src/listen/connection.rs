@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Peer;
 use super::bodies::{Answer, Arriving};
 use super::carried::{Carried, Held};
 use super::places::Place;
@@ -85,7 +86,7 @@ pub(super) async fn serve((stream, peer): (TcpStream, SocketAddr), place: Place,
         }
     };
     let router = TowerToHyperService::new(router.into_service::<Arriving>());
-    let service = service_fn(|request| answer(&router, &turns, shown.as_ref(), request));
+    let service = service_fn(|request| answer(&router, &turns, shown.as_ref(), Peer(peer.ip()), request));
     let builder = builder(tasks);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(Held { stream, place }), service);
     tokio::pin!(connection);
@@ -126,12 +127,14 @@ fn answer(
     router: &TowerToHyperService<axum::routing::RouterIntoService<Arriving>>,
     turns: &Arc<Turns>,
     shown: Option<&Shown>,
+    peer: Peer,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
     if let Some(shown) = shown {
         request.extensions_mut().insert(shown.clone());
     }
     let exchange = turns.begin();
+    request.extensions_mut().insert(peer);
     let answering = router.call(request.map(|body| Arriving::new(body, Arc::clone(&exchange))));
     async move {
         let answer = answering.await?;

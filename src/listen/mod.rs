@@ -28,7 +28,7 @@ mod tls_tests;
 mod turns;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::bodies::hold;
 use self::connection::Shared;
 use self::places::{Admission, Places};
 use self::tls::Tls;
@@ -49,6 +50,18 @@ use crate::metrics::Metrics;
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (mostly: no file descriptor is left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Who a request comes from, among its extensions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer(pub IpAddr);
+
+impl Peer {
+    /// As far as it tells clients apart: of IPv6, where a client has a whole network, its upper half.
+    #[must_use]
+    pub fn network(self) -> IpAddr {
+        places::network(self.0)
+    }
+}
 
 /// A bound port that does not serve yet.
 #[derive(Debug)]

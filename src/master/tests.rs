@@ -10,8 +10,10 @@ mod attach;
 mod blobs;
 mod dependencies;
 mod judging;
+mod keys;
 mod link;
 mod many;
+mod transfers;
 mod watching;
 
 use std::net::SocketAddr;
@@ -27,7 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
-use crate::config::{BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Security};
+use crate::config::{
+    AuditBounds, BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention, Security,
+};
 
 const TOKEN: &str = "a-join-token-for-tests";
 /// Longest that anything may take here; only a failure ever waits so long.
@@ -54,11 +58,14 @@ fn config(dir: &Path) -> Config {
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
         batch_jobs_max: 10,
         blobs: BlobBounds { blob_bytes_max: 1 << 20, all_bytes_max: 16 << 20, ttl: LONG, uploads_max: 4 },
+        retention: Retention { age: LONG, bytes_max: 1 << 30 },
         clients: Connections::new(256, LONG),
         agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],
         installs: true,
         attach_idle: LONG,
+        audit: AuditBounds { file_bytes_max: 1 << 20, files_max: 2 },
+        quota: crate::access::Quota::default(),
         lease: LEASE,
         heartbeat: HEARTBEAT,
     }

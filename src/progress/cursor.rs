@@ -69,6 +69,23 @@ pub struct Cursor {
     pub case: u32,
 }
 
+impl Cursor {
+    /// A pattern (ECMA 262) of the texts that are a cursor: of each that is written, and of none that is not read.
+    /// Numbers of 20 digits, of which only some are read, are never written: the store's have 63 bits.
+    #[must_use]
+    pub fn pattern() -> String {
+        let number = "[0-9]{1,19}";
+        let phases = [Phase::Queued, Phase::Given, Phase::Installing, Phase::Finished].map(Phase::code);
+        let steps = [Step::Compile, Step::Companion, Step::Run].map(|step| Phase::Running(step).code());
+        let mut plain: Vec<u64> = phases.into_iter().chain(steps).chain([NO_PHASE]).collect();
+        plain.sort_unstable();
+        let plain: String = plain.iter().map(u64::to_string).collect();
+        format!(
+            "^{number}-{number}-([{plain}]|1[6-9]|[2-9][0-9]|[1-9][0-9]{{2,8}})-[0-9]{{1,9}}(-{number}){{{PARTS}}}$"
+        )
+    }
+}
+
 /// The text is not a cursor.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an event id of this service")]
@@ -103,6 +120,8 @@ impl FromStr for Cursor {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -121,7 +140,28 @@ mod tests {
         assert_eq!(Cursor::default().to_string().parse(), Ok(Cursor::default()));
     }
 
+    fn is_described(text: &str) -> bool {
+        static DESCRIBED: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+            let schema = serde_json::json!({ "pattern": Cursor::pattern() });
+            jsonschema::validator_for(&schema).expect("it is a pattern")
+        });
+        DESCRIBED.is_valid(&text.into())
+    }
+
+    #[test]
+    fn the_pattern_has_every_phase_and_no_other() {
+        for code in 0..2000 {
+            let text = format!("1-2-{code}-3-0-0-0-0-0-9223372036854775807");
+            assert_eq!(is_described(&text), text.parse::<Cursor>().is_ok(), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_has_the_pattern_is_a_cursor(text in Cursor::pattern().trim_matches(['^', '$'])) {
+            prop_assert!(is_described(&text) && text.parse::<Cursor>().is_ok());
+        }
+
         #[test]
         fn hostile_ids_never_panic(text in "[0-9]{1,4}(-[0-9]{1,21}){0,11}|.{0,40}") {
             let _ = text.parse::<Cursor>();

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
 use super::seen::{Seen, Written};
-use super::stdin::{Stdin, Unfit};
+use super::stdin::{Heard, Stdin, Unfit};
 use crate::scoring::{Judged, Scoring};
 use crate::store::{CaseResult, Outputs, PARTS, Part};
 
@@ -31,6 +31,8 @@ struct State {
 /// The live state of one job.
 #[derive(Debug)]
 pub struct Live {
+    /// Whose it is.
+    tenant: String,
     /// Most bytes of each part; those of the run are of each case, where there are cases.
     caps: [u64; PARTS],
     /// How many cases it has; 0: it is run once.
@@ -85,7 +87,14 @@ impl Live {
         };
         let cases = spec.cases.as_ref().map_or(0, |plan| plan.count);
         let stdin = spec.live_stdin.then(Arc::default);
-        Self { caps, cases, scoring, stdin, state: Mutex::new(state), changes: watch::Sender::new(0) }
+        let tenant = spec.binding.tenant.clone();
+        Self { tenant, caps, cases, scoring, stdin, state: Mutex::new(state), changes: watch::Sender::new(0) }
+    }
+
+    /// Whether it is a job of this tenant.
+    #[must_use]
+    pub fn is_of(&self, tenant: &str) -> bool {
+        self.tenant == tenant
     }
 
     /// What clients say to it, where its standard input is live.
@@ -174,14 +183,9 @@ impl Live {
         answer
     }
 
-    pub(super) fn stdin_taken(
-        &self,
-        (token, agent): (FencingToken, &AgentName),
-        taken: u64,
-        closed: bool,
-    ) -> Result<(), Unfit> {
+    pub(super) fn stdin_taken(&self, (token, agent): (FencingToken, &AgentName), heard: Heard) -> Result<(), Unfit> {
         let current = self.lock().is_current(token, agent);
-        self.stdin.as_ref().filter(|_| current).map_or(Ok(()), |stdin| stdin.taken(token, taken, closed))
+        self.stdin.as_ref().filter(|_| current).map_or(Ok(()), |stdin| stdin.taken(token, heard))
     }
 
     pub(super) fn case_done(

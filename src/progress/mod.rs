@@ -32,7 +32,7 @@ use crate::store::Part;
 pub use cursor::{Cursor, NotACursor, Phase};
 pub use live::{Live, Results, Snapshot, Watcher};
 pub use seen::{Chunk, Seen, Written};
-pub use stdin::{Client, Given, Refused, Stage, Stdin, Unfit};
+pub use stdin::{Client, Given, Heard, Refused, Stage, Stdin, Unfit};
 
 /// The live state of every job that has not finished.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +77,12 @@ impl Progress {
         self.lock().get(&job).cloned()
     }
 
+    /// The same, of a job of this tenant only.
+    #[must_use]
+    pub fn find_of(&self, tenant: &str, job: JobId) -> Option<Arc<Live>> {
+        self.find(job).filter(|live| live.is_of(tenant))
+    }
+
     /// The job waits (again).
     pub fn queued(&self, job: JobId) {
         self.with(job, Live::queued);
@@ -116,14 +122,14 @@ impl Progress {
         }
     }
 
-    /// The program of an attempt runs, and so much of its live standard input it has. Nothing happens
-    /// if the attempt is not current.
+    /// The program of an attempt runs, and so far its live standard input has come. Nothing happens if
+    /// the attempt is not current.
     ///
     /// # Errors
-    /// [`Unfit`] where the agent broke the link's rules.
-    pub fn stdin_taken(&self, attempt: AttemptId, agent: &AgentName, taken: u64, closed: bool) -> Result<(), Unfit> {
+    /// [`Unfit`] where that cannot be so; the attempt is not to go on then.
+    pub fn stdin_taken(&self, attempt: AttemptId, agent: &AgentName, heard: Heard) -> Result<(), Unfit> {
         match self.find(attempt.job) {
-            Some(live) => live.stdin_taken((attempt.token, agent), taken, closed),
+            Some(live) => live.stdin_taken((attempt.token, agent), heard),
             None => Ok(()),
         }
     }

@@ -6,8 +6,10 @@
 //! ```
 //!
 //! A byte is held until the program's pipe took it, so a session that comes after a broken one sends
-//! again what may be lost. An attempt that was given anything is the job's last (`scheduler`), so
-//! what is held is always the next that the program is to read. It must not decide anything.
+//! again what was lost: all that its agent has not. A master that has just started does not have what
+//! another gave; it counts that as on its way, and goes on behind it. An attempt that was given anything
+//! is the job's last (`scheduler`), so what is held is always the next that the program is to read. It
+//! must not decide anything.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,9 @@ use enclos_protocol::ids::FencingToken;
 use enclos_protocol::live::{STDIN_WINDOW_BYTES, Signal, SignalSet};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+
+/// Most bytes of one attempt that are believed: none lives so long, and no sum of them overflows.
+const STDIN_BYTES_MAX: u64 = 1 << 53;
 
 /// How far it is, as clients see it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,9 +51,22 @@ pub enum Refused {
     AtItsEnd(Stage),
 }
 
+/// What an agent says of it, when its program runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Heard {
+    /// Bytes in all that the program's pipe took.
+    pub taken: u64,
+    /// Bytes in all that came to the agent.
+    pub received: u64,
+    /// Their end came to the agent.
+    pub ended: bool,
+    /// The program reads no more.
+    pub closed: bool,
+}
+
 /// What an agent said of it cannot be so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("more live input was taken than was given")]
+#[error("more live input was taken or received than was given")]
 pub struct Unfit;
 
 /// What an agent is to be given.
@@ -73,9 +91,11 @@ struct State {
     speaker: Option<u64>,
     clients: u64,
     attached: usize,
-    /// Bytes from `taken` on.
+    /// Bytes from `taken` on; those before `known_from` are only counted.
     held: VecDeque<u8>,
     taken: u64,
+    /// What came before was another master's to give, and is never sent from here.
+    known_from: u64,
     /// How many of `held` the session has sent.
     sent: usize,
     end: Option<Stage>,
@@ -148,7 +168,9 @@ impl Stdin {
     pub(super) fn begin_anew(&self) {
         self.change(|state| {
             (state.giver, state.is_open, state.is_known) = (None, false, false);
-            (state.sent, state.end_sent, state.taken) = (0, false, 0);
+            (state.sent, state.end_sent, state.taken, state.known_from) = (0, false, 0, 0);
+            // They were for the program that is gone.
+            state.signals = SignalSet::default();
             state.end = state.end.filter(|end| *end != Stage::Closed);
         });
     }
@@ -196,32 +218,14 @@ impl Stdin {
         Some(Given::Stdin { offset, bytes, last: ends })
     }
 
-    /// The program runs and has `taken` bytes in all; `closed`: it reads no more.
-    pub(super) fn taken(&self, token: FencingToken, taken: u64, closed: bool) -> Result<(), Unfit> {
+    /// The program of this attempt runs.
+    pub(super) fn taken(&self, token: FencingToken, heard: Heard) -> Result<(), Unfit> {
         self.change(|state| {
             if state.giver.as_ref().is_none_or(|(of, _)| *of != token) {
                 return Ok(());
             }
-            if !state.is_known {
-                // A master that has just started cannot know what another gave.
-                (state.is_known, state.taken) = (true, taken);
-            }
-            let more = taken.saturating_sub(state.taken);
-            let more = usize::try_from(more).ok().filter(|more| *more <= state.held.len()).ok_or(Unfit)?;
-            state.held.drain(..more);
-            state.taken += more as u64;
-            state.sent = state.sent.saturating_sub(more);
-            if !state.is_open {
-                // A new session: what the old one sent may be lost.
-                (state.is_open, state.sent, state.end_sent) = (true, 0, false);
-            }
             state.touched = Some(Instant::now());
-            if closed && state.end != Some(Stage::Over) {
-                state.end = Some(Stage::Closed);
-                state.held.clear();
-                state.sent = 0;
-            }
-            Ok(())
+            state.hear(heard)
         })
     }
 
@@ -244,6 +248,55 @@ impl Stdin {
 impl State {
     fn is_given_by(&self, token: FencingToken, bell: &Arc<Notify>) -> bool {
         self.giver.as_ref().is_some_and(|(of, by)| *of == token && Arc::ptr_eq(by, bell))
+    }
+
+    fn hear(&mut self, Heard { taken, received, ended, closed }: Heard) -> Result<(), Unfit> {
+        let on_their_way = received.checked_sub(taken).and_then(|bytes| usize::try_from(bytes).ok()).ok_or(Unfit)?;
+        if on_their_way > STDIN_WINDOW_BYTES || received > STDIN_BYTES_MAX {
+            return Err(Unfit);
+        }
+        if !self.is_known {
+            self.begin_at(taken, on_their_way, ended)?;
+        }
+        if matches!(self.end, Some(Stage::Closed | Stage::Over)) {
+            // What was on its way was dropped, here as there.
+            self.is_open = true;
+            return Ok(());
+        }
+        let ahead = usize::try_from(received.saturating_sub(self.taken)).map_err(|_| Unfit)?;
+        if ahead > self.held.len() || (ended && self.end.is_none()) {
+            return Err(Unfit);
+        }
+        // No more than `ahead`, since no more was taken than received.
+        let more = usize::try_from(taken.saturating_sub(self.taken)).map_err(|_| Unfit)?;
+        self.held.drain(..more);
+        self.taken += more as u64;
+        let unknown = usize::try_from(self.known_from.saturating_sub(self.taken)).map_err(|_| Unfit)?;
+        let has = (ahead - more).max(unknown);
+        // A new session: what the old one sent may be lost, but for what the agent has.
+        let (sent, end_sent) = if self.is_open { (self.sent.saturating_sub(more), self.end_sent) } else { (0, false) };
+        (self.is_open, self.sent, self.end_sent) = (true, sent.max(has), end_sent || ended);
+        if closed {
+            self.end = Some(Stage::Closed);
+            self.held.clear();
+            self.sent = 0;
+        }
+        Ok(())
+    }
+
+    /// The first word of an attempt. A master that has just started cannot know what another gave to
+    /// it: what the program has not taken of that counts, and cannot be sent.
+    fn begin_at(&mut self, taken: u64, on_their_way: usize, ended: bool) -> Result<(), Unfit> {
+        // What clients said to a lost program of this same master is held, for the next from its begin.
+        if !self.held.is_empty() && on_their_way > 0 {
+            return Err(Unfit);
+        }
+        self.held.resize(self.held.len() + on_their_way, 0);
+        (self.is_known, self.taken, self.known_from) = (true, taken, taken + on_their_way as u64);
+        if ended {
+            self.end = self.end.or(Some(Stage::Ended));
+        }
+        Ok(())
     }
 
     /// Whether this client may speak; from now on no other may.

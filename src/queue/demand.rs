@@ -55,9 +55,12 @@ impl Room {
 }
 
 /// What a job needs of an agent. Jobs with equal demands can be placed on the same agents, so where
-/// the first of them finds none, the others need not be tried.
+/// the first of them finds none, the others need not be tried. Whose it is is part of it, so that a
+/// tenant whose jobs have to wait holds up its own lines only.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Demand {
+    /// Whose it is.
+    pub tenant: Arc<str>,
     /// Id of the language.
     pub language: Arc<str>,
     /// Id of the language of its checker or interactor, where it brings one.
@@ -88,6 +91,7 @@ impl Demand {
         let Peak { memory_bytes, cpu_millis, pids } = spec.peak(compiles);
         let room = Room { memory_bytes, cpu_millis: u64::from(cpu_millis), pids: u64::from(pids), slots: 1 };
         Self {
+            tenant: Arc::from(spec.binding.tenant.as_str()),
             language: Arc::from(spec.language.as_str()),
             companion: spec
                 .cases

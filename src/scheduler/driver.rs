@@ -18,9 +18,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::core::{Core, Policy};
-use super::event::{Action, Event, Finishing, Moment, SessionId, Survivor, ToSession};
+use super::event::{Action, Event, Finishing, Moment, RunningBounds, SessionId, Survivor, ToSession};
 use super::handle::{Message, Scheduler};
-use super::view::Place;
+use super::view::{Place, Share};
 use crate::config::QueueBounds;
 use crate::metrics::Metrics;
 use crate::progress::{Progress, Results};
@@ -49,6 +49,8 @@ pub struct Parts {
     pub policy: Policy,
     /// What may wait.
     pub bounds: QueueBounds,
+    /// How many jobs of each tenant may be at agents at once, until an event says otherwise.
+    pub running: RunningBounds,
     /// Jobs of before.
     pub survivors: Vec<Survivor>,
 }
@@ -71,12 +73,13 @@ impl Driver {
     /// A driver, and the handle to it.
     #[must_use]
     pub fn new(parts: Parts, shutdown: CancellationToken) -> (Self, Scheduler) {
-        let Parts { store, progress, metrics, policy, bounds, survivors } = parts;
+        let Parts { store, progress, metrics, policy, bounds, running, survivors } = parts;
         let mut backlog = Backlog::new(bounds);
-        survivors.iter().filter(|s| s.holder.is_none()).for_each(|s| backlog.enter(s.submitted.input_bytes));
+        let waiting = survivors.iter().filter(|s| s.holder.is_none()).map(|s| &s.submitted);
+        waiting.for_each(|s| backlog.enter(&s.demand.tenant, s.input_bytes));
         let backlog = Arc::new(Mutex::new(backlog));
         let (handle, messages) = Scheduler::new(Arc::clone(&backlog));
-        let core = Core::new(policy, survivors, Moment::now());
+        let core = Core::new(policy, running, survivors, Moment::now());
         let (sessions, writes) = (HashMap::new(), JoinSet::new());
         (Self { core, messages, backlog, sessions, writes, store, progress, metrics, shutdown }, handle)
     }
@@ -121,11 +124,23 @@ impl Driver {
                 let _ = reply.send(jobs.into_iter().map(|job| self.place(job)).collect());
             }
             Message::Agents(reply) => drop(reply.send(self.core.agents(Moment::now().instant))),
+            Message::Shares(reply) => drop(reply.send(self.shares())),
             Message::Totals(reply) => drop(reply.send(self.core.totals())),
             Message::IsCurrent(attempt, agent, reply) => {
                 let _ = reply.send(self.core.is_current_at(attempt, agent.as_ref()));
             }
         }
+    }
+
+    fn shares(&self) -> HashMap<Arc<str>, Share> {
+        let mut shares: HashMap<Arc<str>, Share> = HashMap::new();
+        for (tenant, queued) in self.backlog().by_tenant() {
+            shares.entry(tenant).or_default().queued = queued;
+        }
+        for (tenant, running) in self.core.running_by_tenant() {
+            shares.entry(tenant).or_default().running = running;
+        }
+        shares
     }
 
     fn place(&self, job: enclos_protocol::ids::JobId) -> Option<Place> {
@@ -169,8 +184,8 @@ impl Driver {
                 self.writes.spawn(async move { noted(store.requeued(requeued).await) });
             }
             Action::Finish(finishing) => self.record(*finishing),
-            Action::Entered(bytes) => self.backlog().enter(bytes),
-            Action::Departed(bytes) => self.backlog().depart(bytes, Moment::now().instant),
+            Action::Entered(tenant, bytes) => self.backlog().enter(&tenant, bytes),
+            Action::Departed(tenant, bytes) => self.backlog().depart(&tenant, bytes, Moment::now().instant),
             Action::Ended(end) => self.metrics.attempt_ended(end),
             Action::Wear(wear) => self.metrics.sandboxes_worn(&wear),
         }

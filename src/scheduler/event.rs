@@ -1,5 +1,6 @@
 //! What happens to the scheduler, and what it wants done.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,12 +60,32 @@ pub struct Joining {
     pub name: AgentName,
     /// Of its process.
     pub instance: Uuid,
+    /// Of the link, that both speak.
+    pub link_version: u16,
     /// What it offers.
     pub offer: Offer,
     /// Attempts that it holds.
     pub holding: Vec<AttemptId>,
     /// Its load.
     pub load: LoadReport,
+}
+
+/// How many jobs of each tenant may be at agents at once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RunningBounds {
+    /// Of a tenant that is not named.
+    pub default: Option<u64>,
+    /// Of these.
+    pub tenants: HashMap<Arc<str>, Option<u64>>,
+}
+
+impl RunningBounds {
+    /// Whether a tenant with so many may have one more.
+    #[must_use]
+    pub fn allow(&self, tenant: &str, running: usize) -> bool {
+        let bound = self.tenants.get(tenant).copied().unwrap_or(self.default);
+        bound.is_none_or(|max| (running as u64) < max)
+    }
 }
 
 /// A job that is stored and waits.
@@ -146,6 +167,15 @@ pub enum Event {
         /// Why.
         reason: ReturnReason,
     },
+    /// What an agent said of an attempt cannot be so.
+    Unfit {
+        /// Who says so.
+        session: SessionId,
+        /// Which attempt.
+        attempt: AttemptId,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The store has a job's end, or has another.
     Recorded {
         /// Which job.
@@ -153,6 +183,8 @@ pub enum Event {
         /// What the store did.
         recorded: Recorded,
     },
+    /// So many jobs of each tenant may be at agents at once from now on.
+    Bounds(RunningBounds),
     /// An operator wants an agent to take no more jobs.
     Drain(AgentName),
     /// Time passed.
@@ -199,10 +231,10 @@ pub enum Action {
     },
     /// Record a job's end, and say so with [`Event::Recorded`].
     Finish(Box<Finishing>),
-    /// A job entered the queue again, with so many bytes.
-    Entered(u64),
-    /// A job left the queue, with so many bytes.
-    Departed(u64),
+    /// A job of this tenant entered the queue again, with so many bytes.
+    Entered(Arc<str>, u64),
+    /// A job of this tenant left the queue, with so many bytes.
+    Departed(Arc<str>, u64),
     /// Close a connection, for this reason.
     Close(SessionId, &'static str),
     /// Count how an attempt ended.

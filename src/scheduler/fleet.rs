@@ -39,6 +39,8 @@ pub struct Agent {
     /// An operator asked it to drain.
     pub drain_asked: bool,
     paused_until: Option<Instant>,
+    /// The same for jobs that bring dependencies.
+    installs_paused_until: Option<Instant>,
     /// Jobs placed since the last load report, by language: they have taken warm sandboxes.
     placed_since_report: HashMap<String, u32>,
 }
@@ -86,13 +88,18 @@ impl Agent {
     /// Whether it can run such a job now.
     #[must_use]
     pub fn has_room(&self, demand: &Demand, now: Instant) -> bool {
+        let is_over = |pause: Option<Instant>| pause.is_none_or(|until| until <= now);
         self.could_run(demand)
-            && self.paused_until.is_none_or(|until| until <= now)
+            && is_over(self.paused_until)
+            && (is_over(self.installs_paused_until) || !demand.installs)
             && self.offer.capacity.minus(self.promised).holds(demand.room)
     }
 
-    pub(super) fn pause(&mut self, now: Instant) {
-        self.paused_until = Some(now + PAUSE);
+    /// It had no room for such a job. One with dependencies may have lacked no more than a builder,
+    /// so that others go on.
+    pub(super) fn pause(&mut self, demand: &Demand, now: Instant) {
+        let paused = if demand.installs { &mut self.installs_paused_until } else { &mut self.paused_until };
+        *paused = Some(now + PAUSE);
     }
 
     pub(super) fn take(&mut self, demand: &Demand) {
@@ -203,6 +210,7 @@ impl Fleet {
             last_seen: now,
             drain_asked: !restarted && known.is_some_and(|a| a.drain_asked),
             paused_until: None,
+            installs_paused_until: None,
             placed_since_report: HashMap::new(),
         };
         if let Some(old) = old {
@@ -253,7 +261,8 @@ mod tests {
         };
         let instance = Uuid::from_u128(instance);
         let name = "a".parse().expect("a valid name");
-        Joining { session: SessionId(session), name, instance, offer, holding: Vec::new(), load }
+        let session = SessionId(session);
+        Joining { session, name, instance, link_version: 1, offer, holding: Vec::new(), load }
     }
 
     fn counted(wear: Option<Wear>) -> (u64, u64) {

@@ -1,5 +1,6 @@
 //! How others reach the scheduler.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -8,7 +9,7 @@ use enclos_protocol::ids::{AgentName, AttemptId, JobId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::event::{Event, Joining, SessionId, Submitted, ToSession};
-use super::view::{AgentView, Place, Totals};
+use super::view::{AgentView, Place, Share, Totals};
 use crate::queue::{Backlog, Overloaded};
 
 /// Messages that may wait for the scheduler; senders wait for a place.
@@ -25,6 +26,7 @@ pub(super) enum Message {
     Join(Box<Joining>, mpsc::Sender<ToSession>),
     Places(Vec<JobId>, oneshot::Sender<Vec<Option<Place>>>),
     Agents(oneshot::Sender<Vec<AgentView>>),
+    Shares(oneshot::Sender<HashMap<Arc<str>, Share>>),
     Totals(oneshot::Sender<Totals>),
     IsCurrent(AttemptId, Option<AgentName>, oneshot::Sender<bool>),
 }
@@ -42,13 +44,14 @@ pub struct Scheduler {
 pub struct Reservation {
     /// `None` once the place belongs to a job.
     backlog: Option<Arc<Mutex<Backlog>>>,
+    tenant: Arc<str>,
     bytes: u64,
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(backlog) = &self.backlog {
-            backlog.lock().unwrap_or_else(PoisonError::into_inner).release(self.bytes);
+            backlog.lock().unwrap_or_else(PoisonError::into_inner).release(&self.tenant, self.bytes);
         }
     }
 }
@@ -59,14 +62,14 @@ impl Scheduler {
         (Self { messages, backlog, sessions: Arc::default() }, waiting)
     }
 
-    /// A place in the queue for a job of `bytes`.
+    /// A place in the queue for a job of `bytes`, of a tenant of which so many may wait.
     ///
     /// # Errors
     /// [`Overloaded`] where there is none.
-    pub fn reserve(&self, bytes: u64) -> Result<Reservation, Overloaded> {
+    pub fn reserve(&self, tenant: Arc<str>, queued_max: Option<u64>, bytes: u64) -> Result<Reservation, Overloaded> {
         let now = Instant::now();
-        self.backlog.lock().unwrap_or_else(PoisonError::into_inner).reserve(bytes, now)?;
-        Ok(Reservation { backlog: Some(Arc::clone(&self.backlog)), bytes })
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner).reserve(&tenant, queued_max, bytes, now)?;
+        Ok(Reservation { backlog: Some(Arc::clone(&self.backlog)), tenant, bytes })
     }
 
     /// A stored job takes its place. If the scheduler has ended, it waits for the next start.
@@ -115,6 +118,14 @@ impl Scheduler {
     /// [`SchedulerGone`].
     pub async fn agents(&self) -> Result<Vec<AgentView>, SchedulerGone> {
         self.ask(Message::Agents).await
+    }
+
+    /// What each tenant has going on; those that have nothing are left out.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn shares(&self) -> Result<HashMap<Arc<str>, Share>, SchedulerGone> {
+        self.ask(Message::Shares).await
     }
 
     /// How many of each.

@@ -30,6 +30,8 @@ mod model;
 
 pub use self::core::{Core, Policy};
 pub use driver::{Driver, Parts};
-pub use event::{Action, Event, Finishing, Joining, Moment, Offer, SessionId, Submitted, Survivor, ToSession};
+pub use event::{
+    Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession,
+};
 pub use handle::{Reservation, Scheduler, SchedulerGone};
-pub use view::{AgentState, AgentView, Place, Totals};
+pub use view::{AgentState, AgentView, Place, Share, Totals};

@@ -33,6 +33,8 @@ pub struct Ask<'a> {
     pub held: &'a BTreeSet<AgentName>,
     /// By what an agent knows that it has compiled the same before.
     pub compile_key: Option<u64>,
+    /// An agent that said nothing since then may be cut off: it gets no job.
+    pub heard_since: Instant,
 }
 
 /// The agent for a job, or `None` where nobody has room.
@@ -42,6 +44,7 @@ pub struct Ask<'a> {
 pub fn choose<'a>(agents: impl Iterator<Item = &'a Agent>, ask: Ask<'_>, now: Instant) -> Option<&'a Agent> {
     agents
         .filter(|agent| agent.has_room(ask.demand, now) && !ask.held.contains(&agent.name))
+        .filter(|agent| agent.last_seen >= ask.heard_since)
         .min_by_key(|agent| (agent.offer.embedded, cost(agent, ask), agent.name.clone()))
 }
 

@@ -64,6 +64,15 @@ impl AgentView {
     }
 }
 
+/// What one tenant has going on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Share {
+    /// Jobs that wait.
+    pub queued: usize,
+    /// Jobs at agents.
+    pub running: usize,
+}
+
 /// Counts over all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Totals {

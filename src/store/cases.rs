@@ -6,6 +6,7 @@ use enclos_protocol::limits::StepLimits;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::StoreError;
+use super::blobs::BlobDir;
 use super::blobs::uses::{self, Fill};
 use super::read::{cbor, optional_cbor};
 use super::record::{CaseRecord, CaseResult};
@@ -81,28 +82,73 @@ pub(super) fn finish(c: &Connection, job: i64, results: &[EncodedResult]) -> rus
     Ok(())
 }
 
+/// A page without what of it is in blobs.
+#[derive(Debug)]
+pub(super) struct Page {
+    page: CasePage,
+    inline_bytes: u64,
+    fills: Vec<Fill>,
+}
+
+impl Page {
+    /// With all its bytes, as CBOR; it begins with the case `from`. Blocks.
+    pub(super) fn filled(self, dir: &BlobDir, from: u32) -> Result<Vec<u8>, StoreError> {
+        uses::filled_page(dir, from, self.page, self.inline_bytes, &self.fills)
+    }
+}
+
+/// Which cases a page holds, as sizes tell it.
+struct Extent {
+    count: u32,
+    inline_bytes: u64,
+    fills: Vec<Fill>,
+    next: Option<u32>,
+}
+
 /// The cases from number `from` on, as many as fit a page; `None`: the job has ended, or there is none.
-/// What of it is in blobs is told beside it.
-pub(super) fn page(c: &Connection, job: JobId, from: u32) -> rusqlite::Result<Option<(CasePage, Vec<Fill>)>> {
+pub(super) fn page(c: &Connection, job: JobId, from: u32) -> rusqlite::Result<Option<Page>> {
+    let Some(sequence) = unfinished(c, job)? else { return Ok(None) };
+    let Extent { count, inline_bytes, fills, next } = extent(c, sequence, from)?;
+    let sql = "SELECT bytes FROM case_inputs WHERE job = ? AND number >= ? ORDER BY number LIMIT ?";
+    let cases = c
+        .prepare_cached(sql)?
+        .query_map(params![sequence, from, count], |row| cbor(row, 0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let page = CasePage { cases, next };
+    Ok(Some(Page { page, inline_bytes, fills }))
+}
+
+/// Bytes of [`page`] with what of it is in blobs.
+pub(super) fn page_bytes(c: &Connection, job: JobId, from: u32) -> rusqlite::Result<Option<u64>> {
+    let Some(sequence) = unfinished(c, job)? else { return Ok(None) };
+    let Extent { inline_bytes, fills, .. } = extent(c, sequence, from)?;
+    Ok(Some(inline_bytes + uses::size_bytes(&fills)))
+}
+
+fn unfinished(c: &Connection, job: JobId) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT sequence FROM jobs WHERE id = ? AND state < 2";
-    let sequence = c.prepare_cached(sql)?.query_row([job.as_bytes()], |row| row.get::<_, i64>(0)).optional()?;
-    let Some(sequence) = sequence else { return Ok(None) };
-    let mut select = c.prepare_cached("SELECT bytes FROM case_inputs WHERE job = ? AND number >= ? ORDER BY number")?;
+    c.prepare_cached(sql)?.query_row([job.as_bytes()], |row| row.get(0)).optional()
+}
+
+fn extent(c: &Connection, sequence: i64, from: u32) -> rusqlite::Result<Extent> {
+    let sql = "SELECT length(bytes) FROM case_inputs WHERE job = ? AND number >= ? ORDER BY number";
+    let mut select = c.prepare_cached(sql)?;
     let mut rows = select.query(params![sequence, from])?;
-    let mut page = CasePage::default();
-    let (mut size_bytes, mut number, mut fills) = (0, from, Vec::new());
+    let mut extent = Extent { count: 0, inline_bytes: 0, fills: Vec::new(), next: None };
+    let (mut size_bytes, mut number) = (0, from);
     while let Some(row) = rows.next()? {
-        if page.cases.len() == CASE_PAGE_MAX || size_bytes >= CASE_PAGE_BYTES as u64 {
-            page.next = Some(number);
+        if extent.count as usize == CASE_PAGE_MAX || size_bytes >= CASE_PAGE_BYTES as u64 {
+            extent.next = Some(number);
             break;
         }
-        let of_case = uses::of_case(c, sequence, number)?;
-        size_bytes += row.get_ref(0)?.as_blob()?.len() as u64 + uses::size_bytes(&of_case);
-        fills.extend(of_case);
-        page.cases.push(cbor(row, 0)?);
+        let (inline, of_case) = (row.get::<_, i64>(0)?.unsigned_abs(), uses::of_case(c, sequence, number)?);
+        size_bytes += inline + uses::size_bytes(&of_case);
+        extent.inline_bytes += inline;
+        extent.fills.extend(of_case);
+        extent.count += 1;
         number = number.saturating_add(1);
     }
-    Ok(Some((page, fills)))
+    Ok(extent)
 }
 
 /// All cases of a job with their ends.
@@ -121,11 +167,11 @@ pub(super) fn all(c: &Connection, job: i64) -> rusqlite::Result<Vec<CaseRecord>>
 }
 
 /// All cases of a job without their ends.
-pub(super) fn heads(c: &Connection, job: JobId) -> rusqlite::Result<Vec<CaseRecord>> {
+pub(super) fn heads(c: &Connection, tenant: &str, job: JobId) -> rusqlite::Result<Vec<CaseRecord>> {
     let mut select = c.prepare_cached(
-        "SELECT c.name, c.limits FROM cases c JOIN jobs j ON j.sequence = c.job WHERE j.id = ? ORDER BY c.number",
+        "SELECT c.name, c.limits FROM cases c JOIN jobs j ON j.sequence = c.job WHERE j.id = ? AND j.tenant = ? ORDER BY c.number",
     )?;
-    let rows = select.query_map([job.as_bytes()], |row| {
+    let rows = select.query_map(params![job.as_bytes(), tenant], |row| {
         Ok(CaseRecord { name: row.get(0)?, limits: optional_cbor(row, 1)?, result: CaseResult::default() })
     })?;
     rows.collect()

@@ -62,6 +62,11 @@ impl Operation for Erase {
 pub(super) fn remove(c: &Connection, sequence: i64) -> rusqlite::Result<()> {
     c.prepare_cached("INSERT OR IGNORE INTO erased SELECT id, tenant FROM jobs WHERE sequence = ?")?
         .execute([sequence])?;
+    remove_rows(c, sequence)
+}
+
+/// Removes all of a job, and the fact that there was one.
+pub(super) fn remove_rows(c: &Connection, sequence: i64) -> rusqlite::Result<()> {
     for table in ["inputs", "outputs", "cases", "case_inputs", "files", "labels", "idempotency", "blob_uses"] {
         c.prepare_cached(&format!("DELETE FROM {table} WHERE job = ?"))?.execute([sequence])?;
     }

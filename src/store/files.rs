@@ -67,8 +67,8 @@ pub(super) fn finish(c: &Connection, job: i64, token: Option<FencingToken>) -> r
 }
 
 /// A file of a job that has ended.
-pub(super) fn read(c: &Connection, job: JobId, path: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+pub(super) fn read(c: &Connection, tenant: &str, job: JobId, path: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     let sql = "SELECT f.bytes FROM files f JOIN jobs j ON j.sequence = f.job
-               WHERE j.id = ? AND j.state = 2 AND j.erase = 0 AND f.path = ?";
-    c.prepare_cached(sql)?.query_row(params![job.as_bytes(), path], |row| row.get(0)).optional()
+               WHERE j.id = ? AND j.tenant = ? AND j.state = 2 AND j.erase = 0 AND f.path = ?";
+    c.prepare_cached(sql)?.query_row(params![job.as_bytes(), tenant, path], |row| row.get(0)).optional()
 }

@@ -1,4 +1,5 @@
-//! Everything durable: jobs, their inputs, cases, outputs and files, blobs, idempotency keys, the master's epoch.
+//! Everything durable: jobs, their inputs, cases, outputs and files, blobs, idempotency keys, API keys,
+//! quotas and use of tenants, the master's epoch.
 //!
 //! ```text
 //! callers ─▶ bounded channel ─▶ writer thread: one transaction for all that wait ─▶ every caller's answer
@@ -6,19 +7,23 @@
 //! ```
 //!
 //! The only module that speaks to the disk. An answer to a write comes after
-//! the commit (`synchronous=FULL`). Writes about attempts carry the fencing
+//! the commit (`synchronous=EXTRA`). Writes about attempts carry the fencing
 //! token and change nothing that a greater token has changed, so they may
 //! arrive in any order. It must not decide anything: what a job becomes is the
 //! scheduler's, who may see it is the API's.
 
+mod backup;
 mod blobs;
 mod cases;
 mod erase;
 mod files;
+mod keys;
 mod open;
+mod prune;
 mod read;
 mod record;
 mod schema;
+mod usage;
 mod write;
 mod writer;
 
@@ -30,18 +35,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use enclos_protocol::ids::JobId;
+use rusqlite::ffi;
 
 use crate::metrics::Metrics;
 
+pub use backup::{BackedUp, BackupError, back_up};
 pub use blobs::{Blob, BlobUse, Digest, DigestError, Place, SWEEP_EVERY, Upload, UploadBounds, UploadError};
 pub use cases::NewCase;
 pub use erase::Erasure;
 pub use files::{FileKept, LeftFile};
+pub use keys::{Desk, DeskError, KEYS_MAX, KeyRecord, NewKey, Roll, SecretRecord, TENANTS_MAX, Told};
 pub use open::Opened;
+pub use prune::Pruned;
 pub use read::{Filter, Listed, Work};
 pub use record::{
     CaseRecord, CaseResult, Detail, Ending, JobRecord, Output, Outputs, PARTS, Part, StoredState, Unfinished, UnixTime,
 };
+pub use usage::{Usage, day_ends, day_of};
 pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, Requeued, Started};
 
 use blobs::{Blobs, uses};
@@ -142,7 +152,12 @@ pub enum StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match &error {
-            rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::DiskFull => Self::Full,
+            // The log's index is a file, too, and grows on the same disk.
+            rusqlite::Error::SqliteFailure(code, _)
+                if code.code == rusqlite::ErrorCode::DiskFull || code.extended_code == ffi::SQLITE_IOERR_SHMSIZE =>
+            {
+                Self::Full
+            }
             rusqlite::Error::FromSqlConversionFailure(_, _, cause) => Self::Value(cause.to_string()),
             _ => Self::Database(Arc::new(error)),
         }
@@ -195,12 +210,12 @@ impl Store {
         self.readers.run(move |c| write::admitted_before(c, &tenant, &idempotency)).await
     }
 
-    /// Notes that a job which has not ended is to be cancelled. Durable when it returns.
+    /// Notes that a job of a tenant which has not ended is to be cancelled. Durable when it returns.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn cancel_asked(&self, job: JobId) -> Result<(), StoreError> {
-        self.writer.write(write::CancelAsked(job)).await
+    pub async fn cancel_asked(&self, tenant: String, job: JobId) -> Result<(), StoreError> {
+        self.writer.write(write::CancelAsked { tenant, job }).await
     }
 
     /// Notes that an attempt was given to an agent.
@@ -227,20 +242,20 @@ impl Store {
         self.writer.write(FinishJob::encode(finish)?).await
     }
 
-    /// The job, or `None`.
+    /// A job of a tenant, or `None`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn job(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        self.readers.run(move |c| read::job(c, id)).await
+    pub async fn job(&self, tenant: String, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.readers.run(move |c| read::job(c, &tenant, id)).await
     }
 
     /// The job with all that its own answer shows, read at one moment.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn job_in_detail(&self, id: JobId) -> Result<Option<(JobRecord, Detail)>, StoreError> {
-        self.readers.run(move |c| read::job_in_detail(c, id)).await
+    pub async fn job_in_detail(&self, tenant: String, id: JobId) -> Result<Option<(JobRecord, Detail)>, StoreError> {
+        self.readers.run(move |c| read::job_in_detail(c, &tenant, id)).await
     }
 
     /// Erases a job of a tenant, now or when it has ended; from here on no answer shows it.
@@ -263,8 +278,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn file(&self, job: JobId, path: String) -> Result<Option<Vec<u8>>, StoreError> {
-        self.readers.run(move |c| files::read(c, job, &path)).await
+    pub async fn file(&self, tenant: String, job: JobId, path: String) -> Result<Option<Vec<u8>>, StoreError> {
+        self.readers.run(move |c| files::read(c, &tenant, job, &path)).await
     }
 
     /// A page of the cases of a job that has not ended: a `CasePage` as CBOR.
@@ -272,19 +287,27 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn case_page(&self, job: JobId, from: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some((page, fills)) = self.readers.run_promptly(move |c| cases::page(c, job, from)).await? else {
+        let Some(page) = self.readers.run_promptly(move |c| cases::page(c, job, from)).await? else {
             return Ok(None);
         };
-        let filled = self.blobs.blocking(move |dir| uses::filled_page(dir, from, page, &fills)).await;
+        let filled = self.blobs.blocking(move |dir| page.filled(dir, from)).await;
         self.unless_ended(job, filled).await
+    }
+
+    /// Bytes of that page as it travels, near enough, without reading it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn case_page_bytes(&self, job: JobId, from: u32) -> Result<Option<u64>, StoreError> {
+        self.readers.run_promptly(move |c| cases::page_bytes(c, job, from)).await
     }
 
     /// Names and limits of a job's cases, without their ends.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn case_heads(&self, job: JobId) -> Result<Vec<CaseRecord>, StoreError> {
-        self.readers.run(move |c| cases::heads(c, job)).await
+    pub async fn case_heads(&self, tenant: String, job: JobId) -> Result<Vec<CaseRecord>, StoreError> {
+        self.readers.run(move |c| cases::heads(c, &tenant, job)).await
     }
 
     /// What an agent needs of a job that has not ended.
@@ -299,12 +322,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn input(&self, work: Work) -> Result<Option<Vec<u8>>, StoreError> {
-        let Work { job, spec: _, input, fills } = work;
+    pub async fn input(&self, job: JobId) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((input, fills)) = self.readers.run_promptly(move |c| read::input(c, job)).await? else {
+            return Ok(None);
+        };
         if fills.is_empty() {
             return Ok(Some(input));
         }
-        let filled = self.blobs.blocking(move |dir| uses::filled_input(dir, &input, &fills)).await;
+        let filled = self.blobs.blocking(move |dir| uses::filled_input(dir, input, &fills)).await;
         self.unless_ended(job, filled).await
     }
 

@@ -13,12 +13,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::blobs::{BlobDir, Blobs};
 use super::read::{self, Readers};
-use super::record::Unfinished;
+use super::record::{Unfinished, UnixTime};
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::writer::Writer;
-use super::{OpenError, Store};
+use super::{OpenError, Store, usage};
 use crate::metrics::Metrics;
 
+/// The database's file.
+const DATABASE: &str = "enclos.db";
 /// Longest that one connection waits for another's lock.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reader connections, so reads at once.
@@ -39,17 +41,38 @@ pub struct Opened {
     pub unfinished: Vec<Unfinished>,
 }
 
-pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenError> {
+/// The database below `dir`, checked and up to date, for whoever has its lock.
+pub(super) fn prepared(dir: &Path) -> Result<(Connection, File), OpenError> {
     let lock = lock(&dir.join("lock"))?;
-    let path = dir.join("enclos.db");
-    let fail = |source: rusqlite::Error| failure(&path, source);
+    let path = dir.join(DATABASE);
     make_private(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
-        .and_then(|c| writable(&c).map(|()| c))
-        .map_err(fail)?;
+        .map_err(|e| failure(&path, e))?;
+    // First whose it is: not even the kind of its log is changed in a file that is not ours to write.
+    identify(&connection, &path)?;
+    writable(&connection).map_err(|e| failure(&path, e))?;
     check(&connection, &path)?;
     migrate(&mut connection, &path)?;
+    Ok((connection, lock))
+}
+
+/// The database of a master that runs, with its schema's version and ours: never changed in shape
+/// beneath it.
+pub(super) fn beside(dir: &Path) -> Result<(Connection, PathBuf, i64, i64), OpenError> {
+    let path = dir.join(DATABASE);
+    let opened = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|c| writable(&c).map(|()| c));
+    let version = |c: &Connection| c.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let found = opened.and_then(|c| Ok((version(&c)?, c)));
+    let (found, connection) = found.map_err(|source| failure(&path, source))?;
+    Ok((connection, path, found, migrations_known()))
+}
+
+pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenError> {
+    let (connection, lock) = prepared(dir)?;
+    let path = dir.join(DATABASE);
+    let fail = |source: rusqlite::Error| failure(&path, source);
     let epoch = next_epoch(&connection).map_err(fail)?;
+    usage::forget_old(&connection, UnixTime::now()).map_err(fail)?;
     let unfinished = read::unfinished(&connection).map_err(fail)?;
     let blobs = BlobDir::open(dir, &connection).map_err(|source| OpenError::Blobs { path: dir.to_owned(), source })?;
     let mut readers = Vec::with_capacity(READERS);
@@ -76,11 +99,11 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 /// Sources and outputs are nobody else's to read; SQLite's other files take after this one.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ())
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -88,8 +111,10 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 fn writable(connection: &Connection) -> rusqlite::Result<()> {
+    // First, and EXTRA: a new file is made with a rollback journal, whose removal must be durable
+    // before anything is told. Were it back after a loss of power, it would undo all that came since.
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // What is erased is overwritten. A job's sources go at its end, long before it may be erased,
     // so this holds always.
@@ -97,19 +122,26 @@ fn writable(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)
 }
 
-fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let corrupt = |problem: String| OpenError::Corrupt { path: path.to_owned(), problem };
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+/// Looks for damage, in all of the file.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let first = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
     match first.map_err(|e| failure(path, e))?.as_str() {
-        "ok" => {}
-        problem => return Err(corrupt(problem.to_owned())),
+        "ok" => Ok(()),
+        problem => Err(OpenError::Corrupt { path: path.to_owned(), problem: problem.to_owned() }),
     }
+}
+
+/// A database of ours, of a version that this build knows, or an empty file.
+pub(super) fn identify(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(|e| failure(path, e))?;
     let version = number("user_version").map_err(|e| failure(path, e))?;
     let known = migrations_known();
-    if application != APPLICATION_ID && (application, version) != (0, 0) {
-        return Err(corrupt("another program wrote it".to_owned()));
+    // Most programs set neither number: only a file without tables is nobody's.
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let tables: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|e| failure(path, e))?;
+    if application != APPLICATION_ID && (application, version, tables) != (0, 0, 0) {
+        return Err(OpenError::Corrupt { path: path.to_owned(), problem: "another program wrote it".to_owned() });
     }
     if version > known { Err(OpenError::Newer { path: path.to_owned(), found: version, known }) } else { Ok(()) }
 }

@@ -50,21 +50,10 @@ pub struct Listed {
 /// What an agent needs of a job.
 #[derive(Clone, Debug)]
 pub struct Work {
-    /// Whose.
-    pub(super) job: JobId,
     /// What is to be done.
     pub spec: JobSpec,
-    /// CBOR, without what is in blobs.
-    pub(super) input: Vec<u8>,
-    pub(super) fills: Vec<Fill>,
-}
-
-impl Work {
-    /// Bytes of the input as it travels, near enough.
-    #[must_use]
-    pub fn input_bytes(&self) -> u64 {
-        self.input.len() as u64 + uses::size_bytes(&self.fills)
-    }
+    /// Bytes of the input as it travels, near enough; it is not read for that.
+    pub input_bytes: u64,
 }
 
 /// Connections that only reads which a job waits for may use: no list is in their way.
@@ -127,16 +116,16 @@ impl Readers {
     }
 }
 
-pub(super) fn job(c: &Connection, id: JobId) -> rusqlite::Result<Option<JobRecord>> {
-    c.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ? AND erase = 0"))?
-        .query_row([id.as_bytes()], record)
+pub(super) fn job(c: &Connection, tenant: &str, id: JobId) -> rusqlite::Result<Option<JobRecord>> {
+    c.prepare_cached(&format!("SELECT {COLUMNS} FROM jobs WHERE id = ? AND tenant = ? AND erase = 0"))?
+        .query_row(params![id.as_bytes(), tenant], record)
         .optional()
 }
 
-pub(super) fn job_in_detail(c: &Connection, id: JobId) -> rusqlite::Result<Option<(JobRecord, Detail)>> {
+pub(super) fn job_in_detail(c: &Connection, tenant: &str, id: JobId) -> rusqlite::Result<Option<(JobRecord, Detail)>> {
     // One transaction, so that an end recorded between the two reads is not seen by half.
     let transaction = c.unchecked_transaction()?;
-    let Some(record) = job(&transaction, id)? else { return Ok(None) };
+    let Some(record) = job(&transaction, tenant, id)? else { return Ok(None) };
     let mut detail = Detail::default();
     let mut select = transaction.prepare_cached("SELECT part, bytes FROM outputs WHERE job = ?")?;
     let mut rows = select.query([record.sequence])?;
@@ -154,12 +143,23 @@ pub(super) fn job_in_detail(c: &Connection, id: JobId) -> rusqlite::Result<Optio
 }
 
 pub(super) fn work(c: &Connection, id: JobId) -> rusqlite::Result<Option<Work>> {
-    let sql = "SELECT j.spec, i.bytes, j.sequence FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
-    let row = |row: &Row<'_>| Ok((cbor(row, 0)?, row.get(1)?, row.get(2)?));
-    let Some((spec, input, sequence)) = c.prepare_cached(sql)?.query_row([id.as_bytes()], row).optional()? else {
+    let sql =
+        "SELECT j.spec, length(i.bytes), j.sequence FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
+    let row = |row: &Row<'_>| Ok((cbor(row, 0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get(2)?));
+    let Some((spec, inline, sequence)) = c.prepare_cached(sql)?.query_row([id.as_bytes()], row).optional()? else {
         return Ok(None);
     };
-    Ok(Some(Work { job: id, spec, input, fills: uses::of_input(c, sequence)? }))
+    Ok(Some(Work { spec, input_bytes: inline + uses::size_bytes(&uses::of_input(c, sequence)?) }))
+}
+
+/// The input as CBOR without what is in blobs, and that.
+pub(super) fn input(c: &Connection, id: JobId) -> rusqlite::Result<Option<(Vec<u8>, Vec<Fill>)>> {
+    let sql = "SELECT i.bytes, j.sequence FROM jobs j JOIN inputs i ON i.job = j.sequence WHERE j.id = ?";
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let Some((input, sequence)) = c.prepare_cached(sql)?.query_row([id.as_bytes()], row).optional()? else {
+        return Ok(None);
+    };
+    Ok(Some((input, uses::of_input(c, sequence)?)))
 }
 
 pub(super) fn list(c: &Connection, filter: &Filter) -> rusqlite::Result<Listed> {
@@ -179,7 +179,7 @@ pub(super) fn list(c: &Connection, filter: &Filter) -> rusqlite::Result<Listed> 
 /// first, so that a page costs what it holds and not what the table does. All statements take the
 /// same parameters.
 fn list_sql(filter: &Filter) -> String {
-    let labelled = "EXISTS (SELECT 1 FROM labels WHERE key = ?4 AND value = ?5 AND job = sequence)";
+    let labelled = "EXISTS (SELECT 1 FROM labels WHERE tenant = ?1 AND key = ?4 AND value = ?5 AND job = sequence)";
     // A bound state is no proof for the partial index, so that the term stands for itself.
     let (from, by, and) = match filter {
         // What waits or runs is few, whatever else is asked of it.
@@ -189,16 +189,16 @@ fn list_sql(filter: &Filter) -> String {
         }
         Filter { label: Some(_), .. } => {
             let from = "labels CROSS JOIN jobs ON sequence = labels.job";
-            (from, "labels.job", "key = ?4 AND value = ?5".to_owned())
+            (from, "labels.job", "labels.tenant = ?1 AND key = ?4 AND value = ?5".to_owned())
         }
-        Filter { language: Some(_), .. } => ("jobs INDEXED BY jobs_language", "sequence", "TRUE".to_owned()),
-        _ => ("jobs NOT INDEXED", "sequence", "TRUE".to_owned()),
+        Filter { language: Some(_), .. } => ("jobs INDEXED BY jobs_tenant_language", "sequence", "TRUE".to_owned()),
+        _ => ("jobs INDEXED BY jobs_tenant", "sequence", "TRUE".to_owned()),
     };
     let state = if filter.state.is_some() { "state = ?2" } else { "TRUE" };
     let language = if filter.language.is_some() { "language = ?3" } else { "TRUE" };
     format!(
         "SELECT {COLUMNS} FROM {from}
-         WHERE {and} AND tenant = ?1 AND erase = 0 AND {state} AND {language} AND {by} < ?6
+         WHERE {and} AND jobs.tenant = ?1 AND erase = 0 AND {state} AND {language} AND {by} < ?6
          ORDER BY {by} DESC LIMIT ?7"
     )
 }
@@ -289,7 +289,7 @@ pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64
     value.map(|v| u64::try_from(v).map_err(|e| wrong(column, &e.to_string()))).transpose()
 }
 
-fn wrong(column: usize, problem: &str) -> rusqlite::Error {
+pub(super) fn wrong(column: usize, problem: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, problem.into())
 }
 
@@ -322,10 +322,12 @@ mod tests {
                     let by = match &filter {
                         Filter { state: Some(StoredState::Queued | StoredState::Running), .. } => "jobs_unfinished",
                         Filter { label: Some(_), .. } => {
-                            "SEARCH labels USING PRIMARY KEY (key=? AND value=? AND job<?)"
+                            "SEARCH labels USING PRIMARY KEY (tenant=? AND key=? AND value=? AND job<?)"
                         }
-                        Filter { language: Some(_), .. } => "jobs_language (language=? AND sequence<?)",
-                        _ => "SEARCH jobs USING INTEGER PRIMARY KEY (rowid<?)",
+                        Filter { language: Some(_), .. } => {
+                            "jobs_tenant_language (tenant=? AND language=? AND sequence<?)"
+                        }
+                        _ => "jobs_tenant (tenant=? AND sequence<?)",
                     };
                     assert!(plan.contains(by), "{filter:?}: {plan}");
                     assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{filter:?}: {plan}");

@@ -139,4 +139,60 @@ CREATE TABLE blob_uses (
 ) WITHOUT ROWID;
 CREATE INDEX blob_uses_file ON blob_uses (file);
 ",
+    "
+-- 4: jobs go in the order of their ends
+CREATE INDEX jobs_ended ON jobs (finished_us) WHERE state = 2;
+",
+    "
+-- 5: keys and tenants, what tenants have used, and lists that cost a tenant what it has itself
+CREATE TABLE keys (
+    id         TEXT PRIMARY KEY,
+    tenant     TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    scopes     INTEGER NOT NULL,                -- 1 submit, 2 read, 4 operate
+    created_us INTEGER NOT NULL,
+    expires_us INTEGER,
+    revoked_us INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE secrets (
+    digest  BLOB PRIMARY KEY,                   -- SHA-256
+    key     TEXT NOT NULL REFERENCES keys (id),
+    ends_us INTEGER                             -- after a rotation
+) WITHOUT ROWID;
+
+CREATE TABLE tenants (
+    name     TEXT PRIMARY KEY,
+    settings TEXT NOT NULL                      -- JSON
+) WITHOUT ROWID;
+
+-- Changes of the three tables, and the last that a running master goes by.
+INSERT INTO meta VALUES ('access', 0), ('access_seen', 0);
+
+CREATE TABLE usage (
+    tenant  TEXT NOT NULL,
+    day     INTEGER NOT NULL,                   -- since 1970, UTC
+    outcome TEXT NOT NULL,
+    jobs    INTEGER NOT NULL,
+    cpu_us  INTEGER NOT NULL,
+    PRIMARY KEY (tenant, day, outcome)
+) WITHOUT ROWID;
+
+CREATE INDEX jobs_tenant ON jobs (tenant, sequence);
+CREATE INDEX jobs_tenant_language ON jobs (tenant, language, sequence);
+DROP INDEX jobs_language;
+
+CREATE TABLE labels_of_tenants (
+    tenant TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    value  TEXT NOT NULL,
+    job    INTEGER NOT NULL REFERENCES jobs (sequence),
+    PRIMARY KEY (tenant, key, value, job)
+) WITHOUT ROWID;
+INSERT INTO labels_of_tenants
+    SELECT jobs.tenant, key, value, job FROM labels JOIN jobs ON jobs.sequence = labels.job;
+DROP TABLE labels;
+ALTER TABLE labels_of_tenants RENAME TO labels;
+CREATE INDEX labels_job ON labels (job);
+",
 ];

@@ -17,8 +17,12 @@ use super::{
 use crate::scoring::Scoring;
 use crate::testing;
 
+mod backup;
 mod blobs;
 mod many;
+mod opening;
+mod power;
+mod retention;
 
 fn open(dir: &Path) -> Opened {
     Store::open(dir, Arc::default()).unwrap()
@@ -86,7 +90,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     assert_eq!(second.unfinished[1].record.token, Some(facts(7).token));
     let work = second.store.work(id).await.unwrap().unwrap();
     let spec_read = work.spec.clone();
-    let input = second.store.input(work).await.unwrap().unwrap();
+    let input = second.store.input(id).await.unwrap().unwrap();
     assert_eq!(spec_read, spec());
     let input: JobInput = ciborium::from_reader(input.as_slice()).unwrap();
     assert_eq!(input, new_job().input);
@@ -101,7 +105,7 @@ async fn an_answer_is_recorded_once_and_only_for_the_greatest_token() {
     assert_eq!(store.finish(finish(id, Some(facts(1)))).await.unwrap(), Recorded::Refused, "a late answer");
     assert_eq!(store.finish(finish(id, Some(facts(2)))).await.unwrap(), Recorded::Now);
     assert_eq!(store.finish(finish(id, Some(facts(3)))).await.unwrap(), Recorded::Refused, "a second answer");
-    let (record, detail) = store.job_in_detail(id).await.unwrap().unwrap();
+    let (record, detail) = store.job_in_detail("t".into(), id).await.unwrap().unwrap();
     assert_eq!((record.state, record.token), (StoredState::Finished, Some(facts(2).token)));
     assert_eq!(detail.outputs.part(Step::Run, Stream::Stderr), b"\xffout");
     assert_eq!(store.finished_count().await.unwrap(), 1);
@@ -116,10 +120,14 @@ async fn notes_about_attempts_may_come_in_any_order() {
     let requeued = |counter, attempts| Requeued { job: id, token: facts(counter).token, attempts, failures: vec![] };
     store.requeued(requeued(1, 1)).await.unwrap();
     store.started(Started { job: id, attempt: facts(1), attempts: 1 }).await.unwrap();
-    assert_eq!(store.job(id).await.unwrap().unwrap().state, StoredState::Queued, "the older note changes nothing");
+    assert_eq!(
+        store.job("t".into(), id).await.unwrap().unwrap().state,
+        StoredState::Queued,
+        "the older note changes nothing"
+    );
     store.started(Started { job: id, attempt: facts(2), attempts: 2 }).await.unwrap();
     store.requeued(requeued(1, 1)).await.unwrap();
-    let record = store.job(id).await.unwrap().unwrap();
+    let record = store.job("t".into(), id).await.unwrap().unwrap();
     assert_eq!((record.state, record.attempts), (StoredState::Running, 2));
     // A dispatch that was never noted still ends the job.
     assert_eq!(store.finish(finish(id, Some(facts(5)))).await.unwrap(), Recorded::Now);
@@ -148,7 +156,7 @@ async fn a_cancel_that_was_asked_for_is_there_at_the_next_start() {
     let (asked, other, ended) = (admitted(&store).await, admitted(&store).await, admitted(&store).await);
     store.finish(finish(ended, None)).await.unwrap();
     for job in [asked, asked, ended] {
-        store.cancel_asked(job).await.unwrap();
+        store.cancel_asked("t".into(), job).await.unwrap();
     }
     drop(store);
     let unfinished: Vec<_> = open(dir.path()).unfinished.iter().map(|u| (u.record.id, u.cancelled)).collect();
@@ -274,7 +282,7 @@ async fn a_full_disk_refuses_the_write_and_keeps_what_was() {
     let error = super::StoreError::from(connection.execute(sql, []).unwrap_err());
     assert!(matches!(error, super::StoreError::Full), "{error:?}");
     drop(connection);
-    assert!(open(dir.path()).store.job(id).await.unwrap().is_some());
+    assert!(open(dir.path()).store.job("t".into(), id).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -285,30 +293,4 @@ async fn a_closed_store_refuses_and_frees_its_lock() {
     opened.store.close();
     assert!(matches!(opened.store.admit(new_job()).await, Err(super::StoreError::Closed)));
     open(dir.path());
-}
-
-#[test]
-fn a_database_of_a_newer_version_is_refused_with_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path()));
-    Connection::open(dir.path().join("enclos.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let error = Store::open(dir.path(), Arc::default()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("run that version"), "{error}");
-}
-
-#[test]
-fn damaged_and_foreign_files_are_refused_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("enclos.db");
-    std::fs::write(&path, "this is not a database, but it is long enough to be looked at".repeat(40)).unwrap();
-    let before = std::fs::read(&path).unwrap();
-    let error = Store::open(dir.path(), Arc::default()).unwrap_err();
-    assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-    std::fs::remove_file(&path).unwrap();
-    let other = Connection::open(&path).unwrap();
-    other.execute_batch("PRAGMA application_id = 5; PRAGMA user_version = 1; CREATE TABLE x (y)").unwrap();
-    drop(other);
-    assert!(matches!(Store::open(dir.path(), Arc::default()), Err(OpenError::Corrupt { .. })));
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::cases::{self, EncodedCase, EncodedResult, NewCase};
 use super::record::{CaseResult, Ending, Outputs, UnixTime};
 use super::writer::Operation;
-use super::{BlobUse, StoreError, blobs::uses, erase, files};
+use super::{BlobUse, StoreError, blobs::uses, erase, files, usage};
 use crate::scoring::Scoring;
 
 /// An idempotency key and the digest of the body it came with.
@@ -187,7 +187,7 @@ impl Operation for Admit {
         cases::insert(c, sequence, &self.cases)?;
         uses::insert(c, sequence, &self.job.blobs, &files)?;
         for (key, value) in &self.job.labels {
-            c.prepare_cached("INSERT INTO labels VALUES (?,?,?)")?.execute(params![key, value, sequence])?;
+            c.prepare_cached("INSERT INTO labels VALUES (?,?,?,?)")?.execute(params![tenant, key, value, sequence])?;
         }
         if let Some(Idempotency { key, digest }) = &self.job.idempotency {
             let mut insert = c.prepare_cached("INSERT INTO idempotency VALUES (?,?,?,?)")?;
@@ -257,13 +257,17 @@ impl Operation for Requeued {
 }
 
 /// Someone is to be answered that the job will be cancelled.
-pub(super) struct CancelAsked(pub(super) JobId);
+pub(super) struct CancelAsked {
+    pub(super) tenant: String,
+    pub(super) job: JobId,
+}
 
 impl Operation for CancelAsked {
     type Answer = ();
 
     fn apply(&self, c: &Connection) -> rusqlite::Result<()> {
-        c.prepare_cached("UPDATE jobs SET cancelled = 1 WHERE id = ? AND state < 2")?.execute([self.0.as_bytes()])?;
+        c.prepare_cached("UPDATE jobs SET cancelled = 1 WHERE id = ? AND tenant = ? AND state < 2")?
+            .execute(params![self.job.as_bytes(), self.tenant])?;
         Ok(())
     }
 }
@@ -288,7 +292,7 @@ impl Operation for FinishJob {
     fn apply(&self, c: &Connection) -> rusqlite::Result<Recorded> {
         let Finish { job, attempt, attempts, ending, outputs, cases: _, finished } = &*self.finish;
         let judged = ending.judged.as_ref();
-        let found: Option<(i64, bool)> = c
+        let found: Option<(i64, bool, String)> = c
             .prepare_cached(
                 "UPDATE jobs SET state = 2, epoch = coalesce(:epoch, epoch), counter = coalesce(:counter, counter),
                         agent = coalesce(:agent, agent), started_us = coalesce(:started, started_us),
@@ -297,7 +301,7 @@ impl Operation for FinishJob {
                         cases_us = :cases
                  WHERE id = :id AND state < 2
                        AND (:epoch IS NULL OR epoch IS NULL OR (epoch, counter) <= (:epoch, :counter))
-                 RETURNING sequence, erase",
+                 RETURNING sequence, erase, tenant",
             )?
             .query_row(
                 named_params! {
@@ -316,10 +320,11 @@ impl Operation for FinishJob {
                     ":score": judged.map(|j| to_i64(j.score_ppm)),
                     ":cases": judged.map(|j| to_i64(j.wall_us)),
                 },
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .optional()?;
-        let Some((sequence, erase)) = found else { return Ok(Recorded::Refused) };
+        let Some((sequence, erase, tenant)) = found else { return Ok(Recorded::Refused) };
+        usage::count(c, &tenant, &self.finish)?;
         if erase {
             erase::remove(c, sequence)?;
             return Ok(Recorded::Erased);

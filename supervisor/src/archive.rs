@@ -190,33 +190,35 @@ fn open_readable(directory: BorrowedFd<'_>, name: &CStr, flags: OFlag, missing: 
     openat(directory, name, flags, Mode::empty())
 }
 
+type Found<'a> = dyn FnMut(BorrowedFd<'_>, &CStr, &Path) -> Result<(), ArchiveError> + 'a;
+
 /// Calls `found` for every regular file below `directory`, with the directory that it stands in.
 fn walk(
     directory: OwnedFd,
     mut found: impl FnMut(BorrowedFd<'_>, &CStr, &Path) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
-    let mut open = vec![(PathBuf::new(), directory)];
-    while let Some((path, fd)) = open.pop() {
-        if path.components().count() > DEPTH_MAX {
-            return Err(ArchiveError::TooDeep);
+    walk_below(&directory, Path::new(""), DEPTH_MAX, &mut found)
+}
+
+/// Down before on: only the directories above the one that is read are open, so their number is bounded.
+fn walk_below(fd: &OwnedFd, path: &Path, depth_left: usize, found: &mut Found<'_>) -> Result<(), ArchiveError> {
+    let mut listing = Dir::from_fd(fd.try_clone()?).map_err(file_error(path))?;
+    for entry in listing.iter() {
+        let entry = entry.map_err(file_error(path))?;
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
         }
-        let mut listing = Dir::from_fd(fd.try_clone()?).map_err(file_error(&path))?;
-        for entry in listing.iter() {
-            let entry = entry.map_err(file_error(&path))?;
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") {
-                continue;
+        let child = path.join(std::ffi::OsStr::from_bytes(name));
+        match entry.file_type() {
+            Some(Type::Directory) => {
+                let depth_left = depth_left.checked_sub(1).ok_or(ArchiveError::TooDeep)?;
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                let below = open_readable(fd.as_fd(), entry.file_name(), flags, Mode::S_IRUSR | Mode::S_IXUSR);
+                walk_below(&below.map_err(file_error(&child))?, &child, depth_left, found)?;
             }
-            let child = path.join(std::ffi::OsStr::from_bytes(name));
-            match entry.file_type() {
-                Some(Type::Directory) => {
-                    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                    let fd = open_readable(fd.as_fd(), entry.file_name(), flags, Mode::S_IRUSR | Mode::S_IXUSR);
-                    open.push((child.clone(), fd.map_err(file_error(&child))?));
-                }
-                Some(Type::File) => found(fd.as_fd(), entry.file_name(), &child)?,
-                _ => {}
-            }
+            Some(Type::File) => found(fd.as_fd(), entry.file_name(), &child)?,
+            _ => {}
         }
     }
     Ok(())
@@ -336,6 +338,26 @@ mod tests {
         let mode =
             std::os::unix::fs::PermissionsExt::mode(&fs::metadata(to.path().join("main")).unwrap().permissions());
         assert_eq!(mode & 0o100, 0o100);
+    }
+
+    #[test]
+    fn directories_take_no_descriptors_before_their_turn() {
+        // More than a process may usually hold open.
+        const SIBLINGS: usize = 1500;
+        let from = tempfile::tempdir().unwrap();
+        for number in 0..SIBLINGS {
+            fs::create_dir(from.path().join(number.to_string())).unwrap();
+            fs::write(from.path().join(format!("{number}/x")), b"").unwrap();
+        }
+        let (mut files, mut open_max) = (0, 0);
+        walk(opened(from.path()), |_, _, _| {
+            files += 1;
+            open_max = open_max.max(fs::read_dir("/proc/self/fd")?.count());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(files, SIBLINGS);
+        assert!(open_max < SIBLINGS / 2, "{open_max}");
     }
 
     #[test]

@@ -171,6 +171,37 @@ async fn an_operator_bounds_size_sum_and_age() {
     cluster.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_drip_shut_out_nobody() {
+    let cluster = Cluster::master_with(&["--blob-uploads-max", "2"]).await;
+    // Fast enough to be no drip at all, as bodies are looked at: 40 KiB/s would take this 13 minutes.
+    let drip = || {
+        let clock = tokio::time::interval(Duration::from_millis(100));
+        let pieces = futures::stream::unfold(clock, |mut clock| async move {
+            clock.tick().await;
+            Some((Ok::<_, std::io::Error>(vec![0u8; 4096]), clock))
+        });
+        upload(&cluster, reqwest::Body::wrap_stream(pieces)).send()
+    };
+    let mut dripping = JoinSet::new();
+    dripping.spawn(drip());
+    dripping.spawn(drip());
+    cluster.eventually("both have begun", || async { files(&cluster).len() == 2 }).await;
+    let refused = upload(&cluster, "x").send().await.expect("the master answers");
+    assert_eq!(refused.status(), 503, "both are new");
+    let served = || async { upload(&cluster, "x").send().await.is_ok_and(|answer| answer.status() == 201) };
+    cluster.eventually("one of them makes room", served).await;
+    let ended = timeout(WAIT, dripping.join_next()).await.expect("it is told").expect("it was begun");
+    // It may see the end of its connection before it has read the answer.
+    if let Ok(answer) = ended.expect("it did not panic") {
+        let problem: Value = answer.json().await.expect("a refusal is JSON");
+        assert_eq!((&problem["status"], &problem["code"]), (&json!(503), &json!("unavailable")));
+    }
+    assert_eq!(dripping.len(), 1, "nobody else had to go");
+    dripping.shutdown().await;
+    cluster.shutdown().await;
+}
+
 async fn enclos(cluster: &Cluster, folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(program("enclos"));
     command.kill_on_drop(true).stdin(Stdio::null()).current_dir(folder).args(args).env("ENCLOS_URL", &cluster.url);

@@ -78,6 +78,8 @@ pub struct Cluster {
     pub http: reqwest::Client,
     /// The agents, in the order of their start.
     pub agents: Vec<Agent>,
+    /// The master's data directory.
+    pub store: PathBuf,
     master: Option<Child>,
     /// Both ports have certificates of an authority of the cluster's own.
     secured: bool,
@@ -129,6 +131,13 @@ impl Cluster {
         cluster
     }
 
+    /// A master on this data directory, without agents.
+    pub async fn master_at(store: &Path) -> Self {
+        let mut cluster = Self { store: store.to_owned(), ..Self::new(false) };
+        cluster.start_master().await;
+        cluster
+    }
+
     /// A master with a certificate on each port and more arguments, without agents.
     pub async fn secured(args: &[&str]) -> Self {
         let mut cluster = Self::new(true);
@@ -140,8 +149,10 @@ impl Cluster {
         cluster
     }
 
+    /// All of it but a process.
     fn new(secured: bool) -> Self {
         let ports = (free_port(), free_port());
+        let data = TempDir::new().expect("a temporary directory can be made");
         Self {
             url: format!("{}://127.0.0.1:{}", scheme(secured), ports.0),
             http: enclos_tls::client::http(None).build().expect("a client can be made"),
@@ -149,7 +160,8 @@ impl Cluster {
             master: None,
             secured,
             ports,
-            data: TempDir::new().expect("a temporary directory can be made"),
+            store: data.path().join("data"),
+            data,
         }
     }
 
@@ -208,7 +220,7 @@ impl Cluster {
             .args(["--bind", &format!("127.0.0.1:{}", self.ports.0)])
             .args(["--link-bind", &format!("127.0.0.1:{}", self.ports.1)])
             .arg("--data-dir")
-            .arg(self.data.path().join("data"))
+            .arg(&self.store)
             .args(args)
             .env("ENCLOS_JOIN_TOKEN", TOKEN)
             .stdin(Stdio::null())
@@ -366,6 +378,15 @@ impl Cluster {
         if let Some(mut master) = self.master.take() {
             master.kill().await.expect("the master can be killed");
         }
+    }
+
+    /// Ends the master as an operator would; how long it took.
+    pub async fn end_master(&mut self) -> Duration {
+        let (begun, logs) = (Instant::now(), self.logs());
+        if let Some(mut master) = self.master.take() {
+            terminate(&mut master, "the master", &logs).await;
+        }
+        begun.elapsed()
     }
 
     /// Kills an agent with SIGKILL; it is no more among `agents`.

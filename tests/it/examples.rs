@@ -1,6 +1,7 @@
 //! The document of the API is what the API does: every example in it is sent to a real cluster, and
 //! what comes back is held against the schema of its status and against the answer that is shown.
 
+mod converse;
 mod readme;
 mod replay;
 mod schema;
@@ -17,7 +18,9 @@ use crate::cluster::Cluster;
 const EXAMPLES_MIN: usize = 100;
 
 /// Members that are the same in every replay.
-const STABLE: [&str; 19] = [
+const STABLE: [&str; 25] = [
+    "binary",
+    "close",
     "code",
     "event",
     "exit_code",
@@ -30,12 +33,16 @@ const STABLE: [&str; 19] = [
     "passed",
     "path",
     "score",
+    "sha256",
     "signal",
     "size_bytes",
+    "stage",
     "status",
     "stdout",
     "stdout_base64",
+    "text",
     "total",
+    "type",
     "verdict",
 ];
 
@@ -87,15 +94,21 @@ fn judge(schemas: &Schemas<'_>, example: &Example<'_>, answer: &Answer) -> Vec<S
     }
     let described = example.content_types();
     let is_described = if described.is_empty() {
-        answer.kind.is_empty() && answer.text.is_empty()
+        // HEAD tells the media type that a body would have.
+        (answer.kind.is_empty() || example.is_head()) && answer.text.is_empty()
     } else {
         described.contains(answer.kind.as_str())
     };
     if !is_described {
         return vec![format!("is answered as '{}', described as {described:?}", answer.kind)];
     }
+    let headers = example.headers().filter(|name| !answer.headers.contains(name.as_str()));
+    let mut wrong: Vec<String> = headers.map(|name| format!("its header {name} is not there")).collect();
+    if example.is_head() {
+        return wrong;
+    }
+    wrong.extend(converse::judge(schemas, example, answer));
     let schema = schemas.of(example, &answer.kind);
-    let mut wrong = Vec::new();
     let (shown, real) = (example.shown(), answer.items());
     for (who, items) in [("shown", &shown), ("real", &real)] {
         for item in items {
@@ -117,18 +130,38 @@ fn judge(schemas: &Schemas<'_>, example: &Example<'_>, answer: &Answer) -> Vec<S
 async fn every_example_of_the_document_is_answered_as_it_says() {
     let cluster = Cluster::with_agents(&[&["--slots", "4", "--languages", "c,java,python"]]).await;
     let document = cluster.get("/openapi.json").await;
-    let (schemas, replay) = (Schemas::new(&document), Replay::new(&cluster, &document));
+    let sent = replay_all(&cluster, &document, &[]).await;
+    assert!(sent >= EXAMPLES_MIN, "{sent} were sent");
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_of_a_master_with_other_options_is_answered_as_it_says() {
+    let cluster = Cluster::master_only().await;
+    let document = cluster.get("/openapi.json").await;
+    let replay = Replay::new(&cluster, &document);
+    let masters = replay.masters();
+    assert!(!masters.is_empty());
+    for options in masters {
+        let cluster = Cluster::master_with(&options).await;
+        assert!(replay_all(&cluster, &document, &options).await > 0);
+        cluster.shutdown().await;
+    }
+    cluster.shutdown().await;
+}
+
+/// Sends every example of a master with these options; how many there are.
+async fn replay_all(cluster: &Cluster, document: &Value, options: &[&str]) -> usize {
+    let (schemas, replay) = (Schemas::new(document), Replay::new(cluster, document));
     let mut wrong = Vec::new();
-    let mut sent = 0;
-    for example in replay.in_order() {
+    let examples: Vec<_> = replay.in_order().into_iter().filter(|example| example.master() == options).collect();
+    for example in &examples {
         let answer = replay.answer(example).await;
-        sent += 1;
         let found = judge(&schemas, example, &answer);
         wrong.extend(found.into_iter().map(|what| format!("{} {}: {what}", example.operation(), example.name)));
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), cluster.logs());
-    assert!(sent >= EXAMPLES_MIN, "{sent} were sent");
-    cluster.shutdown().await;
+    examples.len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,13 +173,13 @@ async fn every_example_of_a_body_or_parameter_is_of_its_schema_and_is_sent() {
     let mut wrong = Vec::new();
     let mut seen = 0;
     for (path, method, operation) in replay::operations(&document) {
-        for (name, example) in replay::members(&operation["requestBody"]["content"]["application/json"]["examples"]) {
-            let schema = schemas.body(operation);
+        let kinds = replay::members(&operation["requestBody"]["content"]);
+        let bodies = kinds.flat_map(|(kind, content)| replay::members(&content["examples"]).map(move |e| (kind, e)));
+        for (kind, (name, example)) in bodies {
+            let schema = schemas.body(operation, kind);
             wrong.extend(schema.errors(&example["value"]).into_iter().map(|e| format!("{method} {path} {name}: {e}")));
             let sent = examples.iter().any(|one| {
-                one.operation() == format!("{method} {path}")
-                    && one.name == *name
-                    && one.request["body"] == example["value"]
+                one.operation() == format!("{method} {path}") && one.name == *name && one.body() == &example["value"]
             });
             if !sent {
                 wrong.push(format!("{method} {path} {name}: is not sent"));
@@ -171,13 +204,14 @@ async fn what_the_schema_of_a_body_rules_out_is_refused() {
     let (schemas, replay) = (Schemas::new(&document), Replay::new(&cluster, &document));
     let mut ruled_out = BTreeSet::new();
     for example in replay.in_order().into_iter().filter(|e| e.is_refused() && !e.request["body"].is_null()) {
-        let body = schemas.body(example.document).errors(&example.request["body"]);
+        let body = schemas.body(example.document, "application/json").errors(&example.request["body"]);
         if !body.is_empty() {
             ruled_out.insert(example.name.clone());
         }
     }
     // All but what a schema cannot say: that a key was used, or which languages install what.
-    for name in ["misspelt", "unknown_language", "no_source", "limit_too_high", "limit_too_low", "path_upwards"] {
+    let shapes = ["misspelt", "unknown_language", "no_source", "path_upwards", "no_archive", "live_with_input"];
+    for name in shapes.into_iter().chain(["limit_too_high", "limit_too_low"]) {
         assert!(ruled_out.contains(name), "the schema allows {name}, of {ruled_out:?}");
     }
     cluster.shutdown().await;

@@ -1,7 +1,7 @@
 //! Every integration test of Enclos, in one binary.
 //!
 //! Modules stand in the order of what they need: nothing (`tidy`, `promises`), a master
-//! alone (`refusals`, `abuse`), or a master, agents and a real engine (all others).
+//! alone (`refusals`, `abuse`, most of `keys`), or a master, agents and a real engine (all others).
 //! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
 
 mod abuse;
@@ -22,6 +22,7 @@ mod hostile;
 mod isolation;
 mod jobs;
 mod judge;
+mod keys;
 mod levels;
 mod mixed;
 mod ordinary;
@@ -32,6 +33,8 @@ mod programs;
 mod promises;
 mod refusals;
 mod secrets;
+mod storage;
 mod tidy;
 mod tls;
+mod upgrade;
 mod watch;

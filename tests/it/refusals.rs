@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 mod hostile_json;
 mod mutations;
 mod table;
-use table::Send::{Get, Headers, Other, PostTo, Raw, Submit};
+use table::Send::{Get, Headers, Octets, Other, PostTo, Raw, Submit};
 use table::{Case, Send};
 
 fn request(cluster: &Cluster, send: Send) -> RequestBuilder {
@@ -34,6 +34,10 @@ fn request(cluster: &Cluster, send: Send) -> RequestBuilder {
         }
         Get(path) => cluster.http.get(format!("{}{path}", cluster.url)),
         PostTo(path) => cluster.http.post(format!("{}{path}", cluster.url)).json(&right),
+        Octets(path, bytes) => {
+            let request = cluster.http.post(format!("{}{path}", cluster.url));
+            request.header("content-type", "application/octet-stream").body(bytes)
+        }
         Other(method, path) => cluster.http.request(method, format!("{}{path}", cluster.url)),
     }
 }

@@ -8,7 +8,8 @@ const FILE_LINES_MAX: usize = 450;
 
 /// Modules of the master from left to right: each names only what stands to its left.
 /// Those of one row do not name each other.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 17] = [
+    &["access"],
     &["config", "metrics", "testing"],
     &["listen", "pki"],
     &["scoring"],
@@ -16,6 +17,7 @@ const ORDER: [&[&str]; 15] = [
     &["progress"],
     &["queue"],
     &["scheduler"],
+    &["gate"],
     &["agents"],
     &["admission"],
     &["http/error"],
@@ -161,11 +163,13 @@ fn the_reader_of_imports_sees_every_way_to_write_them() {
 }
 
 #[test]
-fn only_one_file_lifts_the_ban_on_unchecked_code() {
+fn only_two_files_lift_the_ban_on_unchecked_code() {
     let word = ["un", "safe"].concat();
     let found = rust_files().into_iter().filter(|p| has_word(&code_of(&read(p)), &word));
-    let elsewhere: Vec<_> = found.filter(|p| p != Path::new("supervisor/src/sys.rs")).collect();
-    assert!(elsewhere.is_empty(), "'{word}' stands only in supervisor/src/sys.rs, not in {elsewhere:?}");
+    // The second is of no program: it shows tests what reaches the disk.
+    let allowed = ["supervisor/src/sys.rs", "src/store/tests/power/vfs.rs"];
+    let elsewhere: Vec<_> = found.filter(|p| !allowed.iter().any(|a| p == Path::new(a))).collect();
+    assert!(elsewhere.is_empty(), "'{word}' stands only in {allowed:?}, not in {elsewhere:?}");
 }
 
 #[test]

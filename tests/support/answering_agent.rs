@@ -9,8 +9,9 @@ mod fake_agent;
 use std::time::Duration;
 
 use enclos_protocol::agent_link::{FromAgent, FromMaster, Hello};
+use enclos_protocol::cases::Verdict;
 use enclos_protocol::ids::AttemptId;
-use enclos_protocol::job::Isolation;
+use enclos_protocol::job::{Isolation, JobSpec};
 use enclos_protocol::outcome::Outcome;
 use fake_agent::{FakeAgent, hello, load, report};
 
@@ -23,11 +24,21 @@ const OUTPUTS: [&[u8]; 3] = [b"42\n", b"", b"\xff\x00"];
 /// How jobs end, in turn.
 const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::RuntimeError, Outcome::TimeLimit, Outcome::InternalError];
 
-async fn answer(agent: &mut FakeAgent, attempt: AttemptId, count: usize) {
+async fn answer(agent: &mut FakeAgent, attempt: AttemptId, spec: &JobSpec, count: usize) {
     let output = OUTPUTS[count % OUTPUTS.len()];
-    agent.started(attempt).await;
-    agent.output(attempt, 0, output).await;
-    agent.finish(attempt, report(OUTCOMES[count % OUTCOMES.len()], output.len() as u64)).await;
+    let mut report = report(OUTCOMES[count % OUTCOMES.len()], output.len() as u64);
+    if let Some(plan) = &spec.cases {
+        // A case may have a limit of its own, which stands in its input alone.
+        for number in 0..plan.count {
+            agent.run_case(attempt, number, b"", Verdict::WrongAnswer).await;
+        }
+        (report.outcome, report.run) = (Outcome::Ok, None);
+    } else {
+        agent.started(attempt).await;
+        let reported = usize::try_from(spec.run_limits.report_bytes).unwrap_or(usize::MAX).min(output.len());
+        agent.output(attempt, 0, &output[..reported]).await;
+    }
+    agent.finish(attempt, report).await;
 }
 
 /// Answers until the master closes (`false`) or has the agent drained (`true`).
@@ -45,8 +56,8 @@ async fn serve(mut agent: FakeAgent, count: &mut usize) -> bool {
                 }
             }
             message = agent.next() => match message {
-                Some(FromMaster::Dispatch { attempt, .. }) => {
-                    answer(&mut agent, attempt, *count).await;
+                Some(FromMaster::Dispatch { attempt, spec, .. }) => {
+                    answer(&mut agent, attempt, &spec, *count).await;
                     *count += 1;
                 }
                 Some(FromMaster::Drain) => return true,

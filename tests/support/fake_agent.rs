@@ -103,13 +103,19 @@ fn step(outcome: Outcome, stdout_bytes: u64) -> StepReport {
 impl FakeAgent {
     /// Dials the link at `address` and says hello.
     pub async fn connect(address: &str, token: &str, hello: Hello) -> Result<Self, tungstenite::Error> {
+        let hello = frame::encode_body(&FromAgent::Hello(Box::new(hello))).expect("test messages fit a frame");
+        Self::connect_with(address, token, hello).await
+    }
+
+    /// As [`FakeAgent::connect`], with these bytes for a hello.
+    pub async fn connect_with(address: &str, token: &str, hello: Vec<u8>) -> Result<Self, tungstenite::Error> {
         let mut request = format!("ws://{address}{LINK_PATH}").into_client_request()?;
         let bearer = format!("Bearer {token}").parse().expect("tests use good tokens");
         request.headers_mut().insert("authorization", bearer);
         let (socket, _) = tokio_tungstenite::connect_async(request).await?;
         let welcome = Welcome { version: 0, lease_ms: 0, heartbeat_ms: 0, keep: Vec::new() };
         let mut agent = Self { socket, welcome, early: VecDeque::new(), sequence: 0 };
-        agent.send(FromAgent::Hello(Box::new(hello))).await?;
+        agent.socket.send(Message::binary(hello)).await?;
         match agent.next().await {
             Some(FromMaster::Welcome(welcome)) => agent.welcome = welcome,
             _ => return Err(tungstenite::Error::ConnectionClosed),

@@ -241,7 +241,8 @@ async fn installs(config: &Config, host: &Arc<Host>, images: DerivedImages) -> O
         tracing::warn!("no certificate authorities for package indexes were found; --package-ca names some");
     }
     let bench = EngineBench::new(images, Arc::clone(host), dependency.clone());
-    let dependencies = Dependencies::new(Arc::new(bench), config.name.as_str(), dependency.bounds);
+    let slots = config.capacity.slots;
+    let dependencies = Dependencies::new(Arc::new(bench), config.name.as_str(), dependency.bounds, slots);
     dependencies.survey().await;
     Some(Installs { agent: config.name.clone(), config: dependency, dependencies })
 }

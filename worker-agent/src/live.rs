@@ -52,6 +52,15 @@ pub enum Input {
     Signal(Signal),
 }
 
+/// How much of it came, as the master is told: another master goes on there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Received {
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Their end came.
+    pub ended: bool,
+}
+
 /// Why the master's words are not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the master sent live input that leaves a gap, or does not fit its window")]
@@ -73,11 +82,11 @@ pub fn pair() -> (Feed, Intake) {
 }
 
 impl Feed {
-    /// Takes what the master sent; what came before is passed over.
+    /// Takes what the master sent; what came before is passed over. How much came by now.
     ///
     /// # Errors
     /// [`OutOfWindow`] where the master breaks the link's rules; nothing was taken then.
-    pub fn stdin(&self, offset: u64, bytes: &[u8], last: bool) -> Result<(), OutOfWindow> {
+    pub fn stdin(&self, offset: u64, bytes: &[u8], last: bool) -> Result<Received, OutOfWindow> {
         let mut state = self.0.lock();
         let seen = state.received.checked_sub(offset).ok_or(OutOfWindow)?;
         let new = usize::try_from(seen).ok().and_then(|seen| bytes.get(seen..)).unwrap_or_default();
@@ -88,9 +97,10 @@ impl Feed {
         state.waiting.extend(new);
         state.received += new.len() as u64;
         state.last |= last;
+        let received = Received { bytes: state.received, ended: state.last };
         drop(state);
         self.0.news.notify_one();
-        Ok(())
+        Ok(received)
     }
 
     /// Takes a signal.
@@ -123,10 +133,12 @@ impl Intake {
         Some(Input::Bytes { bytes: std::mem::take(&mut state.waiting).into(), last: state.last })
     }
 
-    /// The program's pipe took so much in all.
-    pub fn taken(&self, taken: u64) {
+    /// The program's pipe took so much in all; how much of it can be so.
+    #[must_use]
+    pub fn taken(&self, taken: u64) -> u64 {
         let mut state = self.0.lock();
         state.taken = taken.clamp(state.taken, state.received);
+        state.taken
     }
 }
 
@@ -148,8 +160,9 @@ mod tests {
         feed.stdin(0, b"ab", false).unwrap();
         feed.stdin(1, b"bc", false).unwrap();
         assert_eq!(next(), bytes(b"abc", false));
+        assert_eq!(feed.stdin(0, b"abc", false), Ok(Received { bytes: 3, ended: false }));
         feed.stdin(0, b"abc", true).unwrap();
-        feed.stdin(0, b"abc", true).unwrap();
+        assert_eq!(feed.stdin(0, b"abc", false), Ok(Received { bytes: 3, ended: true }));
         assert_eq!((next(), next()), (bytes(b"", true), None));
         assert_eq!(feed.stdin(3, b"more", false), Err(OutOfWindow), "after the end");
         assert_eq!(feed.stdin(9, b"", false), Err(OutOfWindow), "a gap");
@@ -162,10 +175,10 @@ mod tests {
         let all = STDIN_WINDOW_BYTES as u64;
         assert!(intake.next().now_or_never().is_some());
         assert_eq!(feed.stdin(all, b"x", false), Err(OutOfWindow), "the supervisor may hold it still");
-        intake.taken(1);
+        assert_eq!(intake.taken(1), 1);
         feed.stdin(all, b"x", false).unwrap();
-        intake.taken(u64::MAX);
-        assert_eq!(feed.stdin(all + 1, &vec![0; STDIN_WINDOW_BYTES], false), Ok(()));
+        assert_eq!(intake.taken(u64::MAX), all + 1, "no more than came");
+        assert!(feed.stdin(all + 1, &vec![0; STDIN_WINDOW_BYTES], false).is_ok());
     }
 
     #[test]

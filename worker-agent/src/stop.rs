@@ -11,6 +11,8 @@ pub enum Cause {
     Abandoned,
     /// The agent leaves: the job goes back.
     Draining,
+    /// The master's live input does not fit what came before: the attempt failed.
+    OutOfWindow,
 }
 
 /// Says the word.

@@ -120,7 +120,6 @@ fn agent_link(seeds: &Seeds) {
         sandbox_us: 1,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
-        dependencies: None,
     };
     let case = CaseReport {
         verdict: Verdict::WrongAnswer,
@@ -150,7 +149,7 @@ fn agent_link(seeds: &Seeds) {
             FromAgent::Heartbeat { sequence: 1, load: load() },
             FromAgent::Started { attempt: attempt(), step: Step::Run },
             FromAgent::Output { attempt: attempt(), step: Step::Compile, stream: Stream::Stderr, offset: 0, bytes },
-            FromAgent::StdinTaken { attempt: attempt(), taken: 9, closed: false },
+            FromAgent::StdinTaken { attempt: attempt(), taken: 9, received: 12, ended: true, closed: false },
             FromAgent::CaseDone { attempt: attempt(), case: 1, report: Box::new(case) },
             FromAgent::Finished { attempt: attempt(), report: Box::new(report) },
             FromAgent::Returned { attempt: attempt(), reason: ReturnReason::Failed { message: "m".into() } },

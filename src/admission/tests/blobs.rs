@@ -5,6 +5,7 @@ use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 use serde_json::{Value, json};
 
 use super::catalogue;
+use crate::admission::cases::CASES_MOVED_BYTES_MAX;
 use crate::admission::{Admitted, Brought, Parsed, Refusal};
 use crate::store::{Digest, Place};
 
@@ -110,6 +111,19 @@ fn one_blob_of_many_cases_is_brought_once_and_many_are_not() {
     let sizes: Vec<(Digest, u64)> = digests.iter().map(|d| (*d, size)).collect();
     let refusal = admitted(&json!({ "language": "c", "source": "", "cases": cases }), &sizes).unwrap_err();
     assert_eq!((refusal.status, refusal.field.as_deref()), (413, Some("cases")));
+}
+
+#[test]
+fn what_all_cases_move_is_bounded_with_its_repeats() {
+    let (a, size) = (digest("a"), CASE_BYTES_MAX as u64);
+    let count = usize::try_from(CASES_MOVED_BYTES_MAX / size / 2).unwrap();
+    let case = json!({ "stdin_blob": a.to_string(), "expected_stdout_blob": a.to_string() });
+    let cases = |count| json!({ "language": "c", "source": "", "cases": vec![case.clone(); count] });
+    let sizes = [(a, size - 100)];
+    assert!(admitted(&cases(count), &sizes).is_ok());
+    let refusal = admitted(&cases(count + 1), &sizes).unwrap_err();
+    assert_eq!((refusal.status, refusal.code, refusal.field.as_deref()), (413, "too_large", Some("cases")));
+    assert_eq!(refusal.extras["maximum"], CASES_MOVED_BYTES_MAX);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
@@ -152,7 +154,7 @@ impl Line {
                     continue;
                 }
             };
-            match client_async_with_config(url.as_str(), stream, Some(limits)).await {
+            match client_async_with_config(self.opening(&url)?, stream, Some(limits)).await {
                 Ok((socket, _)) => {
                     let (sink, incoming) = socket.split();
                     let (outgoing, waiting) = mpsc::channel(OUTGOING_MAX);
@@ -173,6 +175,15 @@ impl Line {
                 Err(error) => self.failed(&error)?,
             }
         }
+    }
+
+    /// What asks the master for the connection, with the key where there is one.
+    fn opening(&self, url: &str) -> Result<Request, CliError> {
+        let mut request = url.into_client_request().map_err(|e| self.strange(&e))?;
+        if let Some(authorization) = self.client.authorization() {
+            request.headers_mut().insert("authorization", authorization.clone());
+        }
+        Ok(request)
     }
 
     fn strange(&self, what: &dyn std::fmt::Display) -> CliError {

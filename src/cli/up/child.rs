@@ -19,6 +19,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::client::KEY_VARIABLE;
 use crate::cli::exit::CliError;
 use crate::cli::terminal::{harmless, tell};
 use crate::config::{JOIN_TOKEN_VARIABLE, JoinToken};
@@ -102,6 +103,9 @@ impl Launch {
             .env(JOIN_TOKEN_VARIABLE, self.token.expose())
             // The variable above is the one that holds, whatever the master itself was told.
             .env_remove("ENCLOS_JOIN_TOKEN_FILE")
+            // Keys of the API are nothing to it.
+            .env_remove(KEY_VARIABLE)
+            .env_remove("ENCLOS_API_KEY_FILE")
             // Its log is a file.
             .env("NO_COLOR", "1")
             .stdin(Stdio::piped())

@@ -99,15 +99,16 @@ pub async fn run(args: UpArgs, terminal: Terminal) -> Result<ExitCode, CliError>
     let program = sibling::agent_program()?;
     doctor(&program, args.master.images_dir.as_deref()).await?;
     let config = Config::from_args(&args.master).map_err(service_error("the master cannot be configured"))?;
-    if config.security != Security::loopback() {
+    if config.security != Security::loopback() || !config.bind.ip().is_loopback() {
         let what = "`enclos up` is a cluster of this one machine, in clear on loopback; \
-                    with TLS start `enclos master` and `enclos-agent` (docs/tls.md)";
+                    for other machines start `enclos master` and `enclos-agent` (docs/tls.md)";
         return Err(CliError::Service(what.into()));
     }
     let (token, log) = (config.join_token.clone(), config.data_dir.join("agent.log"));
     let master = Master::bind(config).await.map_err(service_error("the master cannot start"))?;
     let (http, link) = (master.http_addr(), master.link_addr());
-    let client = Client::new(&format!("http://{http}"), None)?;
+    let client = Client::new(&format!("http://{http}"), Some(&master.own_key()), None)?;
+    let is_open = master.is_open();
     let name = args.agent.agent_name.clone().unwrap_or_else(|| default_name(http));
 
     let (stop_master, stop_agent) = (CancellationToken::new(), CancellationToken::new());
@@ -123,7 +124,7 @@ pub async fn run(args: UpArgs, terminal: Terminal) -> Result<ExitCode, CliError>
             say("");
             hello::table(&client, &languages, terminal).await?;
         }
-        invite(&client, &args);
+        invite(&client, &args, is_open);
         pending::<Result<(), CliError>>().await
     };
     // Cancel-safe: each arm ends the cluster, nothing is resumed.
@@ -243,16 +244,18 @@ fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
     list
 }
 
-fn invite(client: &Client, args: &UpArgs) {
+fn invite(client: &Client, args: &UpArgs, is_open: bool) {
     let url = client.url();
     let own = std::env::args().next().unwrap_or_else(|| "enclos".to_owned());
     let flag = if url == URL_DEFAULT { String::new() } else { format!(" --url {url}") };
+    // As the command line takes it; the shell puts it in.
+    let shown = if is_open { "" } else { " -H \"authorization: Bearer $ENCLOS_API_KEY\"" };
     say(&format!(
         "
 Enclos is ready at {url}
 
 Try:
-  curl -s '{url}/v1/jobs?wait_ms=10000' -H 'content-type: application/json' \\
+  curl -s '{url}/v1/jobs?wait_ms=10000' -H 'content-type: application/json'{shown} \\
        -d '{{\"language\":\"python\",\"source\":\"print(6 * 7)\"}}'
   echo 'int main(void) {{ return 42; }}' > answer.c && {own} run{flag} answer.c; echo $?
   {own} agents{flag}

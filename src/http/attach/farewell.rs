@@ -11,6 +11,8 @@ use tokio::time::timeout;
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// The client does not read, or does not answer pings (beside HTTP's 408).
 const TOO_SLOW: u16 = 4408;
+/// The client's key has ended (beside HTTP's 401).
+const KEY_ENDED: u16 = 4401;
 
 /// Why a conversation ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +33,8 @@ pub(super) enum Farewell {
     Slow,
     /// The client does not answer.
     Silent,
+    /// The client's key does not work any more.
+    KeyEnded,
 }
 
 impl Farewell {
@@ -43,6 +47,7 @@ impl Farewell {
             Self::Invalid => (close_code::INVALID, "send bytes, or a stdin, end or signal in JSON"),
             Self::TooLarge => (close_code::SIZE, "a frame has at most 65536 bytes"),
             Self::Slow => (TOO_SLOW, "what was sent was not read; come back with the last cursor"),
+            Self::KeyEnded => (KEY_ENDED, "the key was revoked or has expired"),
             Self::Silent => (TOO_SLOW, "pings were not answered; come back with the last cursor"),
         })
     }

@@ -30,7 +30,8 @@ pub(super) struct Hearing {
 
 impl Hearing {
     /// Hears until the conversation has to end. While a program does not read, nothing more is read
-    /// here either, and the client waits.
+    /// here either, and the client waits. Nor is its silence counted: its answers to pings stand behind
+    /// what it said, and one who waits in good faith must not be cut.
     pub(super) async fn hear(mut self, stream: &mut SplitStream<WebSocket>) -> Farewell {
         loop {
             let Ok(next) = timeout(SILENCE_MAX, stream.next()).await else { return Farewell::Silent };

@@ -15,6 +15,7 @@ mod tell;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
@@ -28,8 +29,9 @@ use self::hear::Hearing;
 use self::tell::Telling;
 use super::query::{Named, Strict, job_id};
 use super::watch::{Watch, cursor};
-use super::{Api, error, wire};
+use super::{Api, error};
 use crate::admission::Refusal;
+use crate::gate::Caller;
 use crate::progress::Stdin;
 
 /// Largest frame of a client that is looked at, in bytes.
@@ -55,7 +57,7 @@ pub(super) struct After {
 /// gone; signals may come from any.
 /// Closed with 1000 when the job has ended and all was sent, 1001 when the service ends, 1007 after a
 /// frame that is none of these, 1009 after one above 64 KiB, 1011 when the service failed, 4408 when
-/// the client does not read or answer pings. After 1001, 1011 and 4408 `after` goes on.
+/// the client does not read or answer pings, 4401 when its key has ended. After 1001, 1011 and 4408 `after` goes on.
 #[utoipa::path(get, path = "/v1/jobs/{id}/attach", tag = "jobs",
     params(
         ("id" = String, Path),
@@ -63,32 +65,29 @@ pub(super) struct After {
     ),
     responses(
         (status = 101, description = "the WebSocket begins"),
-        (status = 403, body = wire::Problem, content_type = "application/problem+json",
-         description = "a page of another origin"),
-        (status = 426, body = wire::Problem, content_type = "application/problem+json",
-         description = "not a WebSocket handshake"),
     ))]
 pub(super) async fn attach(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Named(id): Named<String>,
     Strict(After { after }): Strict<After>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     let cursor = cursor("after", &after)?;
-    let stdin = api.progress.find(id).and_then(|live| live.stdin().cloned());
-    let watch = Watch::open(&api, id, cursor).await?;
+    let stdin = api.progress.find_of(caller.tenant.as_str(), id).and_then(|live| live.stdin().cloned());
+    let watch = Watch::open(&api, &caller, id, cursor).await?;
     let upgrade = upgrade.map_err(|_| error::upgrade_required())?;
     // The upgrade runs this in a task of hyper's; it is counted from here on, so that shutdown waits.
     let counted = api.conversations.token();
     let upgrade = upgrade.max_message_size(READ_BYTES_MAX).max_frame_size(READ_BYTES_MAX).write_buffer_size(0);
     Ok(upgrade.on_upgrade(async move |socket| {
-        converse(socket, &api, watch, stdin).await;
+        converse(socket, &api, &caller, watch, stdin).await;
         drop(counted);
     }))
 }
 
-async fn converse(socket: WebSocket, api: &Api, watch: Option<Watch>, stdin: Option<Arc<Stdin>>) {
+async fn converse(socket: WebSocket, api: &Api, caller: &Caller, watch: Option<Watch>, stdin: Option<Arc<Stdin>>) {
     let (mut sink, mut stream) = socket.split();
     let (notes, waiting) = mpsc::channel(NOTES_MAX);
     let hearing = Hearing { client: stdin.as_ref().map(Stdin::attach), notes };
@@ -97,6 +96,7 @@ async fn converse(socket: WebSocket, api: &Api, watch: Option<Watch>, stdin: Opt
     let farewell = tokio::select! {
         farewell = hearing.hear(&mut stream) => farewell,
         farewell = telling.tell(watch, &mut sink) => farewell,
+        () = caller.ended.cancelled() => farewell::Farewell::KeyEnded,
     };
     farewell::say(farewell, &mut sink, &mut stream).await;
 }

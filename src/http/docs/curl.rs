@@ -12,8 +12,10 @@ pub(super) fn line(method: &str, request: &Value, is_stream: bool) -> String {
     let path = request["path"].as_str().unwrap_or_default();
     let mut line = String::from(if is_stream { "curl -sN " } else { "curl -s " });
     let has_body = request.get("body").or_else(|| request.get("text")).is_some();
-    // With a body, curl sends a POST by itself.
-    if method != "get" && !(method == "post" && has_body) {
+    // With a body, curl sends a POST by itself; told to send HEAD, it would wait for a body.
+    if method == "head" {
+        line.push_str("-I ");
+    } else if method != "get" && !(method == "post" && has_body) {
         line.push_str(&format!("-X {} ", method.to_uppercase()));
     }
     line.push_str(&quoted(&format!("http://{HOST}{path}")));
@@ -27,6 +29,13 @@ pub(super) fn line(method: &str, request: &Value, is_stream: bool) -> String {
         line.push_str(&format!(" \\\n  -d {}", quoted(text)));
     }
     line
+}
+
+/// What begins a WebSocket, for the console of a browser: a shell has nothing for it.
+pub(super) fn socket(request: &Value) -> String {
+    let path = request["path"].as_str().unwrap_or_default();
+    // A path is of letters that a text in JavaScript takes as they are.
+    format!("new WebSocket(\"ws://{HOST}{path}\")")
 }
 
 /// JSON as one would write it: short on one line, else indented.
@@ -62,10 +71,16 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_is_at_the_host_of_the_page() {
+        assert_eq!(socket(&json!({ "path": "/a?b=1" })), format!("new WebSocket(\"ws://{HOST}/a?b=1\")"));
+    }
+
+    #[test]
     fn the_method_is_said_where_curl_would_take_another() {
         let bare = json!({ "path": "/" });
         assert!(line("delete", &bare, false).contains("-X DELETE"));
         assert!(!line("get", &bare, true).contains("-X"));
+        assert!(line("head", &bare, false).starts_with("curl -s -I '"));
         assert!(!line("post", &json!({ "path": "/", "body": {} }), false).contains("-X"));
     }
 }

@@ -109,23 +109,54 @@ pub(super) fn example(method: &str, (status, name): (&str, &str), example: &Valu
         escaped(status),
         prose(summary)
     );
-    let after = request["after"].as_str().map(|after| {
-        format!(" The id is that of the job which <a href=\"#example-{0}\">{0}</a> has submitted.", escaped(after))
-    });
     // Within the details: a browser that is led here opens them.
-    let (id, after) = (escaped(id), after.unwrap_or_default());
-    let _ = writeln!(html, "<p class=\"about\" id=\"{id}\"><span class=\"name\">{}</span>{after}</p>", escaped(name));
+    let (id, before) = (escaped(id), before(request));
+    let _ = writeln!(html, "<p class=\"about\" id=\"{id}\"><span class=\"name\">{}</span>{before}</p>", escaped(name));
     let value = &example["value"];
     let is_stream = value.as_str().is_some_and(|text| text.starts_with("id: ") || text.starts_with("{\"id\""));
-    let line = curl::line(method, request, is_stream);
+    let frames = example["x-frames"].as_array();
+    let line = if frames.is_some() { curl::socket(request) } else { curl::line(method, request, is_stream) };
     block(&mut html, &format!("Request of {name}"), "copy", &line);
     match value {
+        _ if frames.is_some() => {
+            let said: Vec<String> = frames.into_iter().flatten().map(frame).collect();
+            block(&mut html, &format!("Frames of {name}"), "answer", &said.join("\n"));
+        }
         Value::Null => html.push_str("<p>The answer has no body.</p>\n"),
         Value::String(text) => block(&mut html, &format!("Answer of {name}"), "answer", text.trim_end()),
         json => block(&mut html, &format!("Answer of {name}"), "answer", &curl::json(json)),
     }
     html.push_str("</details>\n");
     html
+}
+
+/// What has to be so before an example is answered as it is shown.
+fn before(request: &Value) -> String {
+    let mut html = String::new();
+    if let Some(after) = request["after"].as_str() {
+        let link = format!("<a href=\"#example-{0}\">{0}</a>", escaped(after));
+        let _ = match request["path"].as_str() {
+            Some(path) if path.contains(examples::JOB) => {
+                write!(html, " The id is that of the job which {link} has submitted.")
+            }
+            _ => write!(html, " After {link}."),
+        };
+    }
+    let options: Vec<&str> = request["master"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !options.is_empty() {
+        let _ = write!(html, " With {} for <code>enclos master</code>.", code(&options.join(" ")));
+    }
+    html
+}
+
+/// A frame, as a line.
+fn frame(frame: &Value) -> String {
+    let from = frame["from"].as_str().unwrap_or_default();
+    match (&frame["binary"], &frame["close"]) {
+        (Value::String(bytes), _) => format!("{from}, binary: {bytes:?}"),
+        (_, Value::Number(code)) => format!("{from} closes: {code}"),
+        _ => format!("{from}: {}", frame["text"]),
+    }
 }
 
 /// A piece of a sentence as a sentence.

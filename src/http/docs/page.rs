@@ -31,7 +31,7 @@ const START: &str = "<p>JSON over HTTP: post a program, get its output, its exit
 <li>A member or parameter that is not known is refused, so that a misspelt limit is never taken for its default.</li>
 <li>A refusal is a <a href=\"#type-Problem\">Problem</a> with a stable <a href=\"#problems\">code</a>.</li>
 <li>Bytes that are not UTF-8 go in and out as base64, under names that end in <code>_base64</code>.</li>
-<li>A body is sent as <code>application/json</code>.</li>
+<li>A body is sent as <code>application/json</code>, that of a blob as <code>application/octet-stream</code>.</li>
 </ul>
 ";
 

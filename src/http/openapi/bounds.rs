@@ -21,7 +21,7 @@ use crate::http::jobs::PAGE_MAX;
 use crate::http::many::WAIT_IDS_MAX;
 use crate::http::query::WAIT_MS_MAX;
 use crate::http::submit::KEY_CHARS_MAX;
-use crate::store::PARTS;
+use crate::progress::Cursor;
 
 /// Texts without NUL.
 pub(super) const NO_NUL: &str = "^[^\\x00]*$";
@@ -112,7 +112,8 @@ fn parameter_bounds(name: &str, language: &Value) -> Value {
         "name" => json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }),
         "Idempotency-Key" => json!({ "pattern": format!("^[!-~]([ -~]{{0,{}}}[!-~])?$", KEY_CHARS_MAX - 2) }),
         "Last-Event-ID" | "after" => {
-            json!({ "pattern": format!("^(([0-9]{{1,19}}-){{2}}[0-59]-[0-9]{{1,9}}(-[0-9]{{1,19}}){{{PARTS}}})?$") })
+            let cursor = Cursor::pattern();
+            json!({ "pattern": format!("^({})?$", cursor.trim_matches(['^', '$'])) })
         }
         _ => json!({}),
     }

@@ -4,7 +4,8 @@
 //! examples of its operation, and its answer, among those of the status that it gets, which has the
 //! whole request as `x-request`. `tests/it/examples.rs` sends them all to a real cluster.
 //!
-//! [`JOB`] stands for the job that the example named by `after` has submitted.
+//! [`JOB`] stands for the job that the example named by `after` has submitted. Where a WebSocket begins,
+//! `x-frames` is what is said over it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -12,21 +13,31 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::parameters;
+use super::{parameters, security};
 use crate::admission::Refusal;
+use crate::http::entry::Need;
 use crate::http::error;
 
 /// The id of the job that an example is about.
-const JOB: &str = "01a20f67-6088-7611-b208-58aefee977cd";
+pub(in crate::http) const JOB: &str = "01a20f67-6088-7611-b208-58aefee977cd";
 /// An id that no job has.
 const NOBODY: &str = "01900000-0000-7000-8000-000000000000";
+/// The blob that the example `upload` uploads.
+const BLOB: &str = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894310c";
+/// Of the form of a key, and no secret.
+const WRONG_KEY: &str = "Bearer enclos_0000000000000000000000000000000000000000000000000000000000000000b0cb8f12";
 /// The agent of `enclos up`.
 const AGENT: &str = "local";
 
-const FILES: [&str; 4] = [
+/// What an event of the job of the example `watch` has as its id.
+const EVENT: &str = "1-28-9-0-0-0-3-0-0-0";
+
+const FILES: [&str; 6] = [
     include_str!("examples/submit.json"),
     include_str!("examples/many.json"),
     include_str!("examples/jobs.json"),
+    include_str!("examples/attach.json"),
+    include_str!("examples/blobs.json"),
     include_str!("examples/fleet.json"),
 ];
 
@@ -42,10 +53,43 @@ struct Example {
     name: String,
     summary: String,
     after: Option<String>,
+    /// Options of the master that answers so.
+    #[serde(default)]
+    master: Vec<String>,
     request: Request,
     status: u16,
     /// JSON, or the text of an answer that is none; absent where an answer has no body.
     answer: Option<Value>,
+    /// What is said over the WebSocket that begins.
+    #[serde(default)]
+    frames: Vec<Frame>,
+}
+
+/// One frame of a WebSocket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frame {
+    from: Side,
+    #[serde(flatten)]
+    content: Content,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Side {
+    Client,
+    Server,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Content {
+    /// JSON.
+    Text(Value),
+    /// Bytes, here of a text.
+    Binary(String),
+    /// The end, by its code.
+    Close(u16),
 }
 
 /// What is sent.
@@ -87,19 +131,26 @@ pub(super) fn add(document: &mut Value) {
 }
 
 fn add_one(document: &mut Value, example: &Example) {
-    let Example { operation, name, summary, after, request, status, answer } = example;
+    let Example { operation, name, summary, after, master, request, status, answer, frames } = example;
     let (method, path) = operation.split_once(' ').expect("a test reads them");
     let operation = &mut document["paths"][path][method.to_lowercase()];
-    if let (Some(body), 200..300) = (&request.body, status) {
-        operation["requestBody"]["content"]["application/json"]["examples"][name] =
-            json!({ "summary": summary, "value": body });
+    let body = request.body.clone().or_else(|| request.text.clone().map(Value::String));
+    if let (Some(body), 101..300, Some(kind)) = (body, status, request.headers.get("content-type")) {
+        operation["requestBody"]["content"][kind]["examples"][name] = json!({ "summary": summary, "value": body });
     }
     let mut told = json!({ "summary": summary, "x-request": request });
     if let Some(after) = after {
         told["x-request"]["after"] = json!(after);
     }
+    if !master.is_empty() {
+        told["x-request"]["master"] = json!(master);
+    }
+    if !frames.is_empty() {
+        told["x-frames"] = json!(frames);
+    }
     let response = &mut operation["responses"][status.to_string()];
-    let Some(answer) = answer else {
+    // An answer to HEAD is told by its status alone.
+    let Some(answer) = answer.as_ref().filter(|_| method != "HEAD") else {
         response["x-examples"][name] = told;
         return;
     };
@@ -116,7 +167,8 @@ fn refused(right: &Example) -> Vec<Example> {
         change(&mut request);
         let (status, answer) = (refusal.status, Some(Value::Object(error::problem(refusal))));
         let (name, summary) = (name.to_owned(), summary.to_owned());
-        Example { operation: right.operation.clone(), name, summary, after: None, request, status, answer }
+        let operation = right.operation.clone();
+        Example { operation, name, summary, after: None, master: vec![], request, status, answer, frames: vec![] }
     };
     let header = |name: &'static str, value: &'static str| {
         move |request: &mut Request| drop(request.headers.insert(name.to_owned(), value.to_owned()))
@@ -126,13 +178,18 @@ fn refused(right: &Example) -> Vec<Example> {
     if path == crate::http::ALIVE_PATH {
         return all;
     }
+    let wrong_key = header("authorization", WRONG_KEY);
+    if matches!(security::needed(&method.to_lowercase(), path), Need::Scope(_) | Need::AnyKey) {
+        all.push(example("unknown_key", "A key that is none", error::no_such_key(), &wrong_key));
+    }
     all.push(example("unknown_parameter", "A parameter is not known", error::unknown_field("colour"), &|request| {
         let mark = if request.path.contains('?') { '&' } else { '?' };
         request.path = format!("{}{mark}colour=red", request.path);
     }));
     if path.contains('{') {
         all.push(example("nobodys", "A name that nobody has", error::not_found(), &|request| {
-            request.path = request.path.replace(JOB, NOBODY).replace(&format!("/{AGENT}"), "/nobody");
+            let path = request.path.replace(JOB, NOBODY).replace(&format!("/{BLOB}"), "/nobody");
+            request.path = path.replace(&format!("/{AGENT}"), "/nobody");
         }));
     }
     if !matches!(method, "GET" | "HEAD") {
@@ -159,13 +216,15 @@ fn parameter_example(name: &str) -> Value {
         "cursor" => json!(21),
         "limit" => json!(50),
         "Idempotency-Key" => json!("order-66"),
-        "Last-Event-ID" => json!("1-28-9-0-0-0-3-0-0-0"),
+        "Last-Event-ID" | "after" => json!(EVENT),
+        "sha256" => json!(BLOB),
         _ => Value::Null,
     }
 }
 
 /// Of every operation, under the same names.
-const GENERAL: [&str; 5] = ["foreign_host", "unknown_parameter", "nobodys", "foreign_page", "other_kind"];
+const GENERAL: [&str; 6] =
+    ["unknown_key", "foreign_host", "unknown_parameter", "nobodys", "foreign_page", "other_kind"];
 
 /// Whether the doors or the paths refuse what this example sends, whatever the operation.
 pub(in crate::http) fn is_general(name: &str) -> bool {
@@ -193,7 +252,7 @@ mod tests {
     use super::*;
 
     /// Statuses that no single request brings about; the tests of their causes see them.
-    const NOT_SHOWN: [&str; 4] = ["408", "413", "500", "503"];
+    const NOT_SHOWN: [&str; 5] = ["408", "413", "429", "500", "503"];
 
     #[test]
     fn every_answer_of_every_operation_and_every_parameter_has_an_example() {
@@ -204,20 +263,32 @@ mod tests {
             for status in operation["responses"].as_object().unwrap().keys() {
                 // Cancelling takes long only where an agent does not answer.
                 let is_late = status == "202" && path.ends_with("/cancel");
-                if !shown.contains(status.as_str()) && !NOT_SHOWN.contains(&status.as_str()) && !is_late {
+                // A scope can be missing only where there are keys; `tests/it/keys` has them.
+                let by_scope = status == "403" && matches!(method, "get" | "head");
+                let is_shown = shown.contains(status.as_str()) || NOT_SHOWN.contains(&status.as_str());
+                if !is_shown && !is_late && !by_scope {
                     missing.push(format!("{method} {path}: {status}"));
                 }
             }
-            if operation.get("requestBody").is_some()
-                && operation["requestBody"]["content"]["application/json"]["examples"].is_null()
-            {
-                missing.push(format!("{method} {path}: its body"));
+            for (kind, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+                if content["examples"].is_null() {
+                    missing.push(format!("{method} {path}: its body as {kind}"));
+                }
             }
             for parameter in parameters(operation).filter(|parameter| parameter["example"].is_null()) {
                 missing.push(format!("{method} {path}: {}", parameter["name"]));
             }
         }
         assert!(missing.is_empty(), "without an example:\n{}", missing.join("\n"));
+    }
+
+    #[test]
+    fn what_others_name_is_what_these_examples_have() {
+        let examples = read();
+        let upload = examples.iter().find(|example| example.name == "upload").unwrap();
+        assert_eq!(upload.answer.as_ref().unwrap()["sha256"], BLOB);
+        let watch = examples.iter().find(|example| example.name == "watch").unwrap();
+        assert!(watch.answer.as_ref().unwrap().as_str().unwrap().contains(&format!("id: {EVENT}\n")));
     }
 
     #[test]

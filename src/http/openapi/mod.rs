@@ -7,6 +7,7 @@ mod bounds;
 pub(super) mod examples;
 mod judging;
 mod problems;
+mod security;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ use super::{Api, wire};
         super::fleet::agents,
         super::fleet::drain,
         super::operate::stats,
+        super::usage::show,
         super::operate::alive,
         super::operate::ready,
         super::operate::version,
@@ -49,6 +51,7 @@ use super::{Api, wire};
     ),
     tags(
         (name = "jobs", description = "Programs: submitted, watched, cancelled, erased."),
+        (name = "blobs", description = "Bytes that are uploaded once, for any number of jobs."),
         (name = "fleet", description = "What can be run, and by whom."),
         (name = "operate", description = "Whether the service is well."),
     ),
@@ -71,6 +74,7 @@ struct Document;
 pub(super) fn document(catalogue: &Catalogue) -> Value {
     let mut document = serde_json::to_value(Document::openapi()).expect("a document of plain types is always JSON");
     bounds::add(&mut document, catalogue);
+    security::add(&mut document);
     problems::add(&mut document);
     examples::add(&mut document);
     document
@@ -115,7 +119,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 22);
+        assert_eq!(seen, 23);
     }
 
     #[test]
@@ -131,7 +135,8 @@ mod tests {
             assert_eq!(schema["pattern"], "^[0-9a-f]{64}$");
         }
         let body = &document["paths"]["/v1/blobs"]["post"]["requestBody"]["content"]["application/octet-stream"];
-        let name = crate::store::Digest::of(body["example"].as_str().unwrap().as_bytes()).to_string();
+        let uploaded = body["examples"]["upload"]["value"].as_str().unwrap();
+        let name = crate::store::Digest::of(uploaded.as_bytes()).to_string();
         assert_eq!(body["schema"]["format"], "binary");
         assert_eq!(
             blob["examples"].get(0).unwrap_or(&blob["example"]),

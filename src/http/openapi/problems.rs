@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{operations, parameters};
+use super::{operations, parameters, security};
 use crate::http::ALIVE_PATH;
+use crate::http::entry::Need;
 use crate::http::error::PROBLEM_JSON;
 
 /// A status, the codes that come with it, and when it is answered.
@@ -21,10 +22,17 @@ const ALL: [Rule; 3] = [
 const NAMED: Rule = ("404", &["not_found"], "unknown, or not yours");
 /// Of what has parameters.
 const ASKED: Rule = ("422", &["invalid_value"], "a value breaks a rule");
+/// Of what needs a key.
+const KEYED: [Rule; 2] = [
+    ("401", &["unauthorized"], "no key that works, where keys are wanted"),
+    ("429", &["rate_limited"], "too many requests, or too many keys that were none"),
+];
+/// Of what needs a key with a scope.
+const SCOPED: Rule = ("403", &["missing_scope"], "the key may not do this");
 /// Of what writes.
 const WRITES: [Rule; 4] = [
     ("400", &["unknown_field", "malformed_json"], "a parameter or member is not known, or the body is not JSON"),
-    ("403", &["origin_not_allowed"], "a page of another origin"),
+    ("403", &["missing_scope", "origin_not_allowed"], "the key may not do this, or a page of another origin"),
     ("408", &["request_timeout"], "the body came too slowly"),
     ("413", &["too_large"], "too large; `maximum` says how large it may be"),
 ];
@@ -33,8 +41,13 @@ const BODY: Rule = ("415", &["unsupported_media_type"], "the body is of another 
 /// Of a list by language.
 const LISTED: Rule = ("422", &["invalid_value", "unknown_language"], ASKED.2);
 /// Of a submission.
-const SUBMITTED: [Rule; 4] = [
-    ("403", &["origin_not_allowed", "dependencies_denied"], "a page of another origin, or dependencies are denied"),
+const SUBMITTED: [Rule; 5] = [
+    (
+        "403",
+        &["missing_scope", "origin_not_allowed", "dependencies_denied", "language_denied", "isolation_denied"],
+        "the key may not do this, a page of another origin, or the tenant may not run it so",
+    ),
+    ("429", &["rate_limited", "quota_exceeded"], "too many requests, or a quota is used up; `quota` says which"),
     ("409", &["idempotency_conflict"], "the key belongs to another submission"),
     (
         "422",
@@ -59,10 +72,20 @@ const SUBMITTED: [Rule; 4] = [
 const UPLOADED: [Rule; 3] = [
     ("400", &["unknown_field", "incomplete_body"], "a parameter is not known, or the body broke off"),
     ("422", &["invalid_value", "digest_mismatch"], "the digest is none, or not that of the body"),
-    ("429", &["quota_exceeded"], "blobs have no space for it; `Retry-After` says when to come back"),
+    (
+        "429",
+        &["rate_limited", "quota_exceeded"],
+        "too many requests, or blobs have no space for it; `Retry-After` says when to come back",
+    ),
 ];
 
-/// Adds them, and takes `null` from parameters: what is not given is simply not there.
+/// Of what begins a WebSocket.
+const ATTACHED: [Rule; 2] = [
+    ("403", &["missing_scope", "origin_not_allowed"], "the key may not do this, or a page of another origin"),
+    ("426", &["upgrade_required"], "not a WebSocket handshake"),
+];
+
+/// Adds them (to HEAD without the body that it never has), and takes `null` from parameters: what is not given is simply not there.
 pub(super) fn add(document: &mut Value) {
     for (method, path, operation) in operations(document) {
         for parameter in parameters(operation) {
@@ -72,7 +95,11 @@ pub(super) fn add(document: &mut Value) {
         }
         let is_asked = parameters(operation).any(|parameter| parameter["in"] != "path");
         for (status, codes, when) in rules(method, path, is_asked) {
-            operation["responses"][status] = refusal(status, codes, when);
+            let mut response = refusal(status, codes, when);
+            if method == "head" {
+                response.as_object_mut().map(|members| members.remove("content"));
+            }
+            operation["responses"][status] = response;
         }
     }
 }
@@ -84,6 +111,11 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
         return rules;
     }
     rules.extend(ALL);
+    match security::needed(method, path) {
+        Need::Nothing => {}
+        Need::AnyKey => rules.extend(KEYED),
+        Need::Scope(_) => rules.extend(KEYED.into_iter().chain([SCOPED])),
+    }
     if path.contains('{') {
         rules.push(NAMED);
     }
@@ -100,6 +132,7 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
     match (method, path) {
         ("get", "/v1/jobs") => rules.push(LISTED),
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
+        ("get", "/v1/jobs/{id}/attach") => rules.extend(ATTACHED),
         ("post", "/v1/blobs") => rules.extend(UPLOADED),
         _ => {}
     }
@@ -110,6 +143,10 @@ fn refusal(status: &str, codes: &[&str], when: &str) -> Value {
     let coded = json!({ "properties": { "code": { "enum": codes } } });
     let schema = json!({ "allOf": [{ "$ref": "#/components/schemas/Problem" }, coded] });
     let mut response = json!({ "description": when, "content": { PROBLEM_JSON: { "schema": schema } } });
+    if status == "401" {
+        let scheme = json!({ "description": "how a key is shown", "schema": { "type": "string" } });
+        response["headers"] = json!({ "WWW-Authenticate": scheme });
+    }
     if matches!(status, "429" | "503") {
         let seconds = json!({ "description": "seconds", "schema": { "type": "integer", "minimum": 0 } });
         response["headers"] = json!({ "Retry-After": seconds });

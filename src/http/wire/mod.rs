@@ -5,6 +5,7 @@ mod blobs;
 mod cases;
 mod dependencies;
 mod fleet;
+mod usage;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub use fleet::{
     Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageLimits, LanguageList,
     LanguageView, LimitBound, Stats, Version,
 };
+pub use usage::{Measured, TenantUsage, UsageList};
 
 /// An object without members: the body of a request that says all by its path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]

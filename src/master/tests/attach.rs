@@ -9,14 +9,13 @@ use enclos_protocol::outcome::Outcome;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
-use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, client_async, connect_async};
 
 use super::attached::{Attached, stdout};
 use super::fake_agent::{FakeAgent, report};
-use super::{LONG, Running, config, python};
+use super::{Running, config, python};
 use crate::config::Connections;
 
 fn live() -> Value {
@@ -33,7 +32,7 @@ async fn open(agent: &mut FakeAgent) -> AttemptId {
 }
 
 async fn taken(agent: &mut FakeAgent, attempt: AttemptId, taken: u64) {
-    agent.send(FromAgent::StdinTaken { attempt, taken, closed: false }).await.unwrap();
+    agent.send(FromAgent::StdinTaken { attempt, taken, received: taken, ended: false, closed: false }).await.unwrap();
 }
 
 async fn heard(agent: &mut FakeAgent) -> (u64, String, bool) {
@@ -261,9 +260,16 @@ async fn an_agent_that_comes_back_in_time_is_given_again_what_it_has_not() {
     let mut again = FakeAgent::connect(&master.link.to_string(), super::TOKEN, hello).await.unwrap();
     taken(&mut again, attempt, 2).await;
     assert_eq!(heard(&mut again).await, (2, "c".into(), false));
-    again.send(FromAgent::StdinTaken { attempt, taken: 1 << 40, closed: false }).await.unwrap();
-    let closed = async { while again.next().await.is_some() {} };
-    timeout(LONG, closed).await.expect("an agent that took more than there was is not heard on");
+
+    // What cannot be so ends the attempt, and not the session: nothing of this agent's others is lost.
+    taken(&mut again, attempt, 1 << 40).await;
+    let abandoned = |m: &FromMaster| matches!(m, FromMaster::Abandon { attempt: a } if *a == attempt).then_some(());
+    again.expect("it is to drop it", abandoned).await;
+    let job = master.finished(&id).await;
+    assert_eq!((&job["outcome"], &job["attempts"]), (&json!("internal_error"), &json!(1)), "{job:#}");
+    assert!(job["message"].as_str().unwrap().contains("more live input was taken"), "{job:#}");
+    master.submit(&live()).await;
+    open(&mut again).await;
     master.end().await;
 }
 

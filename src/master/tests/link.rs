@@ -217,3 +217,44 @@ async fn the_end_of_the_master_answers_who_waits() {
     master.end().await;
     assert!(agent.next().await.is_none(), "its connection is closed, and its job is not ended");
 }
+
+/// Messages of an agent of version 3, in order.
+fn recorded() -> Vec<Vec<u8>> {
+    let lines = include_str!("../../../tests/recorded/link-3.txt").lines().filter_map(|l| l.strip_prefix("agent "));
+    lines.map(|line| hex::decode(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_agent_of_version_3_is_understood() {
+    let (master, _dir) = Running::new().await;
+    let hello = recorded().swap_remove(0);
+    let mut agent = FakeAgent::connect_with(&master.link.to_string(), TOKEN, hello).await.unwrap();
+    assert_eq!(agent.welcome.version, 3, "the older of both versions is spoken");
+    let id = master.submit(&python()).await;
+    let (attempt, spec, _) = agent.job().await;
+    assert_eq!(spec.language, "python");
+    agent.finish(attempt, report(Outcome::Ok, 0)).await;
+    assert!(agent.verdict(attempt).await);
+    assert_eq!(master.finished(&id).await["outcome"], "ok");
+    // All else that it may say is of attempts that are not its own: answered, and the connection goes on.
+    for body in recorded().into_iter().skip(1) {
+        let message: FromAgent = enclos_protocol::frame::decode_body(&body).expect("it is understood");
+        // Output of nobody's attempt breaks a rule of the link; it is enough that it is understood.
+        if !matches!(message, FromAgent::Output { .. } | FromAgent::Heartbeat { .. }) {
+            agent.send(message).await.unwrap();
+        }
+    }
+    agent.heartbeat().await;
+    master.end().await;
+}
+
+#[tokio::test]
+async fn an_agent_of_a_later_version_is_spoken_to_in_ours() {
+    let (master, _dir) = Running::new().await;
+    let mut later = hello("later");
+    later.version += 1;
+    let agent = FakeAgent::connect(&master.link.to_string(), TOKEN, later).await.unwrap();
+    assert_eq!(agent.welcome.version, enclos_protocol::agent_link::LINK_VERSION);
+    drop(agent);
+    master.end().await;
+}

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use enclos_protocol::agent_link::{FromMaster, LINK_VERSION, LoadReport, Welcome};
+use enclos_protocol::agent_link::{FromMaster, LoadReport, Welcome};
 use enclos_protocol::ids::{AgentName, AttemptId, JobId};
 
 use super::attempts::Over;
 use super::{Core, Run, State};
-use crate::metrics::AttemptEnd;
 use crate::scheduler::event::{Action, Joining, Moment, SessionId};
 
 impl Core {
@@ -24,7 +23,7 @@ impl Core {
             joining.holding.iter().copied().filter(|attempt| self.keeps(*attempt, joining, now)).collect();
         let cancel: Vec<AttemptId> = keep.iter().copied().filter(|attempt| self.cancel_is_asked(*attempt)).collect();
         let welcome = Welcome {
-            version: LINK_VERSION,
+            version: joining.link_version,
             lease_ms: millis(self.policy.lease),
             heartbeat_ms: millis(self.policy.heartbeat),
             keep: keep.clone(),
@@ -47,8 +46,9 @@ impl Core {
         let Some(job) = self.jobs.get_mut(&attempt.job) else { return false };
         match &mut job.state {
             State::Running(run) if run.token == attempt.token && run.agent == joining.name => {
-                // The agent's next heartbeat renews it; until then it has the time of a lease.
-                run.since = now.instant;
+                // The agent's next heartbeat renews it; until then it has the time of a lease. How long it
+                // may take stays, or who comes again and again could hold it for ever.
+                run.joined = now.instant;
                 true
             }
             State::Ending { holder: Some((ending, agent)) } => *ending == attempt && *agent == joining.name,
@@ -64,6 +64,7 @@ impl Core {
                     token: attempt.token,
                     agent: agent.clone(),
                     since: now.instant,
+                    joined: now.instant,
                     started: now.unix,
                     begun: true,
                     fed,
@@ -150,9 +151,7 @@ impl Core {
             if let Some(why) = self.over_by_time(run, job.cases_time, now.instant) {
                 let attempt = AttemptId { job: id, token: run.token };
                 let session = self.fleet.get(&run.agent).and_then(|a| a.session);
-                self.actions.extend(session.map(|s| Action::Send(s, FromMaster::Abandon { attempt })));
-                self.actions.push(Action::Ended(AttemptEnd::Lost));
-                self.attempt_over(id, Over::Failed(why), now);
+                self.take_away(session, attempt, why, now);
             }
         }
     }
@@ -160,7 +159,7 @@ impl Core {
     fn over_by_time(&self, run: &Run, cases_time: Duration, now: Instant) -> Option<String> {
         let elapsed = |since: Instant| now.saturating_duration_since(since);
         let agent = self.fleet.get(&run.agent);
-        let renewed = agent.map_or(run.since, |a| a.last_seen.max(run.since));
+        let renewed = agent.map_or(run.joined, |a| a.last_seen.max(run.joined));
         if elapsed(renewed) > self.policy.lease {
             return Some(format!("agent {} was lost", run.agent));
         }

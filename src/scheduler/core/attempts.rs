@@ -1,11 +1,13 @@
 //! Attempts: given out, reported, handed back, lost; and the end of jobs.
 
+use std::sync::Arc;
+
 use enclos_protocol::agent_link::{FromMaster, ReturnReason};
 use enclos_protocol::ids::{AttemptId, JobId};
 use enclos_protocol::job::JobReport;
 use enclos_protocol::outcome::Outcome;
 
-use super::{Core, Run, State};
+use super::{Core, Job, Run, State};
 use crate::metrics::AttemptEnd;
 use crate::scheduler::event::{Action, Finishing, Moment, SessionId};
 use crate::store::{Ending, Recorded};
@@ -29,6 +31,7 @@ impl Core {
     pub(super) fn set_running(&mut self, id: JobId, run: Run) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         self.report_bytes += job.demand.report_bytes;
+        *self.running.entry(Arc::clone(&job.demand.tenant)).or_default() += 1;
         if let Some(agent) = self.fleet.get_mut(&run.agent) {
             agent.take(&job.demand);
         }
@@ -85,21 +88,20 @@ impl Core {
     pub(super) fn returned(&mut self, session: SessionId, attempt: AttemptId, reason: ReturnReason, now: Moment) {
         let Some(agent) = self.fleet.speaker(session) else { return };
         let name = agent.name.clone();
-        let state = self.jobs.get(&attempt.job).map(|job| &job.state);
-        if !matches!(state, Some(State::Running(run)) if run.token == attempt.token && run.agent == name) {
+        let current = |job: &&mut Job| matches!(&job.state, State::Running(run) if run.token == attempt.token && run.agent == name);
+        let Some(job) = self.jobs.get_mut(&attempt.job).filter(current) else {
             return self.send(session, FromMaster::Abandon { attempt });
-        }
+        };
         let over = match reason {
             ReturnReason::Draining => {
                 agent.load.draining = true;
                 Over::Drained
             }
             ReturnReason::NoRoom => {
-                agent.pause(now.instant);
+                agent.pause(&job.demand, now.instant);
                 Over::GivenUp
             }
             ReturnReason::Failed { message } => {
-                let job = self.jobs.get_mut(&attempt.job).expect("its state was just read");
                 job.avoid = Some(name.clone());
                 let message: String = message.chars().take(REASON_CHARS_MAX).collect();
                 Over::Failed(format!("agent {name}: {message}"))
@@ -109,6 +111,24 @@ impl Core {
         // The store may still say that it runs: after a crash now, it is awaited and then waits again.
         self.send(session, FromMaster::Acknowledge { attempt });
         self.attempt_over(attempt.job, over, now);
+    }
+
+    /// What its agent said of an attempt cannot be so. It costs the agent this attempt and no other,
+    /// and the next is better run elsewhere.
+    pub(super) fn unfit(&mut self, session: SessionId, attempt: AttemptId, why: &str, now: Moment) {
+        let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
+        let Some(job) = self.jobs.get_mut(&attempt.job) else { return };
+        if matches!(&job.state, State::Running(run) if run.token == attempt.token && run.agent == name) {
+            job.avoid = Some(name.clone());
+            self.take_away(Some(session), attempt, format!("agent {name}: {why}"), now);
+        }
+    }
+
+    /// A running attempt counts as failed, whatever its agent still says of it.
+    pub(super) fn take_away(&mut self, session: Option<SessionId>, attempt: AttemptId, why: String, now: Moment) {
+        self.actions.extend(session.map(|s| Action::Send(s, FromMaster::Abandon { attempt })));
+        self.actions.push(Action::Ended(AttemptEnd::Lost));
+        self.attempt_over(attempt.job, Over::Failed(why), now);
     }
 
     /// A running job's attempt is over without a report: it waits again, or ends.
@@ -148,7 +168,7 @@ impl Core {
         match delay {
             None => {
                 job.state = State::Ready;
-                self.queue.insert(job.order, id, std::sync::Arc::clone(&job.demand));
+                self.queue.insert(job.order, id, Arc::clone(&job.demand));
             }
             Some(delay) => {
                 let until = now.instant + delay;
@@ -156,7 +176,7 @@ impl Core {
                 self.delayed.insert((until, job.order), id);
             }
         }
-        self.actions.push(Action::Entered(job.input_bytes));
+        self.actions.push(Action::Entered(Arc::clone(&job.demand.tenant), job.input_bytes));
         self.actions.push(Action::Requeue {
             job: id,
             token: run.token,
@@ -170,6 +190,12 @@ impl Core {
         let job = self.jobs.get(&id)?;
         let State::Running(run) = &job.state else { return None };
         self.report_bytes -= job.demand.report_bytes;
+        if let Some(running) = self.running.get_mut(&job.demand.tenant) {
+            *running -= 1;
+            if *running == 0 {
+                self.running.remove(&job.demand.tenant);
+            }
+        }
         if let Some(agent) = self.fleet.get_mut(&run.agent) {
             agent.give_back(&job.demand);
         }

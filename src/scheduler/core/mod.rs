@@ -16,7 +16,7 @@ use enclos_protocol::agent_link::FromMaster;
 use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::outcome::Outcome;
 
-use super::event::{Action, Event, Finishing, Moment, Submitted, Survivor};
+use super::event::{Action, Event, Finishing, Moment, RunningBounds, Submitted, Survivor};
 use super::fleet::Fleet;
 use super::view::{AgentView, Totals};
 use crate::queue::{Demand, Order, ReadyQueue};
@@ -93,8 +93,10 @@ enum State {
 struct Run {
     token: FencingToken,
     agent: AgentName,
-    /// When it was given: its lease is not shorter than from here.
+    /// When it was given, or this master began: it may take only so long from here.
     since: Instant,
+    /// When its agent last joined with it: its lease is not shorter than from here.
+    joined: Instant,
     started: UnixTime,
     /// It may have run something: then it counts, however it ends.
     begun: bool,
@@ -116,15 +118,18 @@ pub struct Core {
     fleet: Fleet,
     /// Jobs that each agent holds, agents not seen since the start among them.
     held: BTreeMap<AgentName, BTreeSet<JobId>>,
+    /// Jobs at agents by tenant; only those that have any.
+    running: HashMap<Arc<str>, usize>,
+    bounds: RunningBounds,
     /// Output that running and ending jobs may have the master hold.
     report_bytes: u64,
     actions: Vec<Action>,
 }
 
 impl Core {
-    /// A core that knows the jobs of before.
+    /// A core that knows the jobs of before, with bounds for tenants.
     #[must_use]
-    pub fn new(policy: Policy, survivors: Vec<Survivor>, now: Moment) -> Self {
+    pub fn new(policy: Policy, bounds: RunningBounds, survivors: Vec<Survivor>, now: Moment) -> Self {
         let mut core = Self {
             policy,
             counter: 0,
@@ -135,6 +140,8 @@ impl Core {
             delayed: BTreeMap::new(),
             fleet: Fleet::default(),
             held: BTreeMap::new(),
+            running: HashMap::new(),
+            bounds,
             report_bytes: 0,
             actions: Vec::new(),
         };
@@ -156,7 +163,9 @@ impl Core {
             Event::Fed(attempt) => self.fed(attempt),
             Event::Finished { session, attempt, report } => self.finished(session, attempt, *report),
             Event::Returned { session, attempt, reason } => self.returned(session, attempt, reason, now),
+            Event::Unfit { session, attempt, why } => self.unfit(session, attempt, &why, now),
             Event::Recorded { job, recorded } => self.recorded(job, recorded),
+            Event::Bounds(bounds) => self.bounds = bounds,
             Event::Drain(name) => self.drain(&name),
             Event::Tick => self.tick(now),
         }
@@ -190,6 +199,12 @@ impl Core {
         self.fleet.iter().map(|agent| AgentView::of(agent, now)).collect()
     }
 
+    /// Jobs at agents, by tenant.
+    #[must_use]
+    pub fn running_by_tenant(&self) -> HashMap<Arc<str>, usize> {
+        self.running.clone()
+    }
+
     /// How many of each.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -214,7 +229,8 @@ impl Core {
             // stored; if it did, not to count it would let it run again and again.
             self.queue.remove(job.order);
             let (cancel_asked, fed) = (cancelled.then_some(now.instant), job.demand.live_stdin);
-            self.set_running(id, Run { token, agent, since: now.instant, started, begun: true, fed, cancel_asked });
+            let (since, joined) = (now.instant, now.instant);
+            self.set_running(id, Run { token, agent, since, joined, started, begun: true, fed, cancel_asked });
         } else if cancelled {
             self.cancel(id, now);
         }
@@ -274,7 +290,7 @@ impl Core {
             State::Delayed { until } => drop(self.delayed.remove(&(until, job.order))),
             State::Running(_) | State::Ending { .. } => return,
         }
-        self.actions.push(Action::Departed(job.input_bytes));
+        self.actions.push(Action::Departed(Arc::clone(&job.demand.tenant), job.input_bytes));
     }
 
     /// Ends a job that no agent holds.

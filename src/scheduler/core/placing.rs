@@ -4,7 +4,8 @@
 //! lines set aside ── some, in turn ── one that an agent could run now ──▶ back among the lines
 //! lines ── the oldest, then some of the others in turn ── fits: given out
 //!                                                      ├─ could run somewhere: stays, counts as stuck
-//!                                                      └─ no agent could run it: set aside
+//!                                                      ├─ no agent could run it: set aside
+//!                                                      └─ its tenant has as many at agents as it may: held
 //! ```
 //!
 //! A pass looks at a bounded number of lines, and every line is looked at after
@@ -26,6 +27,14 @@ pub(in crate::scheduler) const SET_ASIDE_MAX: usize = 128;
 /// Lines set aside that one pass looks at again.
 pub(in crate::scheduler) const ASIDE_LOOKED_AT: usize = 64;
 
+/// Lines that one pass holds.
+pub(in crate::scheduler) const HELD_MAX: usize = 128;
+/// Lines that one pass lets go of each tenant that may have more jobs at agents.
+pub(in crate::scheduler) const LET_GO_MAX: usize = 32;
+/// Heartbeats that an agent may miss and be given a job all the same: a silent cut is noticed by
+/// nothing else before its lease ends, and a job given into it costs an attempt.
+const MISSED_MAX: u32 = 3;
+
 /// Where the last pass ended among the lines that it takes in turn; `None`: at their end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Turns {
@@ -41,6 +50,7 @@ struct Pass {
     /// Agents that are kept free for an older job.
     kept_free: BTreeSet<AgentName>,
     set_aside: usize,
+    held: usize,
 }
 
 /// Why a part of a pass ended.
@@ -58,6 +68,7 @@ impl Core {
             return;
         }
         self.take_back();
+        self.let_go();
         let mut pass = Pass::default();
         self.turns.others = match self.place_from(&mut pass, now, true) {
             Stopped::NoMoreLines => None,
@@ -73,16 +84,22 @@ impl Core {
     /// free for the `oldest` only: for one that is met now and then, none would stay free.
     fn place_from(&mut self, pass: &mut Pass, now: Moment, oldest: bool) -> Stopped {
         let mut stuck = 0;
+        let heard_since = now.instant.checked_sub(self.policy.heartbeat * MISSED_MAX).unwrap_or(now.instant);
         while self.someone_is_free() {
             let Some((order, id, demand)) = self.queue.next_head(pass.after) else { break };
-            if stuck == LINES_MAX || pass.set_aside == SET_ASIDE_MAX {
+            if stuck == LINES_MAX || pass.set_aside == SET_ASIDE_MAX || pass.held == HELD_MAX {
                 return Stopped::EnoughLooked;
             }
             // The next head of the same line is younger, so going on from here meets it in order.
             pass.after = Some(order);
+            if !self.may_have_more(&demand.tenant) {
+                self.queue.hold(&demand);
+                pass.held += 1;
+                continue;
+            }
             let job = self.jobs.get(&id).expect("a ready job is known");
             let (avoid, compile_key) = (job.avoid.as_ref(), job.compile_key);
-            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key };
+            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key, heard_since };
             let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
             let chosen = placement::choose(self.fleet.iter(), ask, now.instant).filter(|_| fits_here);
             if let Some(agent) = chosen {
@@ -118,6 +135,19 @@ impl Core {
         }
     }
 
+    /// Offers some of the held lines of every tenant that may have more jobs at agents: those that
+    /// are met after its bound is reached again are held again.
+    fn let_go(&mut self) {
+        let tenants: Vec<_> = self.queue.held_tenants().filter(|t| self.may_have_more(t)).cloned().collect();
+        for tenant in tenants {
+            self.queue.let_go(&tenant, LET_GO_MAX);
+        }
+    }
+
+    fn may_have_more(&self, tenant: &str) -> bool {
+        self.bounds.allow(tenant, self.running.get(tenant).copied().unwrap_or(0))
+    }
+
     fn someone_could_run(&self, demand: &Demand) -> bool {
         self.fleet.iter().any(|agent| agent.could_run(demand))
     }
@@ -140,6 +170,7 @@ impl Core {
             token,
             agent: agent.clone(),
             since: now.instant,
+            joined: now.instant,
             started: now.unix,
             begun: false,
             fed: false,

@@ -6,7 +6,7 @@ use enclos_protocol::ids::JobId;
 use enclos_protocol::job::Isolation;
 use proptest::prelude::*;
 
-use super::super::core::placing::{ASIDE_LOOKED_AT, LINES_MAX, SET_ASIDE_MAX};
+use super::super::core::placing::{ASIDE_LOOKED_AT, HELD_MAX, LINES_MAX, SET_ASIDE_MAX};
 use super::{Op, World, capacity, demand, step};
 use crate::queue::{Demand, Room};
 use crate::scheduler::Event;
@@ -106,6 +106,28 @@ proptest! {
         let passes_max = lines / ASIDE_LOOKED_AT + lines / SET_ASIDE_MAX + lines / LINES_MAX + 3;
         let passes = world.passes_until(job, passes_max);
         prop_assert!(passes.is_some(), "not placed in {passes_max} passes behind {lines} lines");
+        world.check();
+    }
+}
+
+/// A tenant at its bound, with more lines than a pass looks at: another's job is placed at once, and
+/// its own go on as its jobs end.
+#[test]
+fn lines_of_a_tenant_at_its_bound_stand_in_nobodys_way_and_go_on_when_it_has_fewer() {
+    let mut world = World::new();
+    step(&mut world, Op::Bound(1));
+    world.join(1);
+    let own = |n: u64| Arc::new(Demand { report_bytes: n, ..(*demand(0)).clone() });
+    let jobs: Vec<JobId> = (0..4 * HELD_MAX as u64).map(|n| world.submit(own(n))).collect();
+    let other = world.submit(demand(4));
+    let passes = 4 * HELD_MAX / HELD_MAX + 1;
+    assert!(world.passes_until(other, passes).is_some(), "it waits behind a tenant that is at its bound");
+    for job in &jobs {
+        assert!(world.passes_until(*job, passes).is_some(), "in their order");
+        let attempt = *world.agents[1].holding.iter().find(|a| a.job == *job).unwrap();
+        let session = world.agents[1].session.unwrap();
+        world.handle(Event::Finished { session, attempt, report: Box::new(super::report()) });
+        world.recorded();
         world.check();
     }
 }

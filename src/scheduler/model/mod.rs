@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use self::ops::{Op, op, step};
-use self::parts::{capacity, demand, load, policy, report};
+use self::parts::{BOUND, TENANTS, bounds, capacity, demand, load, policy, report};
 use super::{Action, Core, Event, Joining, Moment, Offer, SessionId, Submitted, Survivor};
 use crate::queue::Demand;
 use crate::store::{Recorded, UnixTime};
@@ -50,6 +50,8 @@ struct World {
     core: Core,
     now: Instant,
     epoch: u64,
+    /// Jobs of the bounded tenant that may be at agents at once.
+    bound: u64,
     next_session: u64,
     agents: Vec<Agent>,
     rows: BTreeMap<JobId, Row>,
@@ -71,11 +73,12 @@ fn name(agent: usize) -> AgentName {
 impl World {
     fn new() -> Self {
         let now = Instant::now();
-        let core = Core::new(policy(1), vec![], Moment { instant: now, unix: UnixTime(0) });
+        let core = Core::new(policy(1), bounds(BOUND), vec![], Moment { instant: now, unix: UnixTime(0) });
         Self {
             core,
             now,
             epoch: 1,
+            bound: BOUND,
             next_session: 0,
             agents: vec![Agent::default(); AGENTS],
             rows: BTreeMap::new(),
@@ -118,6 +121,11 @@ impl World {
         job
     }
 
+    /// Jobs of a tenant that agents have, as the store knows.
+    fn running_of(&self, tenant: &str) -> usize {
+        self.rows.values().filter(|r| &*r.demand.tenant == tenant && r.holder.is_some() && !r.finished).count()
+    }
+
     fn by_session(&mut self, session: SessionId) -> Option<&mut Agent> {
         self.agents.iter_mut().find(|a| a.session == Some(session))
     }
@@ -131,6 +139,9 @@ impl World {
                 assert!(!self.fed.contains(&attempt.job), "input that is gone is waited for");
                 assert!(row.attempt.is_none_or(|old| old.token < attempt.token), "tokens grow");
                 (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent.clone()));
+                let tenant = Arc::clone(&row.demand.tenant);
+                let beyond = &*tenant == TENANTS[0] && self.running_of(&tenant) as u64 > self.bound;
+                assert!(!beyond, "a tenant is given more than it may have");
                 let index = (0..AGENTS).find(|i| name(*i) == agent).unwrap();
                 self.given.push((attempt, index));
                 if let Some(agent) = self.by_session(session) {
@@ -175,7 +186,7 @@ impl World {
                     agent.session = None;
                 }
             }
-            Action::Entered(_) | Action::Departed(_) | Action::Ended(_) | Action::Wear(_) => {}
+            Action::Entered(..) | Action::Departed(..) | Action::Ended(_) | Action::Wear(_) => {}
         }
     }
 
@@ -192,12 +203,12 @@ impl World {
             isolation: Isolation::Runc,
             reuse: Reuse::Tenant,
             embedded: index == 0,
-            installs: false,
+            installs: true,
             build: String::new(),
         };
         let holding = agent.holding.iter().copied().collect();
         let instance = agent.instance;
-        let joining = Joining { session, name: name(index), instance, offer, holding, load: load() };
+        let joining = Joining { session, name: name(index), instance, link_version: 1, offer, holding, load: load() };
         self.handle(Event::Joined(Box::new(joining)));
     }
 
@@ -275,7 +286,7 @@ impl World {
             holder: row.holder.clone().map(|agent| (agent, UnixTime(0))),
             cancelled: row.cancelled,
         });
-        self.core = Core::new(policy(self.epoch), survivors.collect(), self.moment());
+        self.core = Core::new(policy(self.epoch), bounds(self.bound), survivors.collect(), self.moment());
     }
 
     /// What must always hold.
@@ -285,6 +296,10 @@ impl World {
         }
         let totals = self.core.totals();
         let unfinished = self.rows.values().filter(|r| !r.finished).count();
+        let running = self.core.running_by_tenant();
+        for tenant in TENANTS {
+            assert_eq!(running.get(tenant).copied().unwrap_or(0), self.running_of(tenant), "miscounted: {tenant}");
+        }
         assert_eq!(totals.queued + totals.running, unfinished + self.recording.len(), "a job is lost or made up");
         let mut current: Vec<JobId> = Vec::new();
         for agent in &self.agents {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use enclos_protocol::agent_link::ReturnReason;
 use proptest::prelude::*;
 
-use super::{AGENTS, Agent, World, demand, name, report};
+use super::{AGENTS, Agent, World, bounds, demand, name, report};
 use crate::scheduler::Event;
 
 #[derive(Clone, Debug)]
@@ -24,6 +24,7 @@ pub(super) enum Op {
     Heartbeats,
     Wait(u16),
     Drain(usize),
+    Bound(u64),
     Restart(bool),
 }
 
@@ -44,6 +45,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         3 => Just(Op::Heartbeats),
         3 => (0u16..7000).prop_map(Op::Wait),
         1 => agent.prop_map(Op::Drain),
+        1 => (1u64..5).prop_map(Op::Bound),
         1 => any::<bool>().prop_map(Op::Restart),
     ]
 }
@@ -105,6 +107,10 @@ pub(super) fn step(world: &mut World, op: Op) {
         Op::Wait(ms) => {
             world.now += Duration::from_millis(u64::from(ms));
             world.handle(Event::Tick);
+        }
+        Op::Bound(max) => {
+            world.bound = max;
+            world.handle(Event::Bounds(bounds(max)));
         }
         Op::Drain(a) => world.handle(Event::Drain(name(a))),
         Op::Restart(forget_last) => world.restart(forget_last),

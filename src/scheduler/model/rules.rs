@@ -1,8 +1,10 @@
 //! Rules of the scheduler, each shown once in the model's world.
 
+use enclos_protocol::ids::{AttemptId, JobId};
 use enclos_protocol::outcome::Outcome;
 
 use super::{Op, World, step};
+use crate::scheduler::Event;
 
 fn with_agent(agent: usize) -> World {
     let mut world = World::new();
@@ -29,6 +31,7 @@ fn a_job_that_fails_agent_after_agent_is_given_up_with_its_history() {
         step(&mut world, Op::Return(1, 0, 2));
         world.heartbeats();
         step(&mut world, Op::Wait(4000));
+        world.heartbeats();
     }
     assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
 }
@@ -45,6 +48,23 @@ fn handing_back_for_want_of_room_never_counts() {
     }
     assert!(world.finished.is_empty());
     assert_eq!(world.rows.values().next().unwrap().attempts, 1);
+}
+
+#[test]
+fn want_of_room_to_install_keeps_back_no_job_without_dependencies() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(6));
+    step(&mut world, Op::Return(1, 0, 1));
+    assert!(world.agents[1].holding.is_empty());
+    step(&mut world, Op::Submit(0));
+    assert_eq!(world.agents[1].holding.len(), 1, "at once");
+    world.heartbeats();
+    step(&mut world, Op::Wait(1100));
+    assert_eq!(world.agents[1].holding.len(), 2);
+    step(&mut world, Op::Return(1, 1, 1));
+    step(&mut world, Op::Return(1, 0, 1));
+    step(&mut world, Op::Submit(0));
+    assert!(world.agents[1].holding.is_empty());
 }
 
 #[test]
@@ -209,4 +229,57 @@ fn a_new_master_does_not_know_what_was_given_and_takes_it_for_given() {
     step(&mut world, Op::Restart(false));
     step(&mut world, Op::Wait(5001));
     assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
+}
+
+#[test]
+fn an_agent_that_misses_its_heartbeats_gets_no_job_though_its_connection_stands() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Wait(3500));
+    step(&mut world, Op::Submit(0));
+    assert!(world.agents[1].holding.is_empty(), "it may be cut off");
+    world.join(2);
+    assert_eq!(world.agents[2].holding.len(), 1, "another gets it at once");
+    step(&mut world, Op::Submit(0));
+    step(&mut world, Op::Submit(0));
+    step(&mut world, Op::Submit(0));
+    assert!(world.agents[1].holding.is_empty());
+    world.heartbeats();
+    assert_eq!(world.agents[1].holding.len(), 1, "it is heard again");
+}
+
+#[test]
+fn an_agent_that_comes_back_again_and_again_holds_an_attempt_no_longer_than_one_may_take() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    let attempt = *world.agents[1].holding.first().unwrap();
+    for _ in 0..900 {
+        world.leave(1);
+        world.join(1);
+        world.heartbeats();
+        assert!(world.core.is_current(attempt), "not before");
+        step(&mut world, Op::Wait(4000));
+    }
+    world.heartbeats();
+    step(&mut world, Op::Wait(4000));
+    assert!(!world.core.is_current(attempt));
+    assert!(!world.agents[1].holding.contains(&attempt), "its agent drops it");
+}
+
+#[test]
+fn what_cannot_be_so_costs_one_attempt_and_its_job_is_run_elsewhere() {
+    let mut world = with_agent(1);
+    for _ in 0..2 {
+        step(&mut world, Op::Submit(0));
+    }
+    let holding: Vec<AttemptId> = world.agents[1].holding.iter().copied().collect();
+    let [attempt, beside] = holding[..] else { panic!("it has room for both") };
+    let session = world.agents[1].session.unwrap();
+    world.join(2);
+    world.handle(Event::Unfit { session, attempt, why: "wrong".into() });
+    assert!(!world.core.is_current(attempt) && world.core.is_current(beside));
+    assert_eq!(world.agents[1].holding.iter().collect::<Vec<_>>(), [&beside], "it drops the one");
+    world.heartbeats();
+    step(&mut world, Op::Wait(1100));
+    let elsewhere: Vec<JobId> = world.agents[2].holding.iter().map(|a| a.job).collect();
+    assert_eq!((elsewhere, world.rows[&attempt.job].attempts), (vec![attempt.job], 2));
 }

@@ -63,6 +63,9 @@ pub enum UploadError {
     /// All blobs together would be.
     #[error("all blobs together would be larger than they may be")]
     Quota,
+    /// Its tenant would have more than it may.
+    #[error("the tenant's blobs have no space for it")]
+    TenantQuota,
     /// The disk failed.
     #[error("the upload cannot be written")]
     Store(#[from] StoreError),
@@ -94,6 +97,8 @@ impl BlobDir {
         for id in known.keys() {
             let sql = "DELETE FROM blobs WHERE file = ?1 AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE file = ?1)";
             let removed = c.execute(sql, params![id.as_bytes()])?;
+            // No further job is to need it; an upload puts it right.
+            c.execute("UPDATE blobs SET expires_us = 0 WHERE file = ?", params![id.as_bytes()])?;
             tracing::error!(file = %id, job_needs_it = removed == 0, "the file of a blob is lost");
         }
         let stored = self::known(c)?.values().map(|size| charge(*size)).sum();
@@ -111,6 +116,11 @@ impl BlobDir {
     /// A blob's file, to be read.
     pub(super) fn file(&self, id: Uuid) -> io::Result<File> {
         File::open(self.path_of(id))
+    }
+
+    /// Whether the file of a blob is there, whole. Blocks.
+    pub(super) fn has(&self, id: Uuid, size_bytes: u64) -> bool {
+        fs::metadata(self.path_of(id)).is_ok_and(|m| m.is_file() && m.len() == size_bytes)
     }
 
     /// The bytes of a blob, whose size is known.

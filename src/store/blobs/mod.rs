@@ -8,7 +8,8 @@
 //!
 //! A job that was admitted keeps what it refers to until it ends: its uses are
 //! rows that the deletion of a blob respects. A digest resolves within its
-//! tenant only.
+//! tenant only. Where a file was lost, the next upload of its bytes takes its
+//! place, for clients and for jobs that were admitted before.
 
 mod digest;
 mod dir;
@@ -32,7 +33,7 @@ pub use uses::{BlobUse, Place};
 use super::record::UnixTime;
 use super::write::to_i64;
 use super::writer::Operation;
-use super::{Store, StoreError};
+use super::{Store, StoreError, usage};
 
 /// Longest that a file outlives its blob's end and the last job that needs it.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -80,7 +81,8 @@ impl Store {
         self.blobs.blocking(move |dir| Upload::begin(Arc::clone(dir), bounds)).await
     }
 
-    /// Keeps what was uploaded from `now` for `ttl`, and says whether it is new. Durable when it
+    /// Keeps what was uploaded from `now` for `ttl`, where its tenant then has no more than `bytes_max`,
+    /// and says whether it is new. Durable when it
     /// returns. To be awaited to its end: dropped between, it may remove a file that has a row.
     ///
     /// # Errors
@@ -91,6 +93,7 @@ impl Store {
         tenant: String,
         now: UnixTime,
         ttl: Duration,
+        bytes_max: Option<u64>,
     ) -> Result<(Blob, bool), UploadError> {
         let settling = tokio::task::spawn_blocking(move || {
             let mut upload = upload;
@@ -98,10 +101,20 @@ impl Store {
         });
         let upload = settling.await.unwrap_or(Err(UploadError::Store(StoreError::Closed)))?;
         let (digest, size_bytes) = (upload.digest(), upload.size_bytes);
-        let keep = Keep { tenant, digest, size_bytes, file: upload.id, now, expires: now.after(ttl) };
-        let Kept { expires, has_file, is_new } = self.writer.write(keep).await?;
+        let dir = Arc::clone(&self.blobs.dir);
+        let keep = Keep { dir, tenant, digest, size_bytes, file: upload.id, now, expires: now.after(ttl), bytes_max };
+        let kept = self.writer.write(keep).await?;
+        let Kept { expires, has_file, is_new, lost } = kept.ok_or(UploadError::TenantQuota)?;
         if has_file {
             upload.keep();
+        }
+        if let Some(lost) = lost {
+            tracing::warn!(file = %lost, "the file of a blob was lost; an upload replaced it");
+            let remove = move |dir: &Arc<BlobDir>| {
+                dir.remove(&[(lost, size_bytes)]);
+                Ok(())
+            };
+            self.blobs.blocking(remove).await?;
         }
         Ok((Blob { digest, size_bytes, expires }, is_new))
     }
@@ -204,41 +217,59 @@ fn find(c: &Connection, tenant: &str, digest: Digest, now: UnixTime) -> rusqlite
 }
 
 struct Keep {
+    dir: Arc<BlobDir>,
     tenant: String,
     digest: Digest,
     size_bytes: u64,
     file: Uuid,
     now: UnixTime,
     expires: UnixTime,
+    bytes_max: Option<u64>,
 }
 
 struct Kept {
     expires: UnixTime,
     /// The row has the file that was brought, not one of before.
     has_file: bool,
-    /// No client could see it before.
+    /// No client could see it before, or have its bytes.
     is_new: bool,
+    /// What the row had before, and that is not there any more.
+    lost: Option<Uuid>,
 }
 
 impl Operation for Keep {
-    type Answer = Kept;
+    /// `None`: its tenant would have too much.
+    type Answer = Option<Kept>;
 
-    fn apply(&self, c: &Connection) -> rusqlite::Result<Kept> {
-        let Self { tenant, digest, size_bytes, file, now, expires } = self;
-        let sql = "SELECT expires_us FROM blobs WHERE tenant = ? AND digest = ?";
-        let before =
-            c.prepare_cached(sql)?.query_row(params![tenant, digest.0], |row| row.get::<_, i64>(0)).optional()?;
-        let Some(before) = before else {
+    fn apply(&self, c: &Connection) -> rusqlite::Result<Self::Answer> {
+        let Self { dir, tenant, digest, size_bytes, file, now, expires, bytes_max } = self;
+        let sql = "SELECT expires_us, file FROM blobs WHERE tenant = ? AND digest = ?";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, Uuid::from_bytes(row.get(1)?)));
+        let Some((before, known)) = c.prepare_cached(sql)?.query_row(params![tenant, digest.0], row).optional()? else {
+            if let Some(max) = bytes_max
+                && usage::blob_bytes(c, tenant)?.saturating_add(*size_bytes) > *max
+            {
+                return Ok(None);
+            }
             let sql = "INSERT INTO blobs (file, tenant, digest, size_bytes, expires_us) VALUES (?,?,?,?,?)";
             let row = params![file.as_bytes(), tenant, digest.0, to_i64(*size_bytes), expires.0];
             c.prepare_cached(sql)?.execute(row)?;
-            return Ok(Kept { expires: *expires, has_file: true, is_new: true });
+            return Ok(Some(Kept { expires: *expires, has_file: true, is_new: true, lost: None }));
         };
         // A time to live that was longer before is kept as it was promised.
         let expires = UnixTime(expires.0.max(before));
-        let sql = "UPDATE blobs SET expires_us = ? WHERE tenant = ? AND digest = ?";
-        c.prepare_cached(sql)?.execute(params![expires.0, tenant, digest.0])?;
-        Ok(Kept { expires, has_file: false, is_new: before <= now.0 })
+        let lost = Some(known).filter(|known| !dir.has(*known, *size_bytes));
+        let now_has = if lost.is_some() { file } else { &known };
+        // Jobs that need the lost file have the same bytes from the new one. Only at its end the
+        // transaction has both sides of their reference.
+        c.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+        let sql = "UPDATE blobs SET expires_us = ?, file = ? WHERE tenant = ? AND digest = ?";
+        c.prepare_cached(sql)?.execute(params![expires.0, now_has.as_bytes(), tenant, digest.0])?;
+        if lost.is_some() {
+            let sql = "UPDATE blob_uses SET file = ? WHERE file = ?";
+            c.prepare_cached(sql)?.execute(params![file.as_bytes(), known.as_bytes()])?;
+        }
+        Ok(Some(Kept { expires, has_file: lost.is_some(), is_new: lost.is_some() || before <= now.0, lost }))
     }
 }
 
@@ -265,6 +296,7 @@ impl Operation for Sweep {
         let sql = "DELETE FROM blobs WHERE expires_us <= ?
                           AND NOT EXISTS (SELECT 1 FROM blob_uses WHERE blob_uses.file = blobs.file)
                    RETURNING file, size_bytes";
+        usage::forget_old(c, self.0)?;
         let mut delete = c.prepare_cached(sql)?;
         let gone = |row: &rusqlite::Row<'_>| Ok((Uuid::from_bytes(row.get(0)?), row.get::<_, i64>(1)?.unsigned_abs()));
         delete.query_map([self.0.0], gone)?.collect()

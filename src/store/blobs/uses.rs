@@ -3,12 +3,12 @@
 use enclos_protocol::cases::CasePage;
 use enclos_protocol::job::JobInput;
 use rusqlite::{Connection, Row, params};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{BlobDir, Digest, find};
 use crate::store::StoreError;
 use crate::store::record::UnixTime;
-use crate::store::write::encoded;
 
 /// Where in a job a blob stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,6 +25,10 @@ pub enum Place {
     CaseExpected(u32),
 }
 
+/// Most that CBOR adds to the bytes of one blob.
+const HEAD_BYTES: usize = 9;
+/// Most that it adds to all cases of a page.
+const FRAME_BYTES: usize = 64;
 /// Codes of the places of cases.
 const CASE_PLACES: [i64; 2] = [3, 4];
 
@@ -118,8 +122,11 @@ fn fill(row: &Row<'_>) -> rusqlite::Result<Fill> {
 }
 
 /// The input with all its bytes, as CBOR. Blocks.
-pub(in crate::store) fn filled_input(dir: &BlobDir, input: &[u8], fills: &[Fill]) -> Result<Vec<u8>, StoreError> {
-    let mut input: JobInput = ciborium::from_reader(input).map_err(|e| StoreError::Value(e.to_string()))?;
+pub(in crate::store) fn filled_input(dir: &BlobDir, inline: Vec<u8>, fills: &[Fill]) -> Result<Vec<u8>, StoreError> {
+    let inline_bytes = inline.len() as u64;
+    let mut input: JobInput = ciborium::from_reader(&inline[..]).map_err(|e| StoreError::Value(e.to_string()))?;
+    // What is sent and what it is made of are in memory at once, and nothing beside them.
+    drop(inline);
     for Fill { place, file, size_bytes } in fills {
         let there = match *place {
             Place::Stdin => Some(&mut input.stdin),
@@ -129,14 +136,16 @@ pub(in crate::store) fn filled_input(dir: &BlobDir, input: &[u8], fills: &[Fill]
         };
         *there.ok_or_else(nowhere)? = dir.read(*file, *size_bytes)?.into();
     }
-    encoded(&input)
+    encoded_with(&input, inline_bytes, fills)
 }
 
-/// The page, which begins with the case `from`, with all its bytes, as CBOR. Blocks.
+/// The page, which begins with the case `from`, with all its bytes, as CBOR; without what is in blobs
+/// its cases have `inline_bytes`. Blocks.
 pub(in crate::store) fn filled_page(
     dir: &BlobDir,
     from: u32,
     mut page: CasePage,
+    inline_bytes: u64,
     fills: &[Fill],
 ) -> Result<Vec<u8>, StoreError> {
     for Fill { place, file, size_bytes } in fills {
@@ -150,7 +159,15 @@ pub(in crate::store) fn filled_page(
             case.expected = Some(bytes);
         }
     }
-    encoded(&page)
+    encoded_with(&page, inline_bytes, fills)
+}
+
+/// As CBOR, into memory that is large enough from the start: a buffer that grows is there twice.
+fn encoded_with(value: &impl Serialize, inline_bytes: u64, fills: &[Fill]) -> Result<Vec<u8>, StoreError> {
+    let room = inline_bytes + size_bytes(fills) + (fills.len() * HEAD_BYTES + FRAME_BYTES) as u64;
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
+    ciborium::into_writer(value, &mut bytes).map_err(|e| StoreError::Value(e.to_string()))?;
+    Ok(bytes)
 }
 
 fn nowhere() -> StoreError {

@@ -20,7 +20,7 @@ async fn put(store: &Store, bytes: &[u8]) -> Result<(Blob, bool), UploadError> {
     for piece in bytes.chunks(1000) {
         upload = upload.write(piece.to_vec()).await?;
     }
-    store.keep_blob(upload, "t".into(), NOW, TTL).await
+    store.keep_blob(upload, "t".into(), NOW, TTL, None).await
 }
 
 async fn size_of(store: &Store, digest: Digest, now: UnixTime) -> Option<u64> {
@@ -37,7 +37,7 @@ fn used(place: Place, bytes: &[u8]) -> BlobUse {
 }
 
 /// A job that has all of its bytes in blobs, at `NOW`.
-fn referring() -> NewJob {
+pub(super) fn referring() -> NewJob {
     let file = |name| JobFile { path: testing::path(name), content: Vec::new().into() };
     let cases = [("1", b"".as_slice()), ("2", b"inline")].map(|(name, stdin)| NewCase {
         name: name.to_owned(),
@@ -60,15 +60,14 @@ fn referring() -> NewJob {
     }
 }
 
-async fn with_all(store: &Store) {
+pub(super) async fn with_all(store: &Store) {
     for bytes in [b"header".as_slice(), b"input", b"judge", b"answer"] {
         put(store, bytes).await.unwrap();
     }
 }
 
-async fn input(store: &Store, job: JobId) -> JobInput {
-    let work = store.work(job).await.unwrap().unwrap();
-    ciborium::from_reader(store.input(work).await.unwrap().unwrap().as_slice()).unwrap()
+pub(super) async fn input(store: &Store, job: JobId) -> JobInput {
+    ciborium::from_reader(store.input(job).await.unwrap().unwrap().as_slice()).unwrap()
 }
 
 #[tokio::test]
@@ -79,7 +78,7 @@ async fn the_same_bytes_are_kept_once_and_for_longer() {
     let (first, is_new) = put(&store, &bytes).await.unwrap();
     assert_eq!((first.digest, first.size_bytes, first.expires, is_new), (Digest::of(&bytes), 5000, LATER, true));
     let upload = store.upload(BOUNDS).await.unwrap().write(bytes).await.unwrap();
-    let (again, is_new) = store.keep_blob(upload, "t".into(), UnixTime(2_000_000), TTL).await.unwrap();
+    let (again, is_new) = store.keep_blob(upload, "t".into(), UnixTime(2_000_000), TTL, None).await.unwrap();
     assert_eq!((again.expires, is_new), (UnixTime(12_000_000), false));
     assert_eq!(files(dir.path()).len(), 1);
     assert_eq!(size_of(&store, first.digest, LATER).await, Some(5000), "it was renewed");
@@ -138,11 +137,17 @@ async fn a_job_has_its_blobs_until_it_ends_and_then_they_go() {
     let second: CasePage = ciborium::from_reader(second.as_slice()).unwrap();
     assert_eq!(second.cases[0], cases[1], "a page may begin anywhere");
 
-    let work = store.work(id).await.unwrap().unwrap();
+    let filled = store.input(id).await.unwrap().unwrap().len() as u64;
+    let told = store.work(id).await.unwrap().unwrap().input_bytes;
+    assert!((told..told + 64).contains(&filled), "{filled} bytes, and {told} were told before");
+    let filled = store.case_page(id, 0).await.unwrap().unwrap().len() as u64;
+    let told = store.case_page_bytes(id, 0).await.unwrap().unwrap();
+    assert!((told..told + 64).contains(&filled), "{filled} bytes, and {told} were told before");
+
     store.finish(finish(id, None)).await.unwrap();
     assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4);
     assert!(files(dir.path()).is_empty());
-    assert!(store.input(work).await.unwrap().is_none(), "its end came while it was read");
+    assert!(store.input(id).await.unwrap().is_none() && store.case_page_bytes(id, 0).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -166,7 +171,7 @@ async fn a_job_that_refers_to_what_is_gone_is_not_kept() {
     let job = NewJob { created: LATER, ..referring() };
     let id = job.id;
     assert_eq!(store.admit(job).await.unwrap(), Admission::UnknownBlob("File(1)".into()));
-    assert!(store.job(id).await.unwrap().is_none());
+    assert!(store.job("t".into(), id).await.unwrap().is_none());
     assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4, "no reference is left");
 }
 
@@ -211,6 +216,59 @@ async fn after_a_crash_files_and_rows_agree() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_lost_while_a_job_needs_it_comes_back_with_the_next_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    with_all(&store).await;
+    let job = referring();
+    let id = job.id;
+    store.admit(job).await.unwrap();
+    drop(store);
+    for file in files(dir.path()) {
+        fs::remove_file(dir.path().join("blobs").join(file)).unwrap();
+    }
+    let store = open(dir.path()).store;
+    assert_eq!(size_of(&store, Digest::of(b"input"), NOW).await, None);
+    let refused = store.admit(referring()).await.unwrap();
+    assert_eq!(refused, Admission::UnknownBlob("File(1)".into()), "no further job is admitted that must fail");
+    for bytes in [b"header".as_slice(), b"input", b"judge", b"answer"] {
+        assert!(put(&store, bytes).await.unwrap().1, "nobody could see it");
+        assert!(!put(&store, bytes).await.unwrap().1);
+    }
+    assert_eq!(files(dir.path()).len(), 4);
+    assert_eq!(input(&store, id).await.stdin.as_ref(), b"input", "the job of before has it, too");
+    let again = referring();
+    let second = again.id;
+    assert_eq!(store.admit(again).await.unwrap(), Admission::New);
+    assert_eq!(input(&store, second).await.stdin.as_ref(), b"input");
+    for job in [id, second] {
+        store.finish(finish(job, None)).await.unwrap();
+    }
+    assert_eq!(store.sweep_blobs(LATER).await.unwrap(), 4);
+    assert!(files(dir.path()).is_empty());
+    // What was lost counts no more: all of the room is free.
+    put(&store, &[9; 64 * 1024]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_lost_or_cut_under_a_running_store_comes_back_with_the_next_upload() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for cut in [false, true] {
+        put(&store, b"bytes").await.unwrap();
+        let file = dir.path().join("blobs").join(&files(dir.path())[0]);
+        if cut {
+            fs::write(file, "by").unwrap()
+        } else {
+            fs::remove_file(file).unwrap()
+        }
+        assert!(put(&store, b"bytes").await.unwrap().1);
+        let [whole] = &files(dir.path())[..] else { panic!("one file is left") };
+        assert_eq!(fs::read(dir.path().join("blobs").join(whole)).unwrap(), b"bytes");
+    }
+}
+
+#[tokio::test]
 async fn the_sweep_runs_when_something_was_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(open(dir.path()).store);
@@ -218,7 +276,8 @@ async fn the_sweep_runs_when_something_was_deleted() {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(Arc::clone(&store).keep_swept(stop.clone()));
     let upload = store.upload(BOUNDS).await.unwrap().write(b"x".to_vec()).await.unwrap();
-    let (blob, _) = store.keep_blob(upload, "t".into(), UnixTime::now(), Duration::from_secs(3600)).await.unwrap();
+    let (blob, _) =
+        store.keep_blob(upload, "t".into(), UnixTime::now(), Duration::from_secs(3600), None).await.unwrap();
     assert_eq!(files(dir.path()).len(), 1);
     store.delete_blob("t".into(), blob.digest).await.unwrap();
     let gone = async {

@@ -73,7 +73,7 @@ async fn what_cases_came_to_is_kept_with_their_names() {
     let results = vec![ran.clone(), CaseResult::default()];
     let end = Finish { ending: ending.clone(), cases: results, ..(*plain).clone() };
     assert_eq!(store.finish(Arc::new(end)).await.unwrap(), Recorded::Now);
-    let (record, detail) = store.job_in_detail(id).await.unwrap().unwrap();
+    let (record, detail) = store.job_in_detail("t".into(), id).await.unwrap().unwrap();
     assert_eq!(record.ending, Some(ending));
     let kept: Vec<_> = detail.cases.iter().map(|c| (c.name.as_str(), c.result.clone())).collect();
     assert_eq!(kept, [("a", ran), ("b", CaseResult::default())]);
@@ -104,7 +104,7 @@ async fn files_of_the_attempt_that_ended_the_job_are_given_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
     let id = admitted(&store).await;
-    let read = async |path: &str| store.file(id, path.to_owned()).await.unwrap();
+    let read = async |path: &str| store.file("t".into(), id, path.to_owned()).await.unwrap();
     for (counter, path, bytes) in [(1, "lost.txt", b"x"), (2, "a/b.txt", b"1"), (2, "a/b.txt", b"2")] {
         assert_eq!(store.keep_file(file(id, counter, path, bytes)).await.unwrap(), FileKept::Kept);
     }
@@ -166,7 +166,7 @@ async fn an_erased_job_leaves_none_of_its_bytes() {
     assert_eq!(erase(id).await, Erasure::Done, "again and again");
     assert_eq!(store.erase("other".to_owned(), other).await.unwrap(), Erasure::Unknown, "another tenant's");
     assert_eq!(erase(JobId::generate()).await, Erasure::Unknown);
-    assert!(store.job(id).await.unwrap().is_none());
+    assert!(store.job("t".into(), id).await.unwrap().is_none());
     assert_eq!(store.finished_count().await.unwrap(), 1, "it has finished, and is gone");
     store.probe().await.unwrap();
     let words: [&[u8]; 3] = [&output, b"key-of-the-job", b"label-of-the-job"];
@@ -185,7 +185,10 @@ async fn a_job_that_is_erased_before_its_end_is_out_of_sight_and_goes_with_it() 
     let id = job.id;
     store.admit(job).await.unwrap();
     assert_eq!(store.erase("t".to_owned(), id).await.unwrap(), Erasure::AtItsEnd);
-    assert!(store.job(id).await.unwrap().is_none() && store.job_in_detail(id).await.unwrap().is_none());
+    assert!(
+        store.job("t".into(), id).await.unwrap().is_none()
+            && store.job_in_detail("t".into(), id).await.unwrap().is_none()
+    );
     assert!(store.list(all(9)).await.unwrap().jobs.is_empty());
     let mut again = new_job();
     again.idempotency = Some(Idempotency { key: "k".into(), digest: [2; 32] });

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
-use enclos_protocol::install_link::{FromBuilder, INSTALLED_PATH_BYTES_MAX, RESULT_DIR};
+use enclos_protocol::install_link::{FromBuilder, INSTALLED_DEPTH_MAX, INSTALLED_PATH_BYTES_MAX, RESULT_DIR};
 use nix::dir::{Dir, Type};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, fstat};
@@ -16,17 +16,14 @@ use serde_bytes::ByteBuf;
 
 use super::Fault;
 
-/// Deepest directory, in components.
-const DEPTH_MAX: usize = 32;
-
 /// Why a tree cannot be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// More than the agent wants.
-    #[error("more than {0} files")]
+    #[error("more than {0} files and directories")]
     TooMany(u32),
     /// Directories are nested too deeply, or a path is too long.
-    #[error("directories nested deeper than {DEPTH_MAX}, or a path above {INSTALLED_PATH_BYTES_MAX} bytes")]
+    #[error("directories nested deeper than {INSTALLED_DEPTH_MAX}, or a path above {INSTALLED_PATH_BYTES_MAX} bytes")]
     TooDeep,
     /// A file cannot be read.
     #[error("{}: {source}", path.display())]
@@ -56,45 +53,55 @@ fn send_below(
     files_max: u32,
     send: &mut impl FnMut(&FromBuilder) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let mut files = 0;
+    let mut count = 0;
     let again = || root.try_clone().map_err(at(Path::new(RESULT_DIR)));
-    walk(again()?, &mut |_, _, _| {
-        files += 1;
-        if files > files_max { Err(TreeError::TooMany(files_max).into()) } else { Ok(()) }
+    walk(again()?, &mut |_| {
+        count += 1;
+        if count > files_max { Err(TreeError::TooMany(files_max).into()) } else { Ok(()) }
     })?;
-    walk(again()?, &mut |directory, name, path| send_file(directory, name, path, send))
+    walk(again()?, &mut |found| match found {
+        Found::Directory => Ok(()),
+        Found::File(directory, name, path) => send_file(directory, name, path, send),
+    })
 }
 
-/// What is done with a regular file: its directory, its name there, its whole path.
-type Visit<'a> = dyn FnMut(BorrowedFd<'_>, &CStr, &Path) -> Result<(), Fault> + 'a;
+/// What stands in a tree.
+enum Found<'a> {
+    Directory,
+    /// Its directory, its name there, its whole path.
+    File(BorrowedFd<'a>, &'a CStr, &'a Path),
+}
 
-/// Visits every regular file below `root`.
+type Visit<'a> = dyn FnMut(Found<'_>) -> Result<(), Fault> + 'a;
+
+/// Visits every directory and regular file below `root`, all of one directory in one go.
 fn walk(root: OwnedFd, visit: &mut Visit<'_>) -> Result<(), Fault> {
-    let mut directories = vec![(PathBuf::new(), root)];
-    while let Some((path, fd)) = directories.pop() {
-        if path.components().count() > DEPTH_MAX {
+    walk_below(&root, Path::new(""), INSTALLED_DEPTH_MAX, visit)
+}
+
+/// Down before on: only the directories above the one that is read are open, so their number is bounded.
+fn walk_below(fd: &OwnedFd, path: &Path, depth_left: usize, visit: &mut Visit<'_>) -> Result<(), Fault> {
+    let mut listing = Dir::from_fd(fd.try_clone().map_err(at(path))?).map_err(at(path))?;
+    for entry in listing.iter() {
+        let entry = entry.map_err(at(path))?;
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        let child = path.join(std::ffi::OsStr::from_bytes(name));
+        if child.as_os_str().len() > INSTALLED_PATH_BYTES_MAX {
             return Err(TreeError::TooDeep.into());
         }
-        let mut listing = Dir::from_fd(fd.try_clone().map_err(at(&path))?).map_err(at(&path))?;
-        for entry in listing.iter() {
-            let entry = entry.map_err(at(&path))?;
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") {
-                continue;
+        match entry.file_type() {
+            Some(Type::Directory) => {
+                let depth_left = depth_left.checked_sub(1).ok_or(TreeError::TooDeep)?;
+                visit(Found::Directory)?;
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                let below = openat(fd.as_fd(), entry.file_name(), flags, Mode::empty()).map_err(at(&child))?;
+                walk_below(&below, &child, depth_left, visit)?;
             }
-            let child = path.join(std::ffi::OsStr::from_bytes(name));
-            if child.as_os_str().len() > INSTALLED_PATH_BYTES_MAX {
-                return Err(TreeError::TooDeep.into());
-            }
-            match entry.file_type() {
-                Some(Type::Directory) => {
-                    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                    let fd = openat(fd.as_fd(), entry.file_name(), flags, Mode::empty());
-                    directories.push((child.clone(), fd.map_err(at(&child))?));
-                }
-                Some(Type::File) => visit(fd.as_fd(), entry.file_name(), &child)?,
-                _ => {}
-            }
+            Some(Type::File) => visit(Found::File(fd.as_fd(), entry.file_name(), &child))?,
+            _ => {}
         }
     }
     Ok(())
@@ -132,6 +139,9 @@ mod tests {
 
     use super::*;
 
+    /// More than a process may usually hold open.
+    const SIBLINGS: u32 = 1500;
+
     fn sent(directory: &Path, files_max: u32) -> Result<Vec<(String, bool, Vec<u8>)>, Fault> {
         let mut files: Vec<(String, bool, Vec<u8>)> = Vec::new();
         send_below(&File::open(directory).unwrap().into(), files_max, &mut |message| {
@@ -159,7 +169,39 @@ mod tests {
         nix::unistd::mkfifo(&from.path().join("pipe"), Mode::S_IRWXU).unwrap();
         let expected =
             [("a/b/x.py".to_owned(), false, vec![7; CHUNK_BYTES_MAX + 1]), ("empty".to_owned(), false, Vec::new())];
-        assert_eq!(sent(from.path(), 2).unwrap(), expected);
-        assert!(matches!(sent(from.path(), 1), Err(Fault::Tree(TreeError::TooMany(1)))));
+        assert_eq!(sent(from.path(), 4).unwrap(), expected);
+        assert!(matches!(sent(from.path(), 3), Err(Fault::Tree(TreeError::TooMany(3)))));
+    }
+
+    #[test]
+    fn directories_take_no_descriptors_before_their_turn_and_are_counted() {
+        let from = tempfile::tempdir().unwrap();
+        for number in 0..SIBLINGS {
+            let directory = from.path().join(number.to_string());
+            fs::create_dir(&directory).unwrap();
+            fs::write(directory.join("x"), b"").unwrap();
+        }
+        let (mut files, mut open_max) = (0, 0);
+        walk(File::open(from.path()).unwrap().into(), &mut |found| {
+            files += u32::from(matches!(found, Found::File(..)));
+            open_max = open_max.max(fs::read_dir("/proc/self/fd").unwrap().count());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(files, SIBLINGS);
+        assert!(open_max < SIBLINGS as usize / 2, "{open_max}");
+        assert_eq!(sent(from.path(), 2 * SIBLINGS).unwrap().len(), SIBLINGS as usize);
+        assert!(matches!(sent(from.path(), 2 * SIBLINGS - 1), Err(Fault::Tree(TreeError::TooMany(_)))));
+    }
+
+    #[test]
+    fn a_tree_is_sent_directory_by_directory_and_no_deeper_than_it_may_be() {
+        let from = tempfile::tempdir().unwrap();
+        let deepest = from.path().join("d/".repeat(INSTALLED_DEPTH_MAX));
+        fs::create_dir_all(&deepest).unwrap();
+        fs::write(deepest.join("x"), b"x").unwrap();
+        assert_eq!(sent(from.path(), 100).unwrap().len(), 1);
+        fs::create_dir(deepest.join("d")).unwrap();
+        assert!(matches!(sent(from.path(), 100), Err(Fault::Tree(TreeError::TooDeep))));
     }
 }

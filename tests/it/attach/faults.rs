@@ -58,6 +58,41 @@ async fn a_conversation_goes_on_after_the_master_was_killed() {
     cluster.shutdown().await;
 }
 
+/// Tells of SIGHUP, reads nothing before SIGUSR1, then all; tells how much that was, and how it ended.
+const LATE: &str = r#"
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1})
+print("ready", flush=True)
+while signal.sigwait({signal.SIGHUP, signal.SIGUSR1}) == signal.SIGHUP: print("heard", flush=True)
+text = sys.stdin.read()
+print(len(text), text[-3:])
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_after_the_master_was_killed_comes_behind_what_was_on_its_way() {
+    let mut cluster = Cluster::with_agents(&[AGENT]).await;
+    let (id, mut client) = begin(&cluster, &live("python", LATE)).await;
+    wrote(&mut client, "ready\n").await;
+    // More than the program's pipe takes: the rest is with the agent, which has heard what was said before.
+    client.stdin(&[b'x'; 60_000]).await;
+    client.stdin(&[b'x'; 60_000]).await;
+    for _ in 0..2 {
+        client.signal("HUP").await;
+        wrote(&mut client, "heard\n").await;
+    }
+    cluster.kill_master().await;
+    client.rest().await;
+    cluster.start_master().await;
+    let mut again = Attached::to(&cluster.url, &id, "").await;
+    again.stdin(b"new").await;
+    again.end().await;
+    again.signal("USR1").await;
+    let job = cluster.finished(&id).await;
+    assert_eq!((&job["outcome"], &job["attempts"]), (&json!("ok"), &json!(1)), "{job:#}");
+    assert_eq!(job["run"]["stdout"], "ready\nheard\nheard\n120003 new\n", "{job:#}");
+    cluster.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelling_ends_a_conversation() {
     let cluster = Cluster::with_agents(&[AGENT]).await;

@@ -29,7 +29,8 @@ fn scoped(scope: &str, source: &str, requirements: &[&str]) -> Value {
 /// A cluster whose agent installs from `index`, with more arguments.
 async fn with_index(index: &Index, more: &[&str]) -> Cluster {
     let flag = index.flag();
-    let args = [&["--slots", "3", "--languages", "python", "--warm", "0", flag.as_str()], more].concat();
+    // Half of them may wait for an installation.
+    let args = [&["--slots", "6", "--languages", "python", "--warm", "0", flag.as_str()], more].concat();
     Cluster::with_agents(&[&args]).await
 }
 

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
+use super::converse;
 use crate::cluster::{Cluster, JOB_WAIT, look_until};
 
 /// The job that an example is about, by the word of the document.
@@ -27,6 +28,7 @@ pub struct Example<'a> {
     method: &'a str,
     path: &'a str,
     value: &'a Value,
+    frames: &'a Value,
 }
 
 impl Example<'_> {
@@ -35,8 +37,38 @@ impl Example<'_> {
         format!("{} {}", self.method, self.path)
     }
 
+    pub fn is_head(&self) -> bool {
+        self.method == "head"
+    }
+
+    /// Options of the master that answers so.
+    pub fn master(&self) -> Vec<&str> {
+        self.request["master"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// What is sent; null where that is nothing.
+    pub fn body(&self) -> &Value {
+        self.request.get("body").unwrap_or(&self.request["text"])
+    }
+
+    /// What is said over the WebSocket that begins.
+    pub fn frames(&self) -> &[Value] {
+        self.frames.as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The headers that its answer has by the document.
+    pub fn headers(&self) -> impl Iterator<Item = String> {
+        members(&self.response()["headers"]).map(|(name, _)| name.to_lowercase())
+    }
+
     pub fn is_refused(&self) -> bool {
         self.status >= 400
+    }
+
+    /// The id of the event from which on it asks.
+    fn event(&self) -> Option<&str> {
+        let after = self.request["path"].as_str().and_then(|path| Some(path.split_once("?after=")?.1));
+        self.request["headers"][EVENT_HEADER].as_str().or(after)
     }
 
     fn response(&self) -> &Value {
@@ -64,6 +96,10 @@ pub struct Answer {
     /// The media type, without its parameters; empty where there is none.
     pub kind: String,
     pub text: String,
+    /// The names of its headers.
+    pub headers: BTreeSet<String>,
+    /// What was said where a WebSocket began.
+    pub frames: Vec<Value>,
 }
 
 impl Answer {
@@ -124,6 +160,7 @@ impl<'a> Replay<'a> {
                         method,
                         path,
                         value: &example["value"],
+                        frames: &example["x-frames"],
                     });
                 }
             }
@@ -131,11 +168,20 @@ impl<'a> Replay<'a> {
         Self { cluster, examples, sent: AtomicUsize::new(0) }
     }
 
-    /// All of them: submissions first, which lists show; last what takes the agent away.
+    /// All of them: uploads first, which are new once; then submissions, which lists show; last what
+    /// takes the agent away.
     pub fn in_order(&self) -> Vec<&Example<'a>> {
         let mut all: Vec<_> = self.examples.iter().collect();
-        all.sort_by_key(|e| (e.name == "drain", e.operation() != "post /v1/jobs"));
+        let follows = |e: &Example<'_>| e.path == "/v1/blobs" && e.request["after"].is_string();
+        all.sort_by_key(|e| {
+            (e.name == "drain", follows(e), e.operation() != "post /v1/blobs", e.operation() != "post /v1/jobs")
+        });
         all
+    }
+
+    /// The options of masters that are started with some, each once.
+    pub fn masters(&self) -> BTreeSet<Vec<&str>> {
+        self.examples.iter().map(Example::master).filter(|options| !options.is_empty()).collect()
     }
 
     fn named(&self, name: &str) -> &Example<'a> {
@@ -148,18 +194,20 @@ impl<'a> Replay<'a> {
         let job = match example.request["after"].as_str() {
             Some(before) => {
                 let before = self.send(self.named(before), JOB, &key, None).await;
-                let kept: Value = serde_json::from_str(&before.text).expect("a job is JSON");
-                Some(kept["id"].as_str().unwrap_or_else(|| panic!("it is kept: {kept:#}")).to_owned())
+                assert!((200..300).contains(&before.status), "it is kept: {}", before.text);
+                let kept: Value = serde_json::from_str(&before.text).expect("a job or blob is JSON");
+                kept["id"].as_str().map(str::to_owned)
             }
             None => None,
         };
         let id = job.as_deref().unwrap_or(JOB);
-        let event = match example.request["headers"][EVENT_HEADER].as_str() {
-            Some(shown) if !example.is_refused() => Some(self.event_id(shown, id, &key).await),
+        let event = match example.event() {
+            Some(shown) if !example.is_refused() => Some((shown, self.event_id(shown, id, &key).await)),
             _ => None,
         };
+        let event = event.as_ref().map(|(shown, real)| (*shown, real.as_str()));
         let asking = || async {
-            let answer = self.send(example, id, &key, event.as_deref()).await;
+            let answer = self.send(example, id, &key, event).await;
             // A cancellation may be on its way: it is asked for again and again.
             let is_late = example.path.ends_with("/cancel") && (answer.status, example.status) == (202, 200);
             (!is_late).then_some(answer)
@@ -170,6 +218,9 @@ impl<'a> Replay<'a> {
             if let Some(id) = job.get("id").and_then(Value::as_str).filter(|_| goes_on) {
                 self.cluster.cancel(id).await;
             }
+        }
+        if example.frames().last().is_some_and(|last| last["from"] == "client") {
+            self.cluster.cancel(id).await;
         }
         answer.text = answer.text.replace(id, JOB).replace(self.cluster.agents.first().map_or("-", |a| &a.name), AGENT);
         answer
@@ -183,17 +234,21 @@ impl<'a> Replay<'a> {
         events[place]["id"].as_str().expect("an event has an id").to_owned()
     }
 
-    async fn send(&self, example: &Example<'a>, job: &str, key: &str, event: Option<&str>) -> Answer {
+    async fn send(&self, example: &Example<'a>, job: &str, key: &str, event: Option<(&str, &str)>) -> Answer {
         let agent = self.cluster.agents.first().map_or(AGENT, |agent| &agent.name);
         let real = |text: &str| text.replace(JOB, job).replace(&format!("/{AGENT}"), &format!("/{agent}"));
-        let path = real(example.request["path"].as_str().expect("a request has a path"));
+        let (shown, event) = event.unwrap_or(("-", "-"));
+        let path = real(example.request["path"].as_str().expect("a request has a path")).replace(shown, event);
+        if example.status == 101 {
+            return converse::converse(&format!("{}{path}", self.cluster.url), example).await;
+        }
         let method: Method = example.method.to_uppercase().parse().expect("it is a method");
         let mut request = self.cluster.http.request(method, format!("{}{path}", self.cluster.url));
         for (name, value) in members(&example.request["headers"]) {
             let value = value.as_str().expect("a header is text");
-            request = match (name.as_str(), event) {
-                ("idempotency-key", _) => request.header(name, key),
-                (EVENT_HEADER, Some(event)) => request.header(name, event),
+            request = match name.as_str() {
+                "idempotency-key" => request.header(name, key),
+                EVENT_HEADER => request.header(name, value.replace(shown, event)),
                 _ => request.header(name, value),
             };
         }
@@ -207,7 +262,9 @@ impl<'a> Replay<'a> {
             let status = response.status().as_u16();
             let kind = response.headers().get("content-type").map(|v| v.to_str().expect("it is text").to_owned());
             let kind = kind.and_then(|kind| kind.split(';').next().map(str::to_owned)).unwrap_or_default();
-            Answer { status, kind, text: response.text().await.expect("the answer is whole") }
+            let headers = response.headers().keys().map(|name| name.as_str().to_owned()).collect();
+            let text = response.text().await.expect("the answer is whole");
+            Answer { status, kind, text, headers, frames: Vec::new() }
         });
         answer.await.unwrap_or_else(|_| panic!("{} is not answered\n{}", example.name, self.cluster.logs()))
     }

@@ -38,9 +38,16 @@ impl<'a> Schemas<'a> {
         self.compiled(&schema)
     }
 
-    /// Of an operation's body.
-    pub fn body(&self, operation: &Value) -> Schema {
-        self.compiled(&operation["requestBody"]["content"]["application/json"]["schema"])
+    /// Of an operation's body of this media type.
+    pub fn body(&self, operation: &Value, kind: &str) -> Schema {
+        self.compiled(&operation["requestBody"]["content"][kind]["schema"])
+    }
+
+    /// Of the type of this name.
+    pub fn named(&self, name: &str) -> Schema {
+        let mut schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+        closed(&mut schema, false);
+        self.compiled(&schema)
     }
 
     /// As it stands.
@@ -55,10 +62,8 @@ impl<'a> Schemas<'a> {
         let described = described.as_str().unwrap_or_default();
         let kind = described.split(&format!("`{event}`: ")).nth(1).and_then(|rest| rest.split([',', ' ', '.']).next());
         let Some(kind) = kind else { return vec![format!("'{event}' is not described")] };
-        let mut schema = json!({ "$ref": format!("#/components/schemas/{kind}") });
-        closed(&mut schema, false);
         match serde_json::from_str(data) {
-            Ok(data) => self.compiled(&schema).errors(&data),
+            Ok(data) => self.named(kind).errors(&data),
             Err(error) => vec![format!("data of '{event}': {error}")],
         }
     }

@@ -1,5 +1,7 @@
 //! The bad inputs, and the rule that each must be answered with.
 
+mod inputs;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -15,6 +17,8 @@ pub enum Send {
     Get(&'static str),
     /// A submission to a path with a query.
     PostTo(&'static str),
+    /// Bytes to a path with a query.
+    Octets(&'static str, Vec<u8>),
     /// Another method on a path, without a body.
     Other(Method, &'static str),
 }
@@ -69,7 +73,7 @@ fn too_high(name: &'static str, send: Send, field: &'static str, maximum: Value)
 
 /// Every case there is.
 pub fn all() -> Vec<Case> {
-    [shapes(), limits(), sources(), words(), cases(), doors()].into_iter().flatten().collect()
+    [shapes(), limits(), sources(), words(), cases(), doors(), inputs::all()].into_iter().flatten().collect()
 }
 
 /// A submission that is right but for the members of `wrong`.

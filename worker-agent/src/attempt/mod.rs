@@ -13,8 +13,8 @@
 //! Before a sandbox is claimed a stop drops the work where it stands. Once
 //! entered, a stop ends the running step and leaves by the ordinary way, so
 //! that the sandbox can serve on. What the program did is never a failure here:
-//! only engine or sandbox can fail an attempt. An image that cannot be made
-//! hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
+//! only engine or sandbox can fail an attempt. An image that cannot be made, or has
+//! no turn soon, hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
 //! where those cannot be had, it ends there as one that was not compiled.
 
 mod bench;
@@ -45,7 +45,7 @@ use crate::builder::NotInstalled;
 use crate::cache::CompileCache;
 use crate::cores::{CoreSlot, Cores};
 use crate::images_source::ImageSource;
-use crate::live::Intake;
+use crate::live::{Intake, OutOfWindow};
 use crate::pool::{ClaimError, Pool};
 use crate::sandbox::{JobRoom, Listener, Sandbox, SandboxError, chain};
 use crate::stop::{Cause, Stop};
@@ -199,6 +199,10 @@ impl Attempt {
         let cause = match self.try_run(workshop, arrived, &mut known).await {
             Ok(()) => None,
             Err(Broken::Stopped(cause)) => Some(cause),
+            // Nothing failed: it waits, here or elsewhere.
+            Err(Broken::Failed(AttemptError::Install(NotInstalled::NoRoom))) if self.stop.cause().is_none() => {
+                return End::Returned(ReturnReason::NoRoom);
+            }
             Err(Broken::Failed(error)) => {
                 let message = chain(&error);
                 tracing::warn!(job = %self.id.job, error = message, "attempt failed");
@@ -216,6 +220,7 @@ impl Attempt {
         match cause {
             Some(Cause::Abandoned) => End::Nothing,
             Some(Cause::Draining) => End::Returned(ReturnReason::Draining),
+            Some(Cause::OutOfWindow) => End::Returned(ReturnReason::Failed { message: OutOfWindow.to_string() }),
             None | Some(Cause::Cancelled) => End::Finished(Box::new(self.report(workshop, known, cause.is_some()))),
         }
     }
@@ -343,9 +348,7 @@ impl Attempt {
     /// A step that ended by itself before the stop reached it has its true outcome.
     fn not_cut_short(&self, facts: &StepFacts) -> Result<(), Broken> {
         match (facts.stop, self.stop.cause()) {
-            (Some(outcome::Stop::Cancelled), Some(cause @ (Cause::Abandoned | Cause::Draining))) => {
-                Err(Broken::Stopped(cause))
-            }
+            (Some(outcome::Stop::Cancelled), Some(cause)) if cause != Cause::Cancelled => Err(Broken::Stopped(cause)),
             _ => Ok(()),
         }
     }

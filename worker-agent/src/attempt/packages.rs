@@ -107,8 +107,13 @@ impl Attempt {
         let installer = installs.config.installer(installer);
         let requirements = wanted.requirements.clone();
         let key = Key::of(&installs.agent, &self.spec.binding, &base, &installer, &requirements);
-        let order = Order { key, installer, requirements, base };
+        let tenant = self.spec.binding.tenant.clone();
+        let order = Order { key, tenant, installer, requirements, base };
         if !installs.dependencies.has(&order.key) {
+            if installs.dependencies.is_full() {
+                // Before it is told: a job that goes back has not begun to install.
+                return Err(NotInstalled::NoRoom.into());
+            }
             self.tell(Progress::Installing).await;
         }
         let begun = Instant::now();
@@ -122,7 +127,7 @@ impl Attempt {
         match made {
             Ok(ready) => {
                 let installed = installed(ready.image.packages.clone(), ready.cached);
-                let image = order.key.image(&order.base, &ready.image.reference);
+                let image = order.key.image(&order.base, &ready.image.id);
                 Ok(Some(Source { image, derived: Some((order.key, installed)) }))
             }
             Err(NotInstalled::Refused(refusal)) => {

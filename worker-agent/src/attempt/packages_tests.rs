@@ -41,7 +41,7 @@ impl Bench for FakeBench {
             }
             let packages = vec![Package { name: "numpy".into(), version: "2".into() }];
             let made_unix_s = crate::sandbox::unix_seconds();
-            Ok(Derived { reference: "derived".into(), packages, size_bytes: 1, made_unix_s })
+            Ok(Derived { id: "derived".into(), packages, size_bytes: 1, made_unix_s })
         }
         .boxed()
     }
@@ -88,7 +88,7 @@ async fn run(times: usize, installer: &str, answers: Vec<NotInstalled>, engine: 
     pool_task.spawn(task);
     let mut workshop = workshop(pool.clone(), Arc::clone(&images));
     let config = DependencyConfig::check(&Line::parse_from(["x"]).flags, &workshop.catalogue).unwrap().unwrap();
-    let dependencies = Dependencies::new(Arc::clone(&bench) as _, "a", config.bounds);
+    let dependencies = Dependencies::new(Arc::clone(&bench) as _, "a", config.bounds, 1);
     workshop.installs = Some(Installs { agent: "a".parse().unwrap(), config, dependencies });
     let mut ran = None;
     for counter in 0..times {
@@ -127,6 +127,12 @@ async fn the_second_job_waits_for_nothing() {
     assert!(ran.report().dependencies.as_ref().unwrap().cached);
     assert!(!ran.told.contains(&Progress::Installing));
     assert_eq!(ran.orders.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_without_a_turn_goes_back_uncounted() {
+    let ran = run(1, "python", vec![NotInstalled::NoRoom], FakeEngine::default()).await;
+    assert_eq!(ran.end, super::super::End::Returned(ReturnReason::NoRoom));
 }
 
 #[tokio::test(start_paused = true)]

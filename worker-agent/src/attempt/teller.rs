@@ -85,7 +85,7 @@ impl Listener for Teller<'_> {
     }
 
     async fn taken(&mut self, taken: u64, closed: bool) {
-        self.attempt.intake.taken(taken);
+        let taken = self.attempt.intake.taken(taken);
         self.attempt.tell(Progress::Stdin { taken, closed }).await;
     }
 }

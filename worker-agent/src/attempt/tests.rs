@@ -142,6 +142,20 @@ async fn a_sandbox_that_fails_mid_step_returns_the_job() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_supervisor_that_takes_more_input_than_there_was_costs_its_sandbox_and_tells_nobody() {
+    let mut bench = Bench::new("python");
+    bench.engine.on_step(OnStep::Overtake);
+    let end = bench.run().await;
+    let End::Returned(ReturnReason::Failed { message }) = &end else { panic!("{end:?}") };
+    assert!(message.contains("more live input than it was given"), "{message}");
+    assert_eq!(bench.heard(), [Progress::Started(Step::Run)]);
+    let binding = job("python").0.binding;
+    let key = crate::pool::ImageKey { name: "python".into(), reference: "sandbox-python".into() };
+    bench.workshop.pool.claim(key, binding, Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
+    assert_eq!(bench.finish().await, 2, "it serves no other");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_start_returns_the_job() {
     for failing in [Failing::Create, Failing::Attach, Failing::Start] {
         let mut bench = Bench::new("python");
@@ -194,17 +208,20 @@ async fn what_this_agent_cannot_do_returns_the_job() {
     }
 }
 
+const CAUSES: [Cause; 4] = [Cause::Cancelled, Cause::Draining, Cause::Abandoned, Cause::OutOfWindow];
+
 fn expected(cause: Cause, end: &End) -> bool {
     match cause {
         Cause::Cancelled => matches!(end, End::Finished(report) if report.outcome == Outcome::Cancelled),
         Cause::Draining => *end == End::Returned(ReturnReason::Draining),
         Cause::Abandoned => *end == End::Nothing,
+        Cause::OutOfWindow => matches!(end, End::Returned(ReturnReason::Failed { message }) if message.contains("gap")),
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_before_any_sandbox_makes_none() {
-    for cause in [Cause::Cancelled, Cause::Draining, Cause::Abandoned] {
+    for cause in CAUSES {
         let mut bench = Bench::new("c");
         let end = bench.run_stopped(cause, std::future::ready(())).await;
         assert!(expected(cause, &end), "{cause:?}: {end:?}");
@@ -220,7 +237,7 @@ async fn a_stop_before_any_sandbox_makes_none() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_in_a_step_ends_it_and_keeps_the_sandbox() {
-    for cause in [Cause::Cancelled, Cause::Draining, Cause::Abandoned] {
+    for cause in CAUSES {
         for compiles in [true, false] {
             let mut bench = Bench::new("c");
             if !compiles {

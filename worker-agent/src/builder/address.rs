@@ -17,8 +17,10 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, ..] = address.octets();
+    let [a, b, c, _] = address.octets();
     let shared = a == 100 && (64..128).contains(&b);
+    // What a network's own translators and tunnels are called by.
+    let protocols = (a, b, c) == (192, 0, 0);
     let benchmarking = a == 198 && matches!(b, 18 | 19);
     !(a == 0
         || a >= 224
@@ -26,12 +28,15 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_private()
         || address.is_link_local()
         || shared
+        || protocols
         || benchmarking)
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     // 2000::/3 is all that was given out; ::1, fc00::/7, fe80::/10 and ff00::/8 are beside it.
-    address.segments()[0] & 0xe000 == 0x2000
+    // Teredo, of its middle, is a tunnel to an IPv4 address that only its end could judge.
+    let [first, second, ..] = address.segments();
+    first & 0xe000 == 0x2000 && (first, second) != (0x2001, 0)
 }
 
 /// The IPv4 address that an IPv6 one only wraps: mapped, 6to4, or through NAT64.
@@ -69,6 +74,8 @@ mod tests {
             "224.0.0.1",
             "255.255.255.255",
             "198.18.0.1",
+            "192.0.0.1",
+            "192.0.0.170",
             "::1",
             "::",
             "fc00::1",
@@ -79,12 +86,23 @@ mod tests {
             "::ffff:169.254.169.254",
             "64:ff9b::a00:1",
             "2002:7f00:1::",
+            "2001::1",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
             "::127.0.0.1",
         ];
         for text in private {
             assert!(!is_public(text.parse().unwrap()), "{text}");
         }
-        for text in ["1.1.1.1", "151.101.0.223", "203.0.113.80", "2a04:4e42::223", "::ffff:1.1.1.1", "172.32.0.1"] {
+        for text in [
+            "1.1.1.1",
+            "151.101.0.223",
+            "203.0.113.80",
+            "2a04:4e42::223",
+            "::ffff:1.1.1.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "2001:1::1",
+        ] {
             assert!(is_public(text.parse().unwrap()), "{text}");
         }
     }

@@ -20,7 +20,7 @@ use super::layer::Layer;
 use super::{Bench, Derived, Listed, NotInstalled, Order, Refusal};
 use crate::engine::{ContainerId, EngineError, Purpose, SandboxSpec, docker};
 use crate::headroom;
-use crate::images::derived::{self, DerivedImages};
+use crate::images::derived::{self, DerivedImages, Known};
 use crate::sandbox::{Host, chain, unix_seconds};
 
 /// What is kept of each of an installer's streams, in bytes.
@@ -66,16 +66,15 @@ impl EngineBench {
         let packages = judge(&ended, &traffic).map_err(|not| *not)?;
         let made = self.make(&mut builder, order, &packages, &ended).await;
         builder.close().await;
-        let (size_bytes, made_unix_s) = made?;
+        let made = made?;
         tracing::info!(
             image = order.key.reference(&order.installer.name),
             packages = packages.len(),
             received_bytes = traffic.received,
-            size_bytes,
+            size_bytes = made.size_bytes,
             "dependencies were installed"
         );
-        let reference = order.key.reference(&order.installer.name);
-        Ok(Derived { reference, packages, size_bytes, made_unix_s })
+        Ok(Derived { id: made.id, packages, size_bytes: made.size_bytes, made_unix_s: unix_seconds() })
     }
 
     fn request(&self, order: &Order) -> InstallRequest {
@@ -127,14 +126,14 @@ impl EngineBench {
         Builder::meet(wires).await.map_err(|error| ours(&error))
     }
 
-    /// Makes the image of what the installer left; gives its size and its time.
+    /// Makes the image of what the installer left; gives its id and what it adds to its base.
     async fn make(
         &self,
         builder: &mut Builder,
         order: &Order,
         packages: &[Package],
         ended: &Ended,
-    ) -> Result<(u64, u64), NotInstalled> {
+    ) -> Result<Known, NotInstalled> {
         let base = self.images.find(&order.base.reference).await.map_err(|error| ours(&error))?;
         let base = base.ok_or_else(|| NotInstalled::NoBase(order.base.name.clone()))?;
         // By its id: a tag that is gone would be asked of a registry.
@@ -150,7 +149,7 @@ impl EngineBench {
         })?;
         let made = self.images.find(&reference).await.map_err(|error| ours(&error))?;
         let made = made.ok_or_else(|| NotInstalled::Failed("the engine lost what it just made".to_owned()))?;
-        Ok((made.size_bytes.saturating_sub(base.size_bytes), unix_seconds()))
+        Ok(Known { size_bytes: made.size_bytes.saturating_sub(base.size_bytes), ..made })
     }
 }
 
@@ -179,12 +178,12 @@ impl Bench for EngineBench {
         .boxed()
     }
 
-    fn remove<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, bool> {
+    fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, bool> {
         async move {
-            match self.images.remove(reference).await {
+            match self.images.remove(id).await {
                 Ok(removed) => removed,
                 Err(error) => {
-                    tracing::warn!(image = reference, error = chain(&error), "derived image was not removed");
+                    tracing::warn!(image = id, error = chain(&error), "derived image was not removed");
                     true
                 }
             }

@@ -127,7 +127,7 @@ async fn a_builder_of_another_build_is_not_used() {
 async fn left(said: Vec<FromBuilder>) -> Result<Vec<u8>, TalkError> {
     let (mut builder, mut peer) = met().await;
     let (taker, mut taken) = mpsc::channel(1);
-    let leave = async { builder.leave(Layer::new("/d", "FROM x\n", 2, 10), &taker).await.map(|()| drop(taker)) };
+    let leave = async { builder.leave(Layer::new("/d", "FROM x\n", 2, 1000), &taker).await.map(|()| drop(taker)) };
     let talk = async {
         assert_eq!(peer.hear().await, ToBuilder::Leave);
         for message in said {
@@ -163,7 +163,7 @@ async fn what_may_not_be_left_is_refused() {
     let content = || FromBuilder::Content(ByteBuf::from(b"xyz".to_vec()));
     assert!(matches!(left(vec![file("../b", 3)]).await, Err(TalkError::Layer(LayerError::Path(_)))));
     assert!(matches!(left(vec![file("b", 2), content()]).await, Err(TalkError::Layer(LayerError::Size))));
-    assert!(matches!(left(vec![file("b", 11)]).await, Err(TalkError::Layer(LayerError::TooLarge(10)))));
+    assert!(matches!(left(vec![file("b", 1001)]).await, Err(TalkError::Layer(LayerError::TooLarge(1000)))));
     assert!(matches!(left(vec![content()]).await, Err(TalkError::Layer(LayerError::Size))));
     assert!(matches!(
         left(vec![file("b", 4), content(), FromBuilder::Ended]).await,

@@ -61,10 +61,11 @@ impl Key {
         format!("enclos/dependencies-{plain}:{self}")
     }
 
-    /// The image as the pool knows it: never the name of a language's own.
+    /// The image as the pool knows it: never the name of a language's own, and by its id, so that a
+    /// sandbox of an older image of this key is none of it.
     #[must_use]
-    pub fn image(&self, base: &ImageKey, reference: &str) -> ImageKey {
-        ImageKey { name: format!("{}+{}", base.name, &self.0[..SHORT_DIGITS]), reference: reference.to_owned() }
+    pub fn image(&self, base: &ImageKey, id: &str) -> ImageKey {
+        ImageKey { name: format!("{}+{}", base.name, &self.0[..SHORT_DIGITS]), reference: id.to_owned() }
     }
 }
 

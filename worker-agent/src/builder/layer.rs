@@ -4,11 +4,10 @@
 //! may be, sizes against what was announced, and each entry is a regular file of root's: neither
 //! the engine that unpacks it nor a job that reads it finds anything else.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use enclos_protocol::install_link::INSTALLED_PATH_BYTES_MAX;
+use enclos_protocol::install_link::{INSTALLED_DEPTH_MAX, INSTALLED_PATH_BYTES_MAX};
 
 /// Unit of a tar.
 const BLOCK_BYTES: usize = 512;
@@ -29,7 +28,7 @@ pub(super) enum LayerError {
     Size,
     #[error("more than {0} bytes")]
     TooLarge(u64),
-    #[error("more than {0} files")]
+    #[error("more than {0} files and directories")]
     TooMany(u32),
 }
 
@@ -37,9 +36,13 @@ pub(super) enum LayerError {
 pub(super) struct Layer {
     /// `root/usr/lib/…`, without a slash at its end.
     below: Vec<u8>,
-    made: BTreeSet<Vec<u8>>,
+    /// Path of the last entry: what it shares with the next one's is made. Nothing else is
+    /// remembered, since a hostile builder would choose how much that is; one that does not send
+    /// directory by directory has them twice, which an engine takes.
+    last: Vec<u8>,
     bytes_left: u64,
     bytes_max: u64,
+    /// Files, and directories that they needed.
     files: u32,
     files_max: u32,
     /// Of the file that was begun.
@@ -52,7 +55,7 @@ impl Layer {
     pub(super) fn new(directory: &str, dockerfile: &str, files_max: u32, bytes_max: u64) -> (Self, Vec<u8>) {
         let layer = Self {
             below: format!("{ROOT}{directory}").into_bytes(),
-            made: BTreeSet::new(),
+            last: Vec::new(),
             bytes_left: bytes_max,
             bytes_max,
             files: 0,
@@ -80,16 +83,13 @@ impl Layer {
         let is_bad = |part: &&[u8]| matches!(*part, b"" | b"." | b"..") || part.contains(&0) || part.len() > 255;
         // Names that the engine reads as "this was removed" in a layer.
         let is_whiteout = |part: &&[u8]| part.starts_with(b".wh.");
-        if path.len() > INSTALLED_PATH_BYTES_MAX || parts.iter().any(|p| is_bad(p) || is_whiteout(p)) {
+        let is_deep = path.len() > INSTALLED_PATH_BYTES_MAX || parts.len() > INSTALLED_DEPTH_MAX + 1;
+        if is_deep || parts.iter().any(|p| is_bad(p) || is_whiteout(p)) {
             return Err(LayerError::Path(OsStr::from_bytes(path).to_string_lossy().escape_debug().to_string()));
         }
-        self.files += 1;
-        if self.files > self.files_max {
-            return Err(LayerError::TooMany(self.files_max));
-        }
-        self.bytes_left = self.bytes_left.checked_sub(size_bytes).ok_or(LayerError::TooLarge(self.bytes_max))?;
+        self.count(size_bytes)?;
         let whole: Vec<u8> = [&self.below[..], b"/", path].concat();
-        self.directories(&whole, &mut bytes);
+        self.directories(&whole, &mut bytes)?;
         let mode = if executable { EXECUTABLE_MODE } else { FILE_MODE };
         entry(&mut bytes, &whole, tar::EntryType::Regular, mode, size_bytes, modified_unix_s);
         self.expected = size_bytes;
@@ -109,7 +109,7 @@ impl Layer {
         let mut bytes = self.end_of_file()?;
         // An empty layer is one, too.
         let nothing = [&self.below[..], b"/"].concat();
-        self.directories(&nothing, &mut bytes);
+        self.directories(&nothing, &mut bytes)?;
         bytes.resize(bytes.len() + 2 * BLOCK_BYTES, 0);
         Ok(bytes)
     }
@@ -122,13 +122,30 @@ impl Layer {
     }
 
     /// Every directory above `path` that has not been made: the engine would make those up itself, closed to all.
-    fn directories(&mut self, path: &[u8], bytes: &mut Vec<u8>) {
-        let slashes: Vec<usize> = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at).collect();
-        for at in slashes {
-            if self.made.insert(path[..at].to_vec()) {
-                entry(bytes, &path[..=at], tar::EntryType::Directory, EXECUTABLE_MODE, 0, 0);
+    fn directories(&mut self, path: &[u8], bytes: &mut Vec<u8>) -> Result<(), LayerError> {
+        let shared = self.last.iter().zip(path).take_while(|(a, b)| a == b).count();
+        for (at, _) in path.iter().enumerate().filter(|(_, b)| **b == b'/') {
+            if at < shared {
+                continue;
+            }
+            let before = bytes.len();
+            entry(bytes, &path[..=at], tar::EntryType::Directory, EXECUTABLE_MODE, 0, 0);
+            // What every layer has is not the installer's.
+            if at > self.below.len() {
+                self.count((bytes.len() - before) as u64)?;
             }
         }
+        self.last = path.to_vec();
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: u64) -> Result<(), LayerError> {
+        self.files += 1;
+        if self.files > self.files_max {
+            return Err(LayerError::TooMany(self.files_max));
+        }
+        self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(LayerError::TooLarge(self.bytes_max))?;
+        Ok(())
     }
 }
 
@@ -217,6 +234,26 @@ mod tests {
             let (mut layer, _) = layer(10, 10);
             assert!(matches!(layer.file(bad.as_bytes(), false, 0, 0), Err(LayerError::Path(_))), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn directories_count_as_files_do_and_are_bounded_in_depth() {
+        let deepest = |depth: usize| format!("{}x", "d/".repeat(depth));
+        let (mut one, _) = layer(1000, 100_000);
+        assert!(one.file(deepest(INSTALLED_DEPTH_MAX).as_bytes(), false, 0, 0).is_ok());
+        let (mut one, _) = layer(1000, 100_000);
+        let deep = one.file(deepest(INSTALLED_DEPTH_MAX + 1).as_bytes(), false, 0, 0);
+        assert!(matches!(deep, Err(LayerError::Path(_))));
+        let (mut one, _) = layer(6, 100_000);
+        one.file(b"a/b/c", false, 0, 0).unwrap();
+        one.file(b"a/b/d", false, 0, 0).unwrap();
+        one.file(b"a/c/d", false, 0, 0).unwrap();
+        one.file(b"e", false, 0, 0).unwrap_err();
+        let (mut one, _) = layer(1000, 10 * BLOCK_BYTES as u64);
+        let long = format!("{}/x", "d".repeat(200));
+        assert!(one.file(format!("{long}/y").as_bytes(), false, 0, 0).is_ok());
+        let whole = one.file(format!("e/{long}/y").as_bytes(), false, 0, 0);
+        assert_eq!(whole, Err(LayerError::TooLarge(10 * BLOCK_BYTES as u64)));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  attempt ─ ensure ─▶ Dependencies ── known ──────────────────────────────▶ derived image
-//!                          │ not known (one at a time, joined by who asks the same)
+//!                          │ not known (one at a time, joined by who asks the same; who finds no
+//!                          │            place to wait in, or has no turn soon, goes back)
 //!                          ▼
 //!                      Bench: builder container ── installer ─▶ proxy ─▶ gate ─▶ package index
 //!                          │                                (over the container's own streams)
@@ -15,7 +16,7 @@
 //! (tenant, scope), never stands on the agent's disk as files, and adds only below one directory.
 //!
 //! Modules in the order of use: what an operator sets (`flags`), names (`key`), what is remembered
-//! (`shelf`, pure), one installation (`bench`, `conversation`, `layer`), its way out (`relay`,
+//! (`shelf`, `refusals`, pure), one installation (`bench`, `conversation`, `layer`), its way out (`relay`,
 //! `proxy`, `head`, `gate`, `address`), the handle (`store`).
 
 mod address;
@@ -27,6 +28,7 @@ mod head;
 pub mod key;
 mod layer;
 mod proxy;
+mod refusals;
 mod relay;
 pub mod shelf;
 mod store;
@@ -49,6 +51,8 @@ use key::Key;
 pub struct Order {
     /// Names all of it.
     pub key: Key,
+    /// Whose turn it takes.
+    pub tenant: String,
     /// How.
     pub installer: Installer,
     /// What, in canonical form.
@@ -60,8 +64,8 @@ pub struct Order {
 /// An image with packages.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Derived {
-    /// What the engine calls it.
-    pub reference: String,
+    /// What it is to the engine. Not its name, which an image that is made later takes over.
+    pub id: String,
     /// What is in it, beyond its base.
     pub packages: Vec<Package>,
     /// Bytes that it adds.
@@ -96,6 +100,9 @@ pub enum NotInstalled {
     /// The index, the engine or this agent failed; never the job's fault.
     #[error("{0}")]
     Failed(String),
+    /// Too many wait already, or its turn did not come in time; later it may.
+    #[error("too many installations are under way")]
+    NoRoom,
     /// The engine does not have the base image any more.
     #[error("image '{0}' is gone")]
     NoBase(String),
@@ -111,6 +118,8 @@ pub struct Listed {
     pub agent: String,
     /// What it was made for.
     pub key: Key,
+    /// Its name; `None`: another image has it by now.
+    pub reference: Option<String>,
     /// The image.
     pub image: Derived,
 }
@@ -123,6 +132,6 @@ pub trait Bench: Send + Sync + 'static {
     fn install<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Derived, NotInstalled>>;
     /// Removes what the last installation left beside its image.
     fn tidy(&self) -> BoxFuture<'_, ()>;
-    /// Removes a derived image; `false`: a container still needs it.
-    fn remove<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, bool>;
+    /// Removes the derived image with that id; `false`: a container still needs it.
+    fn remove<'a>(&'a self, id: &'a str) -> BoxFuture<'a, bool>;
 }

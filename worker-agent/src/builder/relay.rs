@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::install_link::{CONNECTIONS_MAX, Connection, ToBuilder, WINDOW_BYTES};
+use futures::FutureExt as _;
 use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 use tokio::sync::{Semaphore, mpsc};
@@ -34,6 +35,8 @@ pub(super) enum Violation {
     Connections,
     #[error("it names a connection twice")]
     Twice,
+    #[error("it sends nothing as if it were something")]
+    Empty,
     #[error("it sends more than was granted")]
     Window,
 }
@@ -47,7 +50,8 @@ pub(super) struct Relay {
 }
 
 struct Line {
-    inward: Option<mpsc::UnboundedSender<ByteBuf>>,
+    /// What came, as bytes and not as pieces: of those a hostile builder chooses the number.
+    inward: Option<DuplexStream>,
     /// Sent by the builder and not taken in yet.
     outstanding: Arc<AtomicUsize>,
     /// What may be sent to the builder.
@@ -66,7 +70,7 @@ impl Relay {
         if self.lines.len() >= LINES_MAX {
             return Err(Violation::Connections);
         }
-        let (inward, received) = mpsc::unbounded_channel();
+        let (inward, received) = duplex(WINDOW_BYTES);
         let line = Line {
             inward: Some(inward),
             outstanding: Arc::new(AtomicUsize::new(0)),
@@ -104,15 +108,18 @@ impl Relay {
 
     /// Bytes came on a connection; on one that is over they mean nothing.
     pub(super) fn bytes(&mut self, connection: Connection, bytes: ByteBuf) -> Result<(), Violation> {
-        let Some(line) = self.lines.get(&connection) else { return Ok(()) };
-        let Some(inward) = &line.inward else { return Err(Violation::Window) };
-        // The window bounds the queue, so that it needs no bound of its own.
+        if bytes.is_empty() {
+            return Err(Violation::Empty);
+        }
+        let Some(line) = self.lines.get_mut(&connection) else { return Ok(()) };
+        let Some(inward) = &mut line.inward else { return Err(Violation::Window) };
         if line.outstanding.fetch_add(bytes.len(), Ordering::AcqRel) + bytes.len() > WINDOW_BYTES {
             return Err(Violation::Window);
         }
-        // A line whose task has ended takes nothing, and is about to be forgotten.
-        let _ = inward.send(bytes);
-        Ok(())
+        // The window is the room, so all of it is taken at once; whose task has ended takes nothing,
+        // and is about to be forgotten.
+        let taken = tokio::task::unconstrained(inward.write_all(&bytes)).now_or_never();
+        taken.map(drop).ok_or(Violation::Window)
     }
 
     /// A connection's builder took something in.
@@ -154,16 +161,21 @@ impl Relay {
 /// From the builder to the proxy.
 async fn pass_inward(
     connection: Connection,
-    mut received: mpsc::UnboundedReceiver<ByteBuf>,
+    mut received: DuplexStream,
     mut writing: WriteHalf<DuplexStream>,
     outstanding: &AtomicUsize,
     to_builder: &mpsc::Sender<ToBuilder>,
 ) {
-    while let Some(bytes) = received.recv().await {
+    let mut buffer = vec![0; CHUNK_BYTES_MAX];
+    loop {
+        let count = received.read(&mut buffer).await.unwrap_or(0);
+        if count == 0 {
+            break;
+        }
         // A proxy that reads no more ended the connection: the rest is thrown away.
-        let _ = writing.write_all(&bytes).await;
-        outstanding.fetch_sub(bytes.len(), Ordering::AcqRel);
-        let bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let _ = writing.write_all(&buffer[..count]).await;
+        outstanding.fetch_sub(count, Ordering::AcqRel);
+        let bytes = u32::try_from(count).unwrap_or(u32::MAX);
         if to_builder.send(ToBuilder::Credit { connection, bytes }).await.is_err() {
             return;
         }
@@ -240,11 +252,23 @@ mod tests {
         let (mut relay, _said) = relay(Vec::new());
         relay.open(1).unwrap();
         assert_eq!(relay.bytes(1, ByteBuf::from(vec![b'x'; WINDOW_BYTES + 1])), Err(Violation::Window));
+        assert_eq!(relay.bytes(1, ByteBuf::new()), Err(Violation::Empty), "nothing of the window bounds their number");
         assert_eq!(relay.open(1), Err(Violation::Twice));
         for id in 2..=u32::try_from(LINES_MAX).unwrap() {
             relay.open(id).unwrap();
         }
         assert_eq!(relay.open(1000), Err(Violation::Connections));
+        relay.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_window_holds_as_much_in_the_smallest_pieces() {
+        let (mut relay, _said) = relay(Vec::new());
+        relay.open(1).unwrap();
+        for _ in 0..WINDOW_BYTES {
+            relay.bytes(1, bytes("x")).unwrap();
+        }
+        assert_eq!(relay.bytes(1, bytes("x")), Err(Violation::Window), "nobody has taken any yet");
         relay.shutdown().await;
     }
 

@@ -56,12 +56,13 @@ impl Shelf {
         Some(Arc::clone(&entry.image))
     }
 
-    /// Puts an image there, as used last; gives those that have to go.
+    /// Puts an image there, as used last; gives those that have to go, an older one of its key among them.
     #[must_use]
     pub fn put(&mut self, key: Key, image: Derived) -> Vec<Arc<Derived>> {
         self.uses += 1;
-        self.entries.insert(key.clone(), Entry { image: Arc::new(image), used: self.uses });
-        let mut going = Vec::new();
+        let id = image.id.clone();
+        let older = self.entries.insert(key.clone(), Entry { image: Arc::new(image), used: self.uses });
+        let mut going: Vec<_> = older.map(|entry| entry.image).filter(|image| image.id != id).into_iter().collect();
         while self.is_over() {
             let oldest = self.entries.iter().filter(|(k, _)| **k != key).min_by_key(|(_, e)| e.used);
             let Some(oldest) = oldest.map(|(k, _)| k.clone()) else { break };
@@ -102,11 +103,11 @@ mod tests {
     }
 
     fn image(name: &str, size_bytes: u64) -> Derived {
-        Derived { reference: name.into(), packages: Vec::new(), size_bytes, made_unix_s: 1000 }
+        Derived { id: name.into(), packages: Vec::new(), size_bytes, made_unix_s: 1000 }
     }
 
     fn names(going: Vec<Arc<Derived>>) -> Vec<String> {
-        going.into_iter().map(|image| image.reference.clone()).collect()
+        going.into_iter().map(|image| image.id.clone()).collect()
     }
 
     #[test]
@@ -118,6 +119,14 @@ mod tests {
         assert_eq!(names(shelf.put(key(3), image("three", 1))), ["two"]);
         assert_eq!(names(shelf.put(key(4), image("four", 100))), ["one", "three"]);
         assert_eq!(shelf.stock(), Stock { images: 1, bytes: 100 });
+    }
+
+    #[test]
+    fn an_image_that_is_made_anew_sends_the_older_one_away() {
+        let mut shelf = Shelf::new(ShelfBounds { images_max: 2, bytes_max: 100 });
+        assert!(shelf.put(key(1), image("old", 1)).is_empty());
+        assert_eq!(names(shelf.put(key(1), image("new", 1))), ["old"]);
+        assert!(shelf.put(key(1), image("new", 1)).is_empty());
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum OnStep {
     Hang,
     /// Writes what is on its live standard input, and the numbers of signals, until that ends.
     Echo,
+    /// Takes a byte of live standard input that nobody gave.
+    Overtake,
     /// The sandbox ends in the middle of it.
     Die,
     /// The supervisor gives up.
@@ -358,6 +360,7 @@ impl FakeSupervisor {
                 self.done(Some(Exit::Signal(9)), Some(Stop::Cancelled)).await
             }
             OnStep::Echo => self.echo().await,
+            OnStep::Overtake => self.send(Report::StdinTaken { taken: 1, closed: false }).await,
             OnStep::Die => None,
             OnStep::Fault => self.send(Report::Fault { message: "scripted".into() }).await,
             OnStep::Garble => self.pipe.write_all(&[0, 0, 0, 2, 0xff, 0xff]).await.ok(),

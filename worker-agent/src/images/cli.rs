@@ -195,7 +195,7 @@ async fn list(view: &View, json: bool) -> ExitCode {
 fn derived_object(listed: &Listed) -> serde_json::Value {
     let packages: Vec<_> = listed.image.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect();
     serde_json::json!({
-        "agent": listed.agent, "reference": listed.image.reference, "size_bytes": listed.image.size_bytes,
+        "agent": listed.agent, "reference": listed.reference, "id": listed.image.id, "size_bytes": listed.image.size_bytes,
         "made_unix_s": listed.image.made_unix_s, "packages": packages,
     })
 }

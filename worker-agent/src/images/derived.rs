@@ -131,7 +131,7 @@ impl DerivedImages {
         tokio::time::timeout(BUILD_TIME_MAX, follow).await.unwrap_or(Err(DerivedError::Slow))
     }
 
-    /// Every one, whichever agent's.
+    /// Every one, whichever agent's, with those that lost their names.
     ///
     /// # Errors
     /// [`DerivedError`].
@@ -145,18 +145,18 @@ impl DerivedImages {
             let added = image.labels.get(LABEL_BASE_BYTES).and_then(|text| text.parse().ok());
             let made_unix_s = u64::try_from(image.created).unwrap_or(0);
             let size_bytes = size.saturating_sub(added.unwrap_or(0));
-            found.extend(listed_of(&image.labels, image.repo_tags, size_bytes, made_unix_s));
+            found.extend(listed_of(&image.labels, &image.repo_tags, image.id, size_bytes, made_unix_s));
         }
         Ok(found)
     }
 
-    /// Removes one; `false`: a container uses it.
+    /// Removes the one with that id; `false`: a container uses it.
     ///
     /// # Errors
     /// [`DerivedError::Remove`].
-    pub async fn remove(&self, reference: &str) -> Result<bool, DerivedError> {
+    pub async fn remove(&self, id: &str) -> Result<bool, DerivedError> {
         let options = RemoveImageOptionsBuilder::default().force(false).noprune(false).build();
-        match self.docker.remove_image(reference, Some(options), None).await {
+        match self.docker.remove_image(id, Some(options), None).await {
             Ok(_) => Ok(true),
             Err(error) if is(&error, NOT_FOUND) => Ok(true),
             Err(error) if is(&error, CONFLICT) => Ok(false),
@@ -178,14 +178,19 @@ fn context(pieces: mpsc::Receiver<Option<Bytes>>) -> impl futures::Stream<Item =
 }
 
 /// What the labels of an image say; `None` where they are not ours.
-fn listed_of(labels: &HashMap<String, String>, tags: Vec<String>, size_bytes: u64, made_unix_s: u64) -> Option<Listed> {
+fn listed_of(
+    labels: &HashMap<String, String>,
+    tags: &[String],
+    id: String,
+    size_bytes: u64,
+    made_unix_s: u64,
+) -> Option<Listed> {
     let packages: Vec<[String; 2]> = serde_json::from_str(labels.get(LABEL_PACKAGES)?).ok()?;
     let packages = packages.into_iter().take(PACKAGES_MAX).map(|[name, version]| Package { name, version }).collect();
     let key = Key::parse(labels.get(LABEL_DIGEST)?)?;
-    // An image without the name that its key has is what is left of one that was removed.
-    let reference = tags.into_iter().find(|tag| tag.ends_with(&format!(":{key}")))?;
-    let image = Derived { reference, packages, size_bytes, made_unix_s };
-    Some(Listed { agent: labels.get(LABEL_AGENT)?.clone(), key, image })
+    let reference = tags.iter().find(|tag| tag.ends_with(&format!(":{key}"))).cloned();
+    let image = Derived { id, packages, size_bytes, made_unix_s };
+    Some(Listed { agent: labels.get(LABEL_AGENT)?.clone(), key, reference, image })
 }
 
 fn is(error: &bollard::errors::Error, code: u16) -> bool {
@@ -201,11 +206,15 @@ mod tests {
         let key = Key::parse(&"ab".repeat(32)).unwrap();
         let packages = vec![Package { name: "numpy".into(), version: "2.3.1".into() }];
         let written = labels("a", &key, &packages, &Known { id: "i".into(), size_bytes: 1 });
-        let tags = vec![key.reference("python")];
-        let read = listed_of(&written, tags.clone(), 5, 6).unwrap();
+        let tags = [key.reference("python")];
+        let read = listed_of(&written, &tags, "i".into(), 5, 6).unwrap();
+        assert_eq!((read.image.id.as_str(), read.reference.as_ref()), ("i", Some(&tags[0])));
         assert_eq!((read.agent.as_str(), &read.key, &read.image.packages), ("a", &key, &packages));
-        assert_eq!(listed_of(&written, vec!["<none>:<none>".into()], 5, 6), None);
-        assert_eq!(listed_of(&HashMap::new(), tags, 5, 6), None);
+        for none in [&[][..], &["<none>:<none>".to_owned()]] {
+            let read = listed_of(&written, none, "i".into(), 5, 6).unwrap();
+            assert_eq!(read.reference, None, "another image has its name");
+        }
+        assert_eq!(listed_of(&HashMap::new(), &tags, "i".into(), 5, 6), None);
     }
 
     #[tokio::test]

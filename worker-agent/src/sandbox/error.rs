@@ -56,6 +56,9 @@ pub enum SandboxError {
     /// More output than the step's answer may hold.
     #[error("the supervisor reported more output than was asked for")]
     TooMuchOutput,
+    /// More live input than there was.
+    #[error("the supervisor took more live input than it was given")]
+    TooMuchInput,
     /// A tree above what was asked for.
     #[error("the supervisor gave more files than was asked for")]
     TooLargeTree,

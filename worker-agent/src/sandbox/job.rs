@@ -232,6 +232,7 @@ impl Sandbox {
     ) -> Result<Report, SandboxError> {
         let mut deadline = Instant::now() + wait;
         let (mut cancelled, mut hears) = (false, false);
+        let mut given = 0;
         loop {
             let report = tokio::select! {
                 // Cancel-safe: a report is taken out of the decoder only when it is whole.
@@ -239,7 +240,10 @@ impl Sandbox {
                 // Cancel-safe by its own word. The supervisor always reads, so this write waits for no program.
                 input = listener.input(), if hears => {
                     self.ask(&match input {
-                        Input::Bytes { bytes, last } => Request::Stdin { bytes: ByteBuf::from(bytes), last },
+                        Input::Bytes { bytes, last } => {
+                            given += bytes.len() as u64;
+                            Request::Stdin { bytes: ByteBuf::from(bytes), last }
+                        }
                         Input::Signal(signal) => Request::Signal(signal),
                     }).await?;
                     continue;
@@ -257,6 +261,7 @@ impl Sandbox {
                     allowed.take(stream, bytes.len())?;
                     listener.output(stream, bytes.into_vec()).await;
                 }
+                Report::StdinTaken { taken, .. } if taken > given => return Err(SandboxError::TooMuchInput),
                 Report::StdinTaken { taken, closed } => {
                     hears = true;
                     listener.taken(taken, closed).await;

@@ -7,7 +7,7 @@ use enclos_protocol::agent_link::Capacity;
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::JobSpec;
 
-use crate::live::Feed;
+use crate::live::{Feed, Received};
 use crate::stop::{Cause, Stopper};
 
 /// What a running job may use at most: the larger of its steps, which never run together.
@@ -75,7 +75,14 @@ impl Held {
         }
     }
 
-    /// Where an attempt's live standard input goes, while it runs.
+    /// Live standard input of an attempt; how much of it came. One that has ended takes none, and one
+    /// whose input does not fit ends: over another connection the same would come again.
+    pub fn stdin(&self, attempt: AttemptId, offset: u64, bytes: &[u8], last: bool) -> Option<Received> {
+        let (stopper, feed, _) = self.running.get(&attempt)?;
+        feed.stdin(offset, bytes, last).map_err(|_| stopper.stop(Cause::OutOfWindow)).ok()
+    }
+
+    /// Where an attempt's signals go, while it runs.
     #[must_use]
     pub fn feed(&self, attempt: AttemptId) -> Option<&Feed> {
         self.running.get(&attempt).map(|(_, feed, _)| feed)

@@ -28,7 +28,6 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::live::OutOfWindow;
 use crate::member::Access;
 
 /// Longest to be connected and upgraded.
@@ -88,9 +87,6 @@ pub enum LinkError {
     /// Versions.
     #[error("the master speaks version {0} of the link, this agent {LINK_VERSION_MIN} to {LINK_VERSION}")]
     Version(u16),
-    /// Live standard input out of order.
-    #[error("the master breaks the link's rules")]
-    Stdin(#[from] OutOfWindow),
     /// The master does not read.
     #[error("the master takes no messages")]
     Stalled,

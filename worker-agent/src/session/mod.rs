@@ -302,8 +302,8 @@ impl Session {
             FromMaster::Renew { sequence } => self.lease.answered(sequence),
             FromMaster::Dispatch { attempt, spec, input } => self.dispatch(attempt, *spec, input),
             FromMaster::Stdin { attempt, offset, bytes, last } => {
-                // One that has ended takes none.
-                self.held.feed(attempt).map_or(Ok(()), |feed| feed.stdin(offset, &bytes, last))?;
+                let received = self.held.stdin(attempt, offset, &bytes, last);
+                received.into_iter().for_each(|received| self.outbox.received(attempt, received));
             }
             FromMaster::Signal { attempt, signal } => {
                 self.held.feed(attempt).into_iter().for_each(|feed| feed.signal(signal));

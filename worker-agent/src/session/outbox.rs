@@ -15,6 +15,7 @@ use enclos_protocol::job::{Step, Stream};
 use serde_bytes::ByteBuf;
 
 use crate::attempt::{End, Progress};
+use crate::live::Received;
 
 /// Everything that is kept, by attempt.
 #[derive(Default, Debug)]
@@ -33,6 +34,7 @@ struct Kept {
     lengths: BTreeMap<(Step, Stream), u64>,
     /// What the program took of its live standard input: only the last word of it counts.
     stdin: Option<(u64, bool)>,
+    received: Received,
     stdin_sent: bool,
     end: Option<End>,
     end_sent: bool,
@@ -65,6 +67,12 @@ impl Outbox {
             }
             Progress::Case(case, report) => kept.told.push(Told::Case(case, report)),
         }
+    }
+
+    /// Live standard input came. It is told with what was taken of it, and never by itself: the master
+    /// knows what it sent, until it is another one.
+    pub fn received(&mut self, attempt: AttemptId, received: Received) {
+        self.attempts.get_mut(&attempt).into_iter().for_each(|kept| kept.received = received);
     }
 
     /// Keeps how an attempt ended.
@@ -152,7 +160,8 @@ impl Kept {
     fn take_next(&mut self, attempt: AttemptId) -> Option<FromAgent> {
         if let Some((taken, closed)) = self.stdin.filter(|_| !self.stdin_sent) {
             self.stdin_sent = true;
-            return Some(FromAgent::StdinTaken { attempt, taken, closed });
+            let Received { bytes: received, ended } = self.received;
+            return Some(FromAgent::StdinTaken { attempt, taken, received, ended, closed });
         }
         if let Some(told) = self.told.get(self.sent) {
             self.sent += 1;
@@ -201,7 +210,9 @@ mod tests {
             FromAgent::Output { attempt, offset, bytes, .. } => {
                 format!("{} output {offset}+{}", attempt.token.counter, bytes.len())
             }
-            FromAgent::StdinTaken { attempt, taken, .. } => format!("{} taken {taken}", attempt.token.counter),
+            FromAgent::StdinTaken { attempt, taken, received, ended, .. } => {
+                format!("{} taken {taken} of {received}{}", attempt.token.counter, if ended { " in all" } else { "" })
+            }
             FromAgent::Returned { attempt, .. } => format!("{} returned", attempt.token.counter),
             other => format!("{other:?}"),
         };
@@ -246,12 +257,15 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.begin(attempt(1));
         outbox.record(attempt(1), output(b"x"));
+        outbox.received(attempt(1), Received { bytes: 9, ended: false });
         for taken in [0, 7] {
             outbox.record(attempt(1), Progress::Stdin { taken, closed: false });
         }
-        assert_eq!(drained(&mut outbox), ["1 taken 7", "1 output 0+1"]);
+        assert_eq!(drained(&mut outbox), ["1 taken 7 of 9", "1 output 0+1"]);
+        outbox.received(attempt(1), Received { bytes: 12, ended: true });
+        assert!(!outbox.has_unsent(), "the master knows what it sent");
         outbox.rewind();
-        assert_eq!(drained(&mut outbox), ["1 taken 7", "1 output 0+1"]);
+        assert_eq!(drained(&mut outbox), ["1 taken 7 of 12 in all", "1 output 0+1"], "another does not");
     }
 
     #[test]

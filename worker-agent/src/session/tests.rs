@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A lease that does not end during a test.
 const LONG_MS: u64 = 60_000;
 
+#[path = "recorded_tests.rs"]
+mod recorded;
+
 struct Master {
     listener: TcpListener,
 }
@@ -215,15 +218,16 @@ async fn live_input_goes_on_over_a_new_connection_and_each_byte_reaches_the_prog
     let (mut spec, input) = job("python");
     spec.live_stdin = true;
     first.send(FromMaster::Dispatch { attempt, spec: Box::new(spec), input: InputSource::Inline(input) }).await;
-    while first.next().await != (FromAgent::StdinTaken { attempt, taken: 0, closed: false }) {}
+    let taken = |taken, received| FromAgent::StdinTaken { attempt, taken, received, ended: false, closed: false };
+    while first.next().await != taken(0, 0) {}
     let say =
         |offset, text: &str, last| FromMaster::Stdin { attempt, offset, bytes: text.as_bytes().to_vec().into(), last };
     first.send(say(0, "one", false)).await;
-    while first.next().await != (FromAgent::StdinTaken { attempt, taken: 3, closed: false }) {}
+    while first.next().await != taken(3, 3) {}
     drop(first);
 
     let mut second = master.welcome(LONG_MS, all).await;
-    assert_eq!(second.next().await, FromAgent::StdinTaken { attempt, taken: 3, closed: false }, "before all else");
+    assert_eq!(second.next().await, taken(3, 3), "before all else");
     second.send(say(0, "one two", false)).await;
     second.send(FromMaster::Signal { attempt, signal: Signal::Usr1 }).await;
     second.send(say(7, "", true)).await;
@@ -239,6 +243,29 @@ async fn live_input_goes_on_over_a_new_connection_and_each_byte_reaches_the_prog
     second.send(FromMaster::Acknowledge { attempt }).await;
     second.send(FromMaster::Drain).await;
     while receive(&mut second.socket).await.is_some() {}
+    assert!(agent.left().await.is_ok());
+}
+
+#[tokio::test]
+async fn live_input_that_does_not_fit_ends_its_attempt_and_not_the_connection() {
+    let master = Master::new().await;
+    let agent = Agent::start(&master, "secret");
+    agent.engine.on_step(OnStep::Hang);
+    let mut link = master.welcome(LONG_MS, all).await;
+    let attempt = attempt_id(1);
+    link.dispatch(attempt, "python").await;
+    agent.hanging(1).await;
+    link.send(FromMaster::Stdin { attempt, offset: 9, bytes: b"gap".to_vec().into(), last: false }).await;
+    let reason = loop {
+        if let FromAgent::Returned { attempt: returned, reason } = link.next().await {
+            assert_eq!(returned, attempt);
+            break reason;
+        }
+    };
+    assert!(matches!(&reason, ReturnReason::Failed { message } if message.contains("gap")), "{reason:?}");
+    link.send(FromMaster::Acknowledge { attempt }).await;
+    link.send(FromMaster::Drain).await;
+    while receive(&mut link.socket).await.is_some() {}
     assert!(agent.left().await.is_ok());
 }
 

@@ -1,0 +1,17 @@
+//! Who may do what, and how much of it: tenants, keys, scopes, quotas. Values and rules only.
+//!
+//! Pure: no clock, no disk, no lock. `store` keeps them, `gate` applies them.
+
+mod logins;
+mod quota;
+mod rate;
+mod scope;
+mod secret;
+mod tenant;
+
+pub use logins::{FAILURES_MAX, Logins};
+pub use quota::{LANGUAGES_MAX, Quota, QuotaArgs, Setting, SettingArgs, Settings};
+pub use rate::Bucket;
+pub use scope::{Scope, Scopes};
+pub use secret::{Digest256, PREFIX, Secret};
+pub use tenant::{KeyId, NAME_CHARS_MAX, NotAName, Tenant};

@@ -1,0 +1,252 @@
+//! The gate: which tenant a request is of, what it may do, and whether it is its turn.
+//!
+//! ```text
+//! Authorization ─▶ secret? ─▶ its digest in the roll? ─▶ works now? ─▶ Caller (tenant, scopes, quota)
+//!                     └───────────┴─────────────────────────┴─▶ Denied, counted against the address
+//! keeper ─ the store's roll, as it changes ─▶ roll · ended callers · bounds of the scheduler
+//! ```
+//!
+//! A secret is found by its SHA-256: how long that takes tells something of the digest, from which
+//! nobody comes back to 256 random bits. So there is nothing to compare in constant time.
+//!
+//! Where no key was ever made, and only this machine can connect, everybody is the default tenant.
+
+mod audit;
+mod keeper;
+mod roll;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Bucket, Digest256, KeyId, Logins, Quota, Scope, Scopes, Secret, Tenant};
+use crate::scheduler::RunningBounds;
+use crate::store::{Roll, UnixTime};
+use roll::Entries;
+
+pub use audit::{Audit, Deed, append as append_to_audit};
+pub use keeper::Keeper;
+
+/// Tenants whose rate is counted; more than there are keys for.
+const RATES_MAX: usize = 16_384;
+/// In so long as many requests pass as a tenant may make in a second.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Who makes a request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Whose.
+    pub tenant: Tenant,
+    /// By which key; `None`: no key was ever made, or it is the master's own.
+    pub key: Option<KeyId>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// How much.
+    pub quota: Arc<Quota>,
+    /// Cancelled when the key does not work any more.
+    pub ended: CancellationToken,
+}
+
+impl Caller {
+    /// The tenant's name, for the store.
+    #[must_use]
+    pub fn owner(&self) -> String {
+        self.tenant.as_str().to_owned()
+    }
+
+    /// Whether it may do this.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.has(scope)
+    }
+}
+
+/// Why nobody is let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Denied {
+    /// No key was shown.
+    NoKey,
+    /// What was shown is no key that works.
+    NoSuchKey,
+    /// Too many from this address were no keys; when the next is looked at.
+    Shut(Duration),
+}
+
+/// More requests than a tenant may make.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooMany {
+    /// As many as it may make in a second.
+    pub maximum: u64,
+    /// When it may again.
+    pub retry_after: Duration,
+}
+
+/// What a gate is made of.
+#[derive(Clone, Debug)]
+pub struct GateParts {
+    /// The roll as it is.
+    pub roll: Roll,
+    /// The quota of tenants without settings.
+    pub quota: Quota,
+    /// Only this machine can connect.
+    pub is_local: bool,
+}
+
+/// The gate.
+#[derive(Debug)]
+pub struct Gate {
+    entries: RwLock<Arc<Entries>>,
+    quota: Arc<Quota>,
+    is_local: bool,
+    /// The master's own key, for what runs in its process; never kept.
+    own: Secret,
+    own_digest: Digest256,
+    logins: Mutex<Logins>,
+    rates: Mutex<HashMap<Tenant, Bucket>>,
+}
+
+impl Gate {
+    /// A gate with the roll of this moment.
+    #[must_use]
+    pub fn new(parts: GateParts, now: UnixTime) -> Self {
+        let GateParts { roll, quota, is_local } = parts;
+        let quota = Arc::new(quota);
+        let entries = Entries::new(roll, &quota, &Entries::default(), now);
+        let own = Secret::generate();
+        Self {
+            entries: RwLock::new(Arc::new(entries)),
+            quota,
+            is_local,
+            own_digest: own.digest(),
+            own,
+            logins: Mutex::default(),
+            rates: Mutex::default(),
+        }
+    }
+
+    /// The key of the master's own process, for as long as it lives.
+    #[must_use]
+    pub fn own(&self) -> &Secret {
+        &self.own
+    }
+
+    /// Whether everybody is let in.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_local && self.entries().is_empty()
+    }
+
+    /// Who shows this from there.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn admit(&self, shown: Option<&str>, from: IpAddr, now: Instant, time: UnixTime) -> Result<Caller, Denied> {
+        let entries = self.entries();
+        let is_open = self.is_local && entries.is_empty();
+        let Some(shown) = shown else { return if is_open { Ok(self.anybody(&entries)) } else { Err(Denied::NoKey) } };
+        let digest = Secret::parse(shown).map(|secret| secret.digest());
+        if digest.is_some_and(|digest| digest == self.own_digest) {
+            let (ended, quota) = (CancellationToken::new(), Arc::default());
+            return Ok(Caller { ended, quota, ..self.anybody(&entries) });
+        }
+        let found = digest.and_then(|digest| entries.find(&digest, time));
+        if is_open {
+            // Nothing is there to be guessed, and whoever believes to have a key must hear of it.
+            return Err(Denied::NoSuchKey);
+        }
+        let mut logins = lock(&self.logins);
+        let is_known = found.as_ref().and_then(|caller| caller.key.as_ref()).is_some_and(|key| logins.knows(key, from));
+        if !is_known {
+            // Before it is said whether it is one: while an address is shut, guessing tells nothing.
+            logins.look(from, now).map_err(Denied::Shut)?;
+        }
+        match found {
+            Some(caller) => {
+                if let Some(key) = caller.key.as_ref().filter(|_| !is_known) {
+                    logins.worked(key, from);
+                }
+                Ok(caller)
+            }
+            None => {
+                logins.failed(from, now);
+                Err(Denied::NoSuchKey)
+            }
+        }
+    }
+
+    /// Counts a request of a tenant.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn take_turn(&self, caller: &Caller, now: Instant) -> Result<(), TooMany> {
+        let Some(maximum) = caller.quota.requests_per_second else { return Ok(()) };
+        let capacity = u32::try_from(maximum).unwrap_or(u32::MAX);
+        let mut rates = lock(&self.rates);
+        if rates.len() >= RATES_MAX {
+            rates.retain(|_, bucket| !bucket.is_full(now));
+        }
+        let bucket = rates.entry(caller.tenant.clone()).or_insert_with(|| Bucket::new(capacity, SECOND));
+        if !bucket.is_of(capacity) {
+            *bucket = Bucket::new(capacity, SECOND);
+        }
+        bucket.take(now).map_err(|retry_after| TooMany { maximum, retry_after })
+    }
+
+    /// How much a tenant may take.
+    #[must_use]
+    pub fn quota_of(&self, tenant: &str) -> Arc<Quota> {
+        self.entries().quota_of(tenant).unwrap_or_else(|| Arc::clone(&self.quota))
+    }
+
+    /// Every tenant that has a key or settings.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<Tenant> {
+        self.entries().tenants()
+    }
+
+    /// How many jobs of each tenant may be at agents at once.
+    #[must_use]
+    pub fn running_bounds(&self) -> RunningBounds {
+        RunningBounds { default: self.quota.running_jobs, tenants: self.entries().running_bounds() }
+    }
+
+    /// From here on this roll holds: callers whose key is not in it are ended.
+    pub fn replace(&self, roll: Roll, now: UnixTime) {
+        let before = self.entries();
+        let entries = Arc::new(Entries::new(roll, &self.quota, &before, now));
+        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&entries);
+        before.end_those_not_in(&entries);
+    }
+
+    /// Ends callers whose key has expired.
+    pub fn expire(&self, now: UnixTime) {
+        self.entries().expire(now);
+    }
+
+    /// The generation of the roll that holds.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.entries().generation()
+    }
+
+    /// The default tenant, that may everything.
+    fn anybody(&self, entries: &Entries) -> Caller {
+        let tenant = Tenant::default();
+        let quota = entries.quota_of(tenant.as_str()).unwrap_or_else(|| Arc::clone(&self.quota));
+        Caller { tenant, key: None, scopes: Scopes::ALL, quota, ended: entries.open_ends() }
+    }
+
+    fn entries(&self) -> Arc<Entries> {
+        Arc::clone(&self.entries.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

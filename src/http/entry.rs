@@ -1,0 +1,230 @@
+//! Who comes in: each request's key, its scope, its turn; and what is written down of it.
+//!
+//! What an operation needs stands in one table. What is in no table needs the highest scope, so that
+//! a new operation is never open by oversight; a test walks over all of them.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::{Frame, SizeHint};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::{Api, error};
+use crate::access::Scope;
+use crate::admission::Refusal;
+use crate::gate::{Caller, Deed, Denied, TooMany};
+use crate::listen::Peer;
+use crate::store::UnixTime;
+
+/// What an operation asks of who comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Need {
+    /// Nothing: signs of life, and the description of the API.
+    Nothing,
+    /// Any key.
+    AnyKey,
+    /// A key with this scope.
+    Scope(Scope),
+}
+
+/// What an operation needs, by its method and its path as the document has it; `None`: there is none.
+pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
+    let Some(path) = path else { return Need::AnyKey };
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    match path {
+        "/healthz" | "/readyz" | "/version" | "/openapi.json" => Need::Nothing,
+        "/docs" | "/docs/style.css" | "/docs/copy.js" | "/docs/icon.svg" => Need::Nothing,
+        "/v1/usage" => Need::AnyKey,
+        "/v1/jobs/wait" => Need::Scope(Scope::Read),
+        // Who attaches may speak with the program.
+        "/v1/jobs/{id}/attach" | "/v1/jobs/batch" => Need::Scope(Scope::Submit),
+        "/v1/languages" => Need::Scope(Scope::Read),
+        path if path.starts_with("/v1/jobs") || path.starts_with("/v1/blobs") => {
+            Need::Scope(if reads { Scope::Read } else { Scope::Submit })
+        }
+        _ => Need::Scope(Scope::Operate),
+    }
+}
+
+/// Whether it is written down who did it.
+fn is_noted(method: &Method, path: &str) -> bool {
+    match path {
+        "/v1/jobs/wait" => false,
+        path => path.ends_with("/attach") || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
+    }
+}
+
+/// Lets a request in, or refuses it.
+pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let need = need(request.method(), path.as_deref());
+    if need == Need::Nothing {
+        return next.run(request).await;
+    }
+    let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    let (deed, is_noted) = deed(&request, path.as_deref(), from);
+    let caller = match admitted(api, &request, from) {
+        Ok(caller) => caller,
+        Err((refusal, is_worth_noting)) => {
+            api.metrics.logins_refused.increment();
+            if is_worth_noting {
+                tracing::warn!(%from, status = refusal.status, "a key was refused");
+                let outcome = refusal.status.to_string();
+                api.audit.note(&Deed { outcome, ..deed }).await;
+            }
+            return refusal.into_response();
+        }
+    };
+    if let Err(TooMany { maximum, retry_after }) = api.gate.take_turn(&caller, Instant::now()) {
+        return error::rate_limited(maximum, retry_after).into_response();
+    }
+    let response = match need {
+        Need::Scope(scope) if !caller.may(scope) => error::missing_scope(scope).into_response(),
+        _ => serve(&caller, request, next).await,
+    };
+    if is_noted || response.status() == StatusCode::FORBIDDEN {
+        let made = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+        let deed = match made {
+            Some(place) => deed.about(place),
+            None => deed,
+        };
+        let outcome = response.status().as_u16().to_string();
+        api.audit.note(&Deed { outcome, ..deed.by(&caller.tenant, caller.key.as_ref()) }).await;
+    }
+    response
+}
+
+/// What the request does, and whether it is noted however it ends.
+fn deed(request: &Request, path: Option<&str>, from: IpAddr) -> (Deed, bool) {
+    let (method, path) = (request.method(), path.unwrap_or("(nothing)"));
+    let deed = Deed { what: format!("{method} {path}"), from: Some(from.to_canonical()), ..Deed::default() };
+    (deed.about(request.uri().path()), is_noted(method, path))
+}
+
+/// Who it is; a refusal, and whether it is worth a line. A client without a key is none: no one has
+/// tried anything, and anybody can send millions.
+fn admitted(api: &Api, request: &Request, from: IpAddr) -> Result<Caller, (Refusal, bool)> {
+    let shown = shown(request, api.gate.is_open()).map_err(|refusal| (refusal, false))?;
+    let caller = api.gate.admit(shown, from, Instant::now(), UnixTime::now());
+    caller.map_err(|denied| match denied {
+        Denied::NoKey => (error::no_key(), false),
+        Denied::NoSuchKey => (error::no_such_key(), true),
+        // What was shown before is noted; what comes meanwhile is bounded by nothing.
+        Denied::Shut(retry_after) => (error::logins_shut(retry_after), false),
+    })
+}
+
+/// The key that a request shows. Where nobody needs one, what is of another kind is left alone: a
+/// proxy in front may have asked for it.
+fn shown(request: &Request, is_open: bool) -> Result<Option<&str>, Refusal> {
+    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let bearer = value.to_str().ok().and_then(|text| {
+        let (scheme, key) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    });
+    match bearer {
+        Some(key) if values.next().is_none() => Ok(Some(key)),
+        _ if is_open => Ok(None),
+        _ => Err(error::unauthorized("send one 'authorization: Bearer <key>'")),
+    }
+}
+
+/// Serves it for as long as its key works, its answer included.
+async fn serve(caller: &Caller, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(caller.clone());
+    match caller.ended.run_until_cancelled(next.run(request)).await {
+        Some(response) => response.map(|inner| {
+            if inner.is_end_stream() || inner.size_hint().exact().is_some_and(|bytes| bytes <= WHOLE_BYTES_MAX) {
+                return inner;
+            }
+            Body::new(Until { inner, ended: Box::pin(caller.ended.clone().cancelled_owned()) })
+        }),
+        None => error::no_such_key().into_response(),
+    }
+}
+
+/// Answers up to this are handed over at once, in bytes.
+const WHOLE_BYTES_MAX: u64 = 16 * 1024;
+
+/// An answer that breaks off when its reader's key ends.
+struct Until {
+    inner: Body,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// The key of who reads an answer has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the key has ended")]
+struct KeyEnded;
+
+impl HttpBody for Until {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(axum::Error::new(KeyEnded))));
+        }
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_no_table_needs_the_highest_scope() {
+        assert_eq!(need(&Method::GET, Some("/v1/secrets")), Need::Scope(Scope::Operate));
+        assert_eq!(need(&Method::GET, Some("/v1/agents")), Need::Scope(Scope::Operate));
+        assert_eq!(need(&Method::GET, Some("/metrics")), Need::Scope(Scope::Operate));
+        assert_eq!(need(&Method::GET, None), Need::AnyKey);
+    }
+
+    #[test]
+    fn who_reads_may_not_write() {
+        for (method, path, scope) in [
+            (Method::GET, "/v1/jobs", Scope::Read),
+            (Method::POST, "/v1/jobs", Scope::Submit),
+            (Method::POST, "/v1/jobs/wait", Scope::Read),
+            (Method::DELETE, "/v1/jobs/{id}", Scope::Submit),
+            (Method::GET, "/v1/jobs/{id}/attach", Scope::Submit),
+            (Method::HEAD, "/v1/blobs/{sha256}", Scope::Read),
+            (Method::DELETE, "/v1/blobs/{sha256}", Scope::Submit),
+        ] {
+            assert_eq!(need(&method, Some(path)), Need::Scope(scope), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_once_and_as_a_bearers() {
+        let request = |values: &[&str]| {
+            let add = |request: axum::http::request::Builder, value: &&str| request.header("authorization", *value);
+            values.iter().fold(Request::builder(), add).body(Body::empty()).unwrap()
+        };
+        assert_eq!(shown(&request(&["Bearer abc"]), false).unwrap(), Some("abc"));
+        assert_eq!(shown(&request(&["bearer  abc "]), false).unwrap(), Some("abc"));
+        assert_eq!(shown(&request(&[]), false).unwrap(), None);
+        for bad in [&["Basic abc"][..], &["Bearer"], &["abc"], &["Bearer a", "Bearer a"]] {
+            assert_eq!(shown(&request(bad), false).unwrap_err().status, 401, "{bad:?}");
+            assert_eq!(shown(&request(bad), true).unwrap(), None, "{bad:?}");
+        }
+    }
+}

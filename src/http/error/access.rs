@@ -1,0 +1,72 @@
+//! Refusals of the gate and of quotas.
+
+use std::time::Duration;
+
+use crate::access::Scope;
+use crate::admission::Refusal;
+
+/// 401: no key, or none that works; which of both is not told apart by more than the detail.
+#[must_use]
+pub fn unauthorized(detail: &str) -> Refusal {
+    Refusal::new(401, "unauthorized", detail)
+}
+
+/// 401: no key was shown.
+#[must_use]
+pub fn no_key() -> Refusal {
+    unauthorized("this service wants a key: send 'authorization: Bearer <key>'")
+}
+
+/// 401: what was shown does not work.
+#[must_use]
+pub fn no_such_key() -> Refusal {
+    unauthorized("this key is unknown, revoked or expired; ask the operator for another")
+}
+
+/// 403: the key may not do this.
+#[must_use]
+pub fn missing_scope(scope: Scope) -> Refusal {
+    let scope = scope.as_str();
+    Refusal::new(403, "missing_scope", format!("this needs a key with the scope '{scope}'")).with("scope", scope)
+}
+
+/// 429: more requests than a tenant may make.
+#[must_use]
+pub fn rate_limited(maximum: u64, retry_after: Duration) -> Refusal {
+    let detail = format!("you may make {maximum} requests a second; come back after 'retry-after'");
+    let refusal = Refusal::new(429, "rate_limited", detail).with("quota", "requests_per_second");
+    Refusal { retry_after: Some(retry_after), ..refusal.with("maximum", maximum) }
+}
+
+/// 429: too many keys that were none from one address.
+#[must_use]
+pub fn logins_shut(retry_after: Duration) -> Refusal {
+    let detail = "too many keys from this address were none; come back after 'retry-after'";
+    Refusal { retry_after: Some(retry_after), ..Refusal::new(429, "rate_limited", detail).with("quota", "logins") }
+}
+
+/// 429: a quota of the tenant's is used up.
+#[must_use]
+pub fn quota_exceeded(quota: &str, maximum: u64, retry_after: Duration) -> Refusal {
+    let what = match quota {
+        "queued_jobs" => "of your jobs may wait at once; come back when some have begun",
+        "cpu_seconds_per_day" => "CPU seconds a day (UTC) are yours, and they are used up; come back tomorrow",
+        _ => "bytes of blobs may be yours; delete some, or wait until they expire",
+    };
+    let refusal = Refusal::new(429, "quota_exceeded", format!("{maximum} {what}")).with("quota", quota);
+    Refusal { retry_after: Some(retry_after), ..refusal.with("maximum", maximum) }
+}
+
+/// 403: the tenant may not use this language.
+#[must_use]
+pub fn language_denied(field: &str, language: &str) -> Refusal {
+    let detail = format!("your keys may not run '{language}'; the operator decides");
+    Refusal::new(403, "language_denied", detail).at(field)
+}
+
+/// 403: the tenant's jobs have to be isolated better.
+#[must_use]
+pub fn isolation_denied(minimum: &str) -> Refusal {
+    let detail = format!("your jobs run with isolation '{minimum}' or better; leave it out, or ask for that");
+    Refusal::new(403, "isolation_denied", detail).at("isolation").with("minimum", minimum)
+}

@@ -1,0 +1,299 @@
+//! The desk at which keys are made, beside a running master or without one.
+//!
+//! It has a connection of its own: SQLite orders its writes and the master's. Where no master runs
+//! it makes the database, or brings it up to date, as a master would.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::time::{Instant, interval};
+
+use super::rows;
+use super::{KEYS_MAX, KeyRecord, TENANTS_MAX};
+use crate::access::{KeyId, Scopes, Secret, Settings, Tenant};
+use crate::store::record::UnixTime;
+use crate::store::{OpenError, StoreError, open};
+
+/// Longest wait for the running master to say that it has seen a change.
+const SEEN_WAIT: Duration = Duration::from_secs(5);
+/// Pause between two looks whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Why something was not done; nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The database cannot be opened.
+    #[error("the database cannot be opened")]
+    Open(#[from] OpenError),
+    /// It failed.
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    /// There is no such key.
+    #[error("there is no key '{0}'; `enclos keys list` shows them")]
+    NoSuchKey(String),
+    /// It does not work any more.
+    #[error("'{0}' was revoked or has expired; create a new key")]
+    Ended(String),
+    /// There are as many as there may be.
+    #[error("there are {0} {1} already, which is the most there may be")]
+    TooMany(usize, &'static str),
+    /// The running master has another version of the database.
+    #[error("{} has schema {found}, this program knows {known}; use the program of the running master", path.display())]
+    OtherVersion {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+}
+
+impl From<rusqlite::Error> for DeskError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<io::Error> for DeskError {
+    fn from(error: io::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A key to make.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// Whose.
+    pub tenant: Tenant,
+    /// What its owner calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// For how long it works.
+    pub lasts: Option<Duration>,
+}
+
+/// Whether the change holds by now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// The running master goes by it.
+    Seen,
+    /// No master runs; the next one will.
+    NoMaster,
+    /// A master runs and has not said so in time; it looks several times a second.
+    NotYet,
+}
+
+/// The desk.
+#[derive(Debug)]
+pub struct Desk {
+    connection: Connection,
+    /// Held while no master runs, so that none starts in between.
+    _lock: Option<std::fs::File>,
+    is_alone: bool,
+}
+
+impl Desk {
+    /// Opens the database below `dir`.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn open(dir: &Path) -> Result<Self, DeskError> {
+        match open::prepared(dir) {
+            Ok((connection, lock)) => Ok(Self { connection, _lock: Some(lock), is_alone: true }),
+            Err(OpenError::InUse { .. }) => {
+                let (connection, path, found, known) = open::beside(dir)?;
+                if found != known {
+                    return Err(DeskError::OtherVersion { path, found, known });
+                }
+                Ok(Self { connection, _lock: None, is_alone: false })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes a key; its secret is known to nobody else from here on.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn create(&mut self, new: NewKey, now: UnixTime) -> Result<(KeyRecord, Secret, u64), DeskError> {
+        let NewKey { tenant, name, scopes, lasts } = new;
+        let expires = lasts.map(|lasts| now.after(lasts));
+        let key = KeyRecord { id: KeyId::generate(), tenant, name, scopes, created: now, expires, revoked: None };
+        let secret = Secret::generate();
+        let change = self.change(|c| {
+            if rows::counted(c, "keys")? >= KEYS_MAX {
+                return Err(DeskError::TooMany(KEYS_MAX, "keys"));
+            }
+            Ok(rows::insert(c, &key, &secret.digest())?)
+        })?;
+        Ok((key, secret, change))
+    }
+
+    /// Every key, the oldest first.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn keys(&self) -> Result<Vec<KeyRecord>, DeskError> {
+        Ok(rows::keys(&self.connection)?)
+    }
+
+    /// Ends a key for good; again and again if you like.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn revoke(&mut self, id: &str, now: UnixTime) -> Result<(KeyRecord, u64), DeskError> {
+        let key = self.key(id)?;
+        let change = self.change(|c| Ok(rows::revoke(c, &key.id, now)?))?;
+        Ok((key, change))
+    }
+
+    /// A new secret for a key; the one of before works for `grace`.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn rotate(&mut self, id: &str, grace: Duration, now: UnixTime) -> Result<(KeyRecord, Secret, u64), DeskError> {
+        let key = self.key(id)?;
+        if !key.works(now) {
+            return Err(DeskError::Ended(id.to_owned()));
+        }
+        let secret = Secret::generate();
+        let change = self.change(|c| {
+            rows::end_secrets(c, &key.id, now, now.after(grace))?;
+            Ok(rows::insert_secret(c, &key.id, &secret.digest())?)
+        })?;
+        Ok((key, secret, change))
+    }
+
+    /// The settings of every tenant that has any.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn settings(&self) -> Result<Vec<(Tenant, Settings)>, DeskError> {
+        Ok(rows::all_settings(&self.connection)?)
+    }
+
+    /// Changes a tenant's settings.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub fn set(&mut self, tenant: &Tenant, change: impl Fn(&mut Settings)) -> Result<(Settings, u64), DeskError> {
+        let mut settings = Settings::default();
+        let number = self.change(|c| {
+            let known = rows::settings_of(c, tenant)?;
+            if known.is_none() && rows::counted(c, "tenants")? >= TENANTS_MAX {
+                return Err(DeskError::TooMany(TENANTS_MAX, "tenants with settings"));
+            }
+            settings = known.unwrap_or_default();
+            change(&mut settings);
+            Ok(rows::set_settings(c, tenant, &settings)?)
+        })?;
+        Ok((settings, number))
+    }
+
+    /// Waits (bounded) until the running master goes by a change.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub async fn told(&self, change: u64) -> Result<Told, DeskError> {
+        if self.is_alone {
+            return Ok(Told::NoMaster);
+        }
+        // Another process, which cannot be awaited: it is looked at again and again.
+        let mut looks = interval(LOOK_EVERY);
+        let deadline = Instant::now() + SEEN_WAIT;
+        while Instant::now() < deadline {
+            looks.tick().await;
+            if rows::seen(&self.connection)? >= change {
+                return Ok(Told::Seen);
+            }
+        }
+        Ok(Told::NotYet)
+    }
+
+    fn key(&self, id: &str) -> Result<KeyRecord, DeskError> {
+        rows::key_of(&self.connection, id)?.ok_or_else(|| DeskError::NoSuchKey(id.to_owned()))
+    }
+
+    /// Makes a change whole or not at all; its number.
+    fn change(&mut self, make: impl FnOnce(&Connection) -> Result<(), DeskError>) -> Result<u64, DeskError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        make(&transaction)?;
+        let number = rows::changed(&transaction)?;
+        transaction.commit()?;
+        Ok(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::Store;
+
+    fn new(tenant: &str) -> NewKey {
+        let scopes = "submit".parse().unwrap();
+        NewKey { tenant: tenant.parse().unwrap(), name: "n".into(), scopes, lasts: Some(Duration::from_secs(60)) }
+    }
+
+    #[tokio::test]
+    async fn keys_are_made_before_and_beside_a_master_which_sees_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = UnixTime::now();
+        let (before, secret, change) = Desk::open(dir.path()).unwrap().create(new("a"), now).unwrap();
+        let store = Store::open(dir.path(), Arc::default()).unwrap().store;
+        let roll = store.roll(None).await.unwrap().unwrap();
+        assert_eq!((roll.generation, roll.keys, roll.secrets[0].digest), (change, vec![before], secret.digest()));
+        assert!(store.roll(Some(change)).await.unwrap().is_none(), "nothing has changed");
+
+        let mut desk = Desk::open(dir.path()).unwrap();
+        let (_, _, change) = desk.create(new("b"), now).unwrap();
+        let roll = store.roll(Some(change - 1)).await.unwrap().unwrap();
+        assert_eq!(roll.keys.len(), 2);
+        store.roll_seen(change).await.unwrap();
+        assert_eq!(desk.told(change).await.unwrap(), Told::Seen);
+    }
+
+    #[tokio::test]
+    async fn no_secret_is_kept_and_a_revoked_key_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(dir.path()).unwrap();
+        let now = UnixTime::now();
+        let (key, secret, change) = desk.create(new("a"), now).unwrap();
+        assert_eq!(desk.told(change).await.unwrap(), Told::NoMaster);
+        for name in ["enclos.db", "enclos.db-wal"] {
+            let bytes = std::fs::read(dir.path().join(name)).unwrap_or_default();
+            let secret = secret.expose().as_bytes();
+            assert!(!bytes.windows(secret.len()).any(|w| w == secret), "{name}");
+        }
+        desk.revoke(key.id.as_str(), now).unwrap();
+        let roll = rows::roll_unless(&desk.connection, None).unwrap().unwrap();
+        assert!(roll.secrets.is_empty() && !roll.keys[0].works(now));
+        assert!(matches!(desk.rotate(key.id.as_str(), Duration::ZERO, now), Err(DeskError::Ended(_))));
+        assert!(matches!(desk.revoke("key-0", now), Err(DeskError::NoSuchKey(_))));
+    }
+
+    #[test]
+    fn after_a_rotation_the_secret_of_before_ends_with_its_grace_and_never_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(dir.path()).unwrap();
+        let (now, hour) = (UnixTime(1_000_000), Duration::from_secs(3600));
+        let (key, first, _) = desk.create(new("a"), now).unwrap();
+        let key = KeyRecord { expires: None, ..key };
+        let id = key.id.as_str();
+        let (_, second, _) = desk.rotate(id, hour, now).unwrap();
+        let (_, third, _) = desk.rotate(id, hour * 2, now).unwrap();
+        let roll = rows::roll_unless(&desk.connection, None).unwrap().unwrap();
+        let end = |secret: &Secret| roll.secrets.iter().find(|s| s.digest == secret.digest()).map(|s| s.ends);
+        assert_eq!(end(&first), Some(Some(now.after(hour))));
+        assert_eq!(end(&second), Some(Some(now.after(hour * 2))));
+        assert_eq!(end(&third), Some(None));
+        desk.rotate(id, Duration::ZERO, now).unwrap();
+        let roll = rows::roll_unless(&desk.connection, None).unwrap().unwrap();
+        assert_eq!(roll.secrets.len(), 1, "without grace the old ones are gone");
+    }
+}

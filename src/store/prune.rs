@@ -1,0 +1,149 @@
+//! Retention: jobs that ended long ago go, and when there are too many bytes, those that ended first.
+//!
+//! ```text
+//! every minute ─▶ a few of the oldest, in one small transaction ─▶ as long a rest ─▶ … until nothing is due
+//! ```
+//!
+//! A job that has not ended is never looked at. Unlike an erasure this is no
+//! promise that nothing is left: freed pages are overwritten, the log is folded
+//! in when it is full.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::record::UnixTime;
+use super::writer::Operation;
+use super::{Store, StoreError, erase};
+use crate::config::Retention;
+use crate::metrics::Metrics;
+
+/// How often is looked for what is due.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// Jobs of one transaction, so that no other write waits for long.
+const PRUNE_JOBS_MAX: i64 = 32;
+/// Bytes of one transaction; one job may have more.
+const PRUNE_BYTES_MAX: i64 = 16 * 1024 * 1024;
+/// Ids of erased jobs that are forgotten in one transaction.
+const FORGET_MAX: u16 = 256;
+
+/// What one transaction removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pruned {
+    /// Jobs.
+    pub jobs: u64,
+    /// More may be due.
+    pub more: bool,
+}
+
+impl Store {
+    /// Removes some of the jobs that are due at `now`, the one that ended first before all others.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is removed then.
+    pub async fn prune(&self, now: UnixTime, retention: Retention) -> Result<Pruned, StoreError> {
+        self.writer.write(Prune { now, retention }).await
+    }
+
+    /// Bytes that the database holds, without the pages that are free.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn held_bytes(&self) -> Result<u64, StoreError> {
+        self.readers.run(held_bytes).await
+    }
+
+    /// Prunes from time to time until `stop`.
+    pub async fn keep_pruned(self: Arc<Self>, retention: Retention, metrics: Arc<Metrics>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let began = Instant::now();
+            let more = match self.prune(UnixTime::now(), retention).await {
+                Ok(Pruned { jobs, more }) => {
+                    metrics.jobs_pruned.add(jobs);
+                    more
+                }
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "old jobs were not removed");
+                    false
+                }
+            };
+            // Half of the writer's time at most, however much is due.
+            let rest = if more { began.elapsed() } else { PRUNE_EVERY };
+            // Cancel-safe: a stop stays with its token.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(rest) => {}
+            }
+        }
+    }
+}
+
+struct Prune {
+    now: UnixTime,
+    retention: Retention,
+}
+
+impl Operation for Prune {
+    type Answer = Pruned;
+
+    fn apply(&self, c: &Connection) -> rusqlite::Result<Pruned> {
+        let Retention { age, bytes_max } = self.retention;
+        let kept_from = UnixTime(self.now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)));
+        let oldest = "SELECT sequence, finished_us FROM jobs WHERE state = 2 ORDER BY finished_us LIMIT ?";
+        let oldest = c
+            .prepare_cached(oldest)?
+            .query_map([PRUNE_JOBS_MAX], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let (mut jobs, mut bytes, mut more) = (0, 0, false);
+        for (sequence, finished_us) in oldest {
+            if finished_us >= kept_from.0 && held_bytes(c)? <= bytes_max {
+                more = false;
+                break;
+            }
+            more = true;
+            if bytes >= PRUNE_BYTES_MAX {
+                break;
+            }
+            bytes += size_bytes(c, sequence)?;
+            erase::remove_rows(c, sequence)?;
+            jobs += 1;
+        }
+        let forgotten = forget(c, kept_from)?;
+        Ok(Pruned { jobs, more: more || forgotten == usize::from(FORGET_MAX) })
+    }
+}
+
+/// Forgets ids of erased jobs that would be due by now; the time of an id's making is in it.
+fn forget(c: &Connection, kept_from: UnixTime) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM erased WHERE id IN (SELECT id FROM erased WHERE id < ? ORDER BY id LIMIT ?)";
+    c.prepare_cached(sql)?.execute(params![first_id_of(kept_from), FORGET_MAX])
+}
+
+/// The least id that can be made at this time: version 7 begins with 48 bits of milliseconds.
+fn first_id_of(time: UnixTime) -> [u8; 16] {
+    let ms = u64::try_from(time.0 / 1000).unwrap_or(0);
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&ms.to_be_bytes()[2..]);
+    id
+}
+
+/// What a job that has ended takes, near enough; lengths are read, not bytes.
+fn size_bytes(c: &Connection, sequence: i64) -> rusqlite::Result<i64> {
+    let sql = "SELECT (SELECT length(spec) + coalesce(length(report), 0) FROM jobs WHERE sequence = ?1)
+                    + (SELECT coalesce(sum(length(bytes)), 0) FROM outputs WHERE job = ?1)
+                    + (SELECT coalesce(sum(length(bytes)), 0) FROM files WHERE job = ?1)
+                    + (SELECT coalesce(sum(coalesce(length(stdout), 0) + coalesce(length(stderr), 0)), 0)
+                       FROM cases WHERE job = ?1)";
+    c.prepare_cached(sql)?.query_row([sequence], |row| row.get(0))
+}
+
+/// The file never shrinks: pages of what is gone are free, and used before it grows.
+pub(super) fn held_bytes(c: &Connection) -> rusqlite::Result<u64> {
+    let number = |name: &str| c.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let pages = number("page_count")? - number("freelist_count")?;
+    Ok((pages * number("page_size")?).unsigned_abs())
+}
