@@ -63,6 +63,30 @@ async fn a_client_that_cannot_trust_the_master_is_told_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_key_is_shown_over_tls_by_calls_and_conversations_alike() {
+    let cluster = Cluster::secured(&[]).await;
+    let (ca, store) = (cluster.pki().join("ca.crt"), cluster.store.clone());
+    let (ca, store) = (ca.to_str().expect("it is text"), store.to_str().expect("it is text"));
+    let (code, key) = run(&["keys", "--data-dir", store, "create", "--tenant", "acme", "--scope", "submit,read"]).await;
+    assert_eq!(code, 0, "{key}");
+    let file = cluster.data().join("acme.key");
+    // Beside the key on its output, the command says on the other one that it is shown this once.
+    let secret = key.lines().find(|line| line.starts_with("enclos_")).expect("a line is the key");
+    std::fs::write(&file, secret).expect("it can be kept");
+    let file = file.to_str().expect("it is text");
+    let job = "00000000-0000-7000-8000-000000000000";
+    for command in [&["languages"][..], &["attach", job]] {
+        let asked = [command, &["--url", &cluster.url, "--ca", ca]].concat();
+        let (code, text) = run(&asked).await;
+        assert!(code == 124 && text.contains("unauthorized"), "{command:?}: {code} {text}");
+        let (code, text) = run(&[&asked[..], &["--api-key-file", file]].concat()).await;
+        assert!(!text.contains("unauthorized"), "{command:?}: {code} {text}");
+        assert!(code == if command.len() == 1 { 0 } else { 124 }, "{command:?}: {code} {text}");
+    }
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_served_without_a_restart() {
     let cluster = Cluster::secured(&[]).await;
     let first = shown(&cluster, &cluster.url).await;
@@ -81,9 +105,13 @@ async fn a_renewed_certificate_is_served_without_a_restart() {
 async fn no_port_is_opened_to_other_machines_in_clear() {
     let (code, text) = run(&["master", "--bind", "0.0.0.0:0", "--data-dir", "data"]).await;
     assert!(code == 1 && text.contains("--tls-cert") && text.contains("--insecure-http"), "{code} {text}");
+    let (code, text) = run(&["master", "--bind", "0.0.0.0:0", "--insecure-http", "--data-dir", "data"]).await;
+    assert!(code == 1 && text.contains("enclos keys create"), "{code} {text}");
     let (code, text) = run(&["master", "--link-bind", "0.0.0.0:0", "--data-dir", "data"]).await;
     assert!(code == 1 && text.contains("--pki"), "{code} {text}");
     let (code, text) = run(&["up", "--pki", "pki", "--data-dir", "data", "--no-demo"]).await;
+    assert!(code == 1 && text.contains("enclos master"), "{code} {text}");
+    let (code, text) = run(&["up", "--bind", "0.0.0.0:0", "--insecure-http", "--data-dir", "data", "--no-demo"]).await;
     assert!(code == 1 && text.contains("enclos master"), "{code} {text}");
     let agent =
         Command::new(program("enclos-agent")).args(["--master", "http://192.0.2.1:7301"]).output().await.unwrap();
