@@ -7,6 +7,7 @@
 mod audit;
 mod blobs;
 mod retention;
+mod tls;
 
 use std::fmt;
 use std::fs;
@@ -22,6 +23,7 @@ use subtle::ConstantTimeEq as _;
 pub use audit::{AuditArgs, AuditBounds};
 pub use blobs::{BlobArgs, BlobBounds};
 pub use retention::{Retention, RetentionArgs};
+pub use tls::{Membership, Pair, Security, TlsArgs};
 
 use crate::access::{Quota, QuotaArgs};
 
@@ -47,10 +49,10 @@ const AGENT_CONNECTIONS_MAX: usize = 4096;
 /// Flags of the master, for `enclos master` and `enclos up`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct MasterArgs {
-    /// Address for clients (loopback only, as there is no TLS yet)
+    /// Address for clients (beyond loopback: with keys, and --tls-cert or --insecure-http)
     #[arg(long, env = "ENCLOS_BIND", default_value = "127.0.0.1:7300", value_name = "ADDR")]
     pub bind: SocketAddr,
-    /// Address for agents (loopback only, as there is no TLS yet)
+    /// Address for agents (loopback only without --pki or --link-cert)
     #[arg(long, env = "ENCLOS_LINK_BIND", default_value = "127.0.0.1:7301", value_name = "ADDR")]
     pub link_bind: SocketAddr,
     /// Directory of the database and the join token
@@ -109,6 +111,9 @@ pub struct MasterArgs {
     /// Whether jobs may have packages installed; agents have the same flag
     #[arg(long, env = "ENCLOS_DEPENDENCIES", value_enum, default_value = "allow", value_name = "allow|deny")]
     pub dependencies: Dependencies,
+    /// TLS of both ports
+    #[command(flatten)]
+    pub tls: TlsArgs,
 }
 
 /// Whether jobs may bring dependencies.
@@ -167,8 +172,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Image folders; `None`: those of this build.
     pub images_dir: Option<PathBuf>,
-    /// What agents must show.
+    /// What agents must show where the link is not TLS.
     pub join_token: JoinToken,
+    /// What protects the two ports.
+    pub security: Security,
     /// What may wait at once.
     pub queue: QueueBounds,
     /// Submissions in one batch.
@@ -200,18 +207,18 @@ pub struct Config {
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The address can be reached from other machines.
+    /// The API would speak in clear to other machines.
     #[error(
-        "{flag} {address} can be reached from other machines, and this version has no TLS: \
-         use a loopback address such as 127.0.0.1:{port}, and a tunnel or an authenticating proxy in front",
-        port = address.port()
+        "--bind {0} can be reached from other machines, and programs, outputs and keys would cross the network in \
+         clear: give --tls-cert and --tls-key (docs/tls.md), or say --insecure-http if that is meant"
     )]
-    PublicBind {
-        /// Which flag.
-        flag: &'static str,
-        /// What it said.
-        address: SocketAddr,
-    },
+    ClearApi(SocketAddr),
+    /// The link would speak in clear to other machines.
+    #[error(
+        "--link-bind {0} can be reached from other machines, and the agents' link goes beyond loopback with TLS \
+         only: give --pki (`enclos pki init` makes it; docs/tls.md), or --link-cert, --link-key and --link-ca"
+    )]
+    ClearLink(SocketAddr),
     /// The data directory cannot be made or entered.
     #[error("cannot use the data directory {}", path.display())]
     DataDir {
@@ -254,8 +261,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] says which flag and what to do.
     pub fn from_args(args: &MasterArgs) -> Result<Self, ConfigError> {
-        loopback_only("--bind", args.bind)?;
-        loopback_only("--link-bind", args.link_bind)?;
+        let security = Security::of(&args.tls, args.bind, args.link_bind)?;
         let hosts = allowed_hosts(&args.allow_hosts)?;
         make_private_dir(&args.data_dir)
             .map_err(|source| ConfigError::DataDir { path: args.data_dir.clone(), source })?;
@@ -271,6 +277,7 @@ impl Config {
             data_dir: args.data_dir.clone(),
             images_dir: args.images_dir.clone(),
             join_token: join_token(args.join_token_file.as_deref(), from_environment, &args.data_dir)?,
+            security,
             queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
             batch_jobs_max: as_usize(args.batch_jobs_max),
             blobs: BlobBounds::from(&args.blobs),
@@ -290,10 +297,6 @@ impl Config {
 
 fn as_usize(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
-}
-
-fn loopback_only(flag: &'static str, address: SocketAddr) -> Result<(), ConfigError> {
-    if address.ip().is_loopback() { Ok(()) } else { Err(ConfigError::PublicBind { flag, address }) }
 }
 
 fn allowed_hosts(given: &[String]) -> Result<Vec<String>, ConfigError> {
@@ -384,13 +387,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    #[test]
-    fn a_public_address_is_refused_with_what_to_do() {
-        let error = loopback_only("--bind", "0.0.0.0:7300".parse().unwrap()).unwrap_err().to_string();
-        assert!(error.contains("--bind") && error.contains("127.0.0.1:7300"), "{error}");
-        assert!(loopback_only("--bind", "[::1]:1".parse().unwrap()).is_ok());
-    }
 
     #[test]
     fn a_token_is_made_once_and_only_its_owner_reads_it() {

@@ -13,6 +13,9 @@ pub mod metrics;
 
 pub mod listen;
 
+// Who may be an agent.
+pub mod pki;
+
 // What verdicts come to.
 pub mod scoring;
 

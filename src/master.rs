@@ -21,13 +21,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::Secret;
-use crate::agents::{self, Link};
-use crate::config::{Config, Connections};
+use crate::agents::{self, Entry, Link};
+use crate::config::{Config, Connections, JoinToken, Membership, Pair};
 use crate::gate::{Audit, Gate, GateParts, Keeper};
 use crate::http::{self, Api, Services};
 use crate::listen::descriptors::{self, DescriptorError};
+use crate::listen::tls::{Files, Tls, TlsError};
 use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
+use crate::pki::{self, Members, PkiError};
 use crate::progress::Progress;
 use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
@@ -60,6 +62,15 @@ pub enum MasterError {
     /// A port is not to be had.
     #[error("a port cannot be bound")]
     Bind(#[from] BindError),
+    /// The API has no certificate.
+    #[error("the API cannot be served over TLS")]
+    ApiTls(#[source] TlsError),
+    /// The link has none.
+    #[error("the agents' link cannot be served over TLS")]
+    LinkTls(#[source] TlsError),
+    /// The authority is of no use.
+    #[error("the agents' certificates cannot be verified")]
+    Pki(#[from] PkiError),
     /// There are too few file descriptors.
     #[error("connections cannot be served")]
     Descriptors(#[from] DescriptorError),
@@ -86,7 +97,27 @@ pub struct Master {
     gate: Arc<Gate>,
     audit: Arc<Audit>,
     metrics: Arc<Metrics>,
+    watched: Watched,
+    entry: Entry,
     config: Config,
+}
+
+/// Files that are taken anew when they change.
+#[derive(Debug, Default)]
+struct Watched {
+    ports: Vec<Arc<Tls>>,
+    members: Option<Arc<Members>>,
+}
+
+impl Watched {
+    fn keep_current(self, parts: &mut JoinSet<()>, stop: &CancellationToken) {
+        for tls in self.ports {
+            parts.spawn(tls.keep_current(stop.clone()));
+        }
+        if let Some(members) = self.members {
+            parts.spawn(members.keep_current(stop.clone()));
+        }
+    }
 }
 
 impl Master {
@@ -98,8 +129,17 @@ impl Master {
         let metrics = Arc::new(Metrics::default());
         let catalogue = Arc::new(Catalogue::open(config.images_dir.as_deref())?);
         let (clients, agents) = within_descriptors(config.clients, config.agents)?;
-        let http = Port::bind(config.bind, clients, Arc::clone(&metrics)).await?;
-        let link = Port::bind(config.link_bind, agents, Arc::clone(&metrics)).await?;
+        let api_tls = config.security.api.clone().map(api_tls).transpose()?;
+        let (entry, link_tls) = entry(&config.security.membership, &config.join_token)?;
+        let watched = Watched {
+            ports: api_tls.iter().chain(&link_tls).cloned().collect(),
+            members: match &entry {
+                Entry::Token(_) => None,
+                Entry::Certificate(members) => Some(Arc::clone(members)),
+            },
+        };
+        let http = Port::bind(config.bind, clients, Arc::clone(&metrics)).await?.secured(api_tls);
+        let link = Port::bind(config.link_bind, agents, Arc::clone(&metrics)).await?.secured(link_tls);
         let opening = {
             let (dir, metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
             tokio::task::spawn_blocking(move || Store::open(&dir, metrics))
@@ -134,6 +174,8 @@ impl Master {
             gate,
             audit,
             metrics,
+            watched,
+            entry,
             config,
         })
     }
@@ -179,6 +221,8 @@ impl Master {
             gate,
             audit,
             metrics,
+            watched,
+            entry,
             config,
         } = self;
         let (link_stop, sessions) = (CancellationToken::new(), TaskTracker::new());
@@ -187,7 +231,7 @@ impl Master {
             progress: progress.clone(),
             store: Arc::clone(&store),
             room: agents::Room::default(),
-            token: config.join_token,
+            entry,
             silence_max: config.lease * 2,
             attach_idle: config.attach_idle,
             shutdown: link_stop.clone(),
@@ -216,6 +260,7 @@ impl Master {
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
+        watched.keep_current(&mut parts, &scheduler_stop);
         let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
         tokio::pin!(serving);
         // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
@@ -227,11 +272,7 @@ impl Master {
             api_stop.cancel();
             serving.await;
         }
-        // Each has a bound for its farewell.
-        api.conversations.close();
-        api.conversations.wait().await;
-        api.admissions.close();
-        api.admissions.wait().await;
+        farewell(&api).await;
         scheduler_stop.cancel();
         link_stop.cancel();
         sessions.close();
@@ -248,6 +289,36 @@ impl Master {
             Some(_) => Err(MasterError::Ended),
         }
     }
+}
+
+/// Waits for what requests began; each has a bound for its end.
+async fn farewell(api: &Api) {
+    api.conversations.close();
+    api.conversations.wait().await;
+    api.admissions.close();
+    api.admissions.wait().await;
+}
+
+fn api_tls(pair: Pair) -> Result<Arc<Tls>, MasterError> {
+    let Pair { certificate, key } = pair;
+    Tls::open(Files { certificate, key, clients: None }).map_err(MasterError::ApiTls)
+}
+
+/// What lets an agent in, and the TLS that goes with it.
+fn entry(membership: &Membership, token: &JoinToken) -> Result<(Entry, Option<Arc<Tls>>), MasterError> {
+    let (members, files) = match membership {
+        Membership::Token => return Ok((Entry::Token(token.clone()), None)),
+        Membership::Authority { pki, ttl } => {
+            let members = Members::of_authority(pki, *ttl)?;
+            let (certificate, key, clients) = pki::link_files(pki);
+            (members, Files { certificate, key, clients: Some(clients) })
+        }
+        Membership::Given { pair: Pair { certificate, key }, clients, pki } => {
+            let members = Members::of_others(pki.as_deref())?;
+            (members, Files { certificate: certificate.clone(), key: key.clone(), clients: Some(clients.clone()) })
+        }
+    };
+    Ok((Entry::Certificate(Arc::new(members)), Some(Tls::open(files).map_err(MasterError::LinkTls)?)))
 }
 
 /// The gate as the store has it. Without any key, only this machine may connect.

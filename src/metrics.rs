@@ -119,6 +119,8 @@ pub struct Metrics {
     pub connections_evicted: Counter,
     /// Connections closed because their client kept us waiting.
     pub connections_stalled: Counter,
+    /// Connections closed because their TLS handshake failed or took too long.
+    pub handshakes_failed: Counter,
     /// Jobs that left something in their sandbox, summed over the agents' own counts while they
     /// are connected. More than none means that a wall between two jobs has a hole which only the
     /// look after each job has found: the agent's log says what was left.
@@ -187,7 +189,11 @@ impl Metrics {
         out.counter("enclos_audit_lost_lines_total", "Lines of the audit log that the disk did not take", &lost);
         let refused = [("", &self.connections_refused)];
         out.counter("enclos_connections_refused_total", "Connections for which there was no place", &refused);
-        let ended = [("why=\"evicted\"", &self.connections_evicted), ("why=\"stalled\"", &self.connections_stalled)];
+        let ended = [
+            ("why=\"evicted\"", &self.connections_evicted),
+            ("why=\"stalled\"", &self.connections_stalled),
+            ("why=\"handshake\"", &self.handshakes_failed),
+        ];
         out.counter("enclos_connections_ended_total", "Connections ended for others or for their client", &ended);
         out.gauge("enclos_store_bytes", "What the database holds", &[("", gauges.store_bytes)]);
         out.counter("enclos_jobs_pruned_total", "Jobs that retention removed", &[("", &self.jobs_pruned)]);

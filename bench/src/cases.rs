@@ -109,7 +109,8 @@ async fn exchanges(args: &CasesArgs, rootfs: &Rootfs) -> Outcome<()> {
 
 async fn outputs(args: &CasesArgs) -> Outcome<()> {
     let expected = ["x".repeat(63), "\n".to_owned()].concat().repeat(10 * 1024 * 1024 / 64);
-    let blob: Value = reqwest::Client::new()
+    let blob: Value = enclos_tls::client::http(None)
+        .build()?
         .post(format!("{}/v1/blobs", args.url))
         .header("content-type", "application/octet-stream")
         .body(expected)
@@ -181,7 +182,7 @@ fn check(right: bool, what: &dyn std::fmt::Display) -> Outcome<()> {
 }
 
 async fn finished(url: &str, submission: &Value) -> Outcome<Value> {
-    let http = reqwest::Client::new();
+    let http = enclos_tls::client::http(None).build()?;
     let mut job: Value =
         http.post(format!("{url}/v1/jobs?wait_ms=60000")).json(submission).send().await?.json().await?;
     while job["state"] != "finished" {

@@ -96,7 +96,7 @@ impl Hello {
 pub fn run(args: &JobsArgs) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = Client { http: reqwest::Client::new(), url: args.url.clone() };
+        let client = Client { http: enclos_tls::client::http(None).build()?, url: args.url.clone() };
         latency(&client, args).await?;
         throughput(&client, args).await
     })

@@ -14,6 +14,7 @@ pub mod glob;
 pub mod ids;
 pub mod install_link;
 pub mod job;
+pub mod join;
 pub mod limits;
 pub mod live;
 pub mod outcome;

@@ -1,6 +1,7 @@
 //! What is too large for a message, for the holder of an attempt: a job's bytes and cases to it,
 //! the files that the job left from it.
 
+use axum::Extension;
 use axum::body::{HttpBody as _, to_bytes};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
@@ -11,6 +12,7 @@ use enclos_protocol::job::JobPath;
 use serde::Deserialize;
 
 use super::Link;
+use super::members::Member;
 use crate::listen::hold;
 use crate::store::{FileKept, LeftFile, StoreError};
 
@@ -40,10 +42,11 @@ pub(super) struct FileAt {
 /// The bytes of a job.
 pub(super) async fn fetch(
     State(link): State<Link>,
+    Extension(member): Extension<Option<Member>>,
     Path(job): Path<String>,
     Query(Token { epoch, counter }): Query<Token>,
 ) -> Response {
-    let attempt = match current(&link, &job, epoch, counter).await {
+    let attempt = match current(&link, member, &job, (epoch, counter)).await {
         Ok(attempt) => attempt,
         Err(status) => return status.into_response(),
     };
@@ -54,10 +57,11 @@ pub(super) async fn fetch(
 /// A page of its cases.
 pub(super) async fn cases(
     State(link): State<Link>,
+    Extension(member): Extension<Option<Member>>,
     Path(job): Path<String>,
     Query(CasesFrom { epoch, counter, from }): Query<CasesFrom>,
 ) -> Response {
-    let attempt = match current(&link, &job, epoch, counter).await {
+    let attempt = match current(&link, member, &job, (epoch, counter)).await {
         Ok(attempt) => attempt,
         Err(status) => return status.into_response(),
     };
@@ -68,11 +72,12 @@ pub(super) async fn cases(
 /// A file that the job left.
 pub(super) async fn leave(
     State(link): State<Link>,
+    Extension(member): Extension<Option<Member>>,
     Path(job): Path<String>,
     Query(FileAt { epoch, counter, path }): Query<FileAt>,
     request: Request,
 ) -> Response {
-    let attempt = match current(&link, &job, epoch, counter).await {
+    let attempt = match current(&link, member, &job, (epoch, counter)).await {
         Ok(attempt) => attempt,
         Err(status) => return status.into_response(),
     };
@@ -92,12 +97,17 @@ pub(super) async fn leave(
     }
 }
 
-async fn current(link: &Link, job: &str, epoch: u64, counter: u64) -> Result<AttemptId, StatusCode> {
+async fn current(
+    link: &Link,
+    member: Option<Member>,
+    job: &str,
+    (epoch, counter): (u64, u64),
+) -> Result<AttemptId, StatusCode> {
     let job = job.parse::<JobId>().map_err(|_| StatusCode::NOT_FOUND)?;
     let attempt = AttemptId { job, token: FencingToken { epoch, counter } };
-    match link.scheduler.is_current(attempt).await {
+    match link.scheduler.is_current(attempt, member.map(|member| member.name)).await {
         Ok(true) => Ok(attempt),
-        // The attempt is over: whoever asks is told so on the link, too.
+        // The attempt is over, or another agent's: whoever asks is told so on the link, too.
         Ok(false) => Err(StatusCode::GONE),
         Err(_) => Err(StatusCode::SERVICE_UNAVAILABLE),
     }

@@ -5,10 +5,13 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use enclos_protocol::agent_link::{FromAgent, Hello};
 use enclos_protocol::frame;
+use enclos_protocol::ids::AgentName;
+use enclos_protocol::join::{LinkRefusal, RefusalCode};
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::members::{Entry, Member};
 use super::{Link, bounds, reader, writer};
 use crate::scheduler::{Event, ToSession};
 
@@ -41,15 +44,22 @@ pub(super) enum SessionError {
     Stuck,
     #[error("{0}")]
     Closed(&'static str),
+    #[error("{code}: the certificate is of agent '{whose}'", code = RefusalCode::CertificateOfAnother.as_str())]
+    OfAnother { whose: AgentName },
+    #[error("{code}: {detail}", code = .0.code.as_str(), detail = .0.detail)]
+    NoMember(LinkRefusal),
     #[error("the master is ending")]
     Ending,
 }
 
-pub(super) async fn run(mut socket: WebSocket, link: Link) {
+pub(super) async fn run(mut socket: WebSocket, link: Link, member: Option<Member>) {
     let hello = match timeout(HELLO_TIMEOUT, hello(&mut socket)).await.unwrap_or(Err(SessionError::NoHello)) {
         Ok(hello) => hello,
         Err(error) => return refuse(socket, &error).await,
     };
+    if let Some(member) = member.as_ref().filter(|member| member.name != hello.name) {
+        return refuse(socket, &SessionError::OfAnother { whose: member.name.clone() }).await;
+    }
     let session = link.scheduler.new_session();
     let joining = match bounds::joining(*hello, session) {
         Ok(joining) => joining,
@@ -68,6 +78,7 @@ pub(super) async fn run(mut socket: WebSocket, link: Link) {
     let ended = tokio::select! {
         ended = speaker.read(stream, now) => ended,
         ended = writer::write(&link, session, &mut sink, messages, promptly) => ended,
+        ended = membership_ends(&link.entry, member.as_ref()) => Err(SessionError::NoMember(ended)),
         () = link.shutdown.cancelled() => Err(SessionError::Ending),
     };
     let _ = link.scheduler.tell(Event::Left(session)).await;
@@ -77,6 +88,14 @@ pub(super) async fn run(mut socket: WebSocket, link: Link) {
     };
     tracing::info!(agent = %name, session = session.0, reason, "an agent's connection ended");
     let _ = timeout(CLOSE_TIMEOUT, sink.send(farewell(&reason))).await;
+}
+
+/// Returns when what let the agent in holds no more.
+async fn membership_ends(entry: &Entry, member: Option<&Member>) -> LinkRefusal {
+    match (entry, member) {
+        (Entry::Certificate(members), Some(member)) => member.until_ended(members).await,
+        _ => std::future::pending().await,
+    }
 }
 
 async fn hello(socket: &mut WebSocket) -> Result<Box<Hello>, SessionError> {

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use enclos_tls::{client, pem, trouble};
 use futures::Stream;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response};
+use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::exit::CliError;
@@ -37,25 +40,41 @@ pub struct Client {
     uploads: reqwest::Client,
     url: String,
     authorization: Option<HeaderValue>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Client {
-    /// A client of the master at `url` with this key.
+    /// A client of the master at `url` with this key; an `https` one must have a certificate of the
+    /// authority in `ca`, or of one that this host trusts where none is given.
     ///
     /// # Errors
-    /// [`CliError::Url`] when it is not an `http://` address.
-    pub fn new(url: &str, key: Option<&Secret>) -> Result<Self, CliError> {
+    /// [`CliError::Url`] when it is neither `http://` nor `https://`, [`CliError::Ca`] for the file.
+    pub fn new(url: &str, key: Option<&Secret>, ca: Option<&Path>) -> Result<Self, CliError> {
         let authorization = key.map(bearer).transpose()?;
         let headers: HeaderMap = authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
         let url = url.trim_end_matches('/').to_owned();
-        let usable = url.strip_prefix("http://").is_some_and(|rest| !rest.is_empty());
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        if rest.is_none_or(str::is_empty) {
+            return Err(CliError::Url(url));
+        }
+        let tls = if url.starts_with("https://") { Some(Arc::new(trusting(ca)?)) } else { None };
         // A proxy of the environment must not see programs that were meant for this machine.
-        let builder =
-            || reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().default_headers(headers.clone());
+        let builder = || {
+            let client = client::http(tls.as_deref()).connect_timeout(CONNECT_TIMEOUT).no_proxy();
+            client.default_headers(headers.clone())
+        };
         match (builder().read_timeout(SILENCE_MAX).build(), builder().build()) {
-            (Ok(http), Ok(uploads)) if usable => Ok(Self { http, uploads, url, authorization }),
+            (Ok(http), Ok(uploads)) => Ok(Self { http, uploads, url, authorization, tls }),
             _ => Err(CliError::Url(url)),
         }
+    }
+
+    /// A connection to the master, for another protocol than HTTP's.
+    pub(super) async fn dial(&self) -> io::Result<client::Dialled> {
+        let wrong = || io::Error::other("the address is not one");
+        let url = reqwest::Url::parse(&self.url).map_err(|_| wrong())?;
+        let (host, port) = url.host_str().zip(url.port_or_known_default()).ok_or_else(wrong)?;
+        client::dial(host, port, self.tls.clone()).await
     }
 
     /// The master's address.
@@ -210,12 +229,23 @@ impl Client {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> CliError {
+        if let Some(what) = trouble::find(&source).and_then(trouble::advice) {
+            return CliError::Untrusted { url: self.url.clone(), what };
+        }
         CliError::Unreachable { url: self.url.clone(), source: source.without_url() }
     }
 
     fn not_a_master(&self, what: String) -> CliError {
         CliError::NotAMaster { url: self.url.clone(), what }
     }
+}
+
+fn trusting(ca: Option<&Path>) -> Result<ClientConfig, CliError> {
+    let roots = match ca {
+        Some(path) => pem::authorities(path).map_err(CliError::Ca)?,
+        None => client::system_roots(),
+    };
+    client::config(roots, None).map_err(super::service_error("TLS cannot be set up"))
 }
 
 /// The key that the user has: in a file, or in the environment. Never an argument, which every user
@@ -275,10 +305,14 @@ mod tests {
 
     #[test]
     fn only_http_addresses_are_taken() {
-        for bad in ["", "http://", "https://host", "127.0.0.1:7300", "ftp://x"] {
-            assert!(Client::new(bad, None).is_err(), "{bad}");
+        for bad in ["", "http://", "https://", "127.0.0.1:7300", "ftp://x"] {
+            assert!(Client::new(bad, None, None).is_err(), "{bad}");
         }
-        assert_eq!(Client::new("http://host:1/", None).unwrap().url(), "http://host:1");
+        for good in ["http://host:1", "https://host:1"] {
+            assert_eq!(Client::new(&format!("{good}/"), None, None).unwrap().url(), good);
+        }
+        let missing = Client::new("https://host", None, Some(Path::new("missing.pem"))).unwrap_err();
+        assert!(missing.chain().contains("missing.pem"), "{}", missing.chain());
     }
 
     #[test]
@@ -288,7 +322,7 @@ mod tests {
         let secret = Secret::generate();
         std::fs::write(&file, format!("{}\n", secret.expose())).unwrap();
         assert_eq!(api_key(Some(&file)).unwrap(), Some(secret.clone()));
-        let client = Client::new("http://host:1", Some(&secret)).unwrap();
+        let client = Client::new("http://host:1", Some(&secret), None).unwrap();
         assert!(!format!("{client:?}").contains(secret.expose()));
         std::fs::write(&file, &secret.expose()[1..]).unwrap();
         let error = api_key(Some(&file)).unwrap_err();

@@ -74,8 +74,19 @@ pub enum CliError {
         what: String,
     },
     /// The address is none.
-    #[error("'{0}' is not an address that this version can use; it begins with http://")]
+    #[error("'{0}' is not an address of a master; it begins with http:// or https://")]
     Url(String),
+    /// The master has not proved who it is.
+    #[error("the master at {url} is not trusted: {what}")]
+    Untrusted {
+        /// Where.
+        url: String,
+        /// Why, and what to do.
+        what: &'static str,
+    },
+    /// The file of authorities is of no use.
+    #[error("--ca")]
+    Ca(#[source] enclos_tls::pem::PemError),
     /// A file of the user cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -132,6 +143,8 @@ impl CliError {
             Self::Unreachable { .. }
             | Self::NotAMaster { .. }
             | Self::Url(_)
+            | Self::Untrusted { .. }
+            | Self::Ca(_)
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Input(_)

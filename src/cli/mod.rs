@@ -15,6 +15,7 @@ mod fetch;
 mod judge;
 mod keys;
 mod package;
+mod pki;
 mod run;
 mod serve;
 mod show;
@@ -55,7 +56,10 @@ enum Command {
     Up(Box<up::UpArgs>),
     /// Start a master alone; agents join it with `enclos-agent --master URL`
     #[command(after_help = "Examples:\n  enclos master --data-dir /var/lib/enclos\n  \
-        ENCLOS_JOIN_TOKEN=\"$(cat /var/lib/enclos/join-token)\" enclos-agent --master http://127.0.0.1:7301")]
+        ENCLOS_JOIN_TOKEN=\"$(cat /var/lib/enclos/join-token)\" enclos-agent --master http://127.0.0.1:7301\n\n\
+        Agents on other machines join over TLS:\n  enclos pki init --dir /var/lib/enclos/pki --name master.example\n  \
+        enclos master --data-dir /var/lib/enclos --pki /var/lib/enclos/pki --link-bind 0.0.0.0:7301\n  \
+        enclos agents token --dir /var/lib/enclos/pki")]
     Master(Box<crate::config::MasterArgs>),
     /// Copy a master's data directory into one archive, while the master runs
     #[command(after_help = "Example:\n  enclos backup --data-dir /var/lib/enclos --to enclos-$(date +%F).tar\n\n\
@@ -161,13 +165,27 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
-    /// List the agents and how loaded they are
-    #[command(after_help = "Examples:\n  enclos agents\n  enclos agents --json --url http://127.0.0.1:8000")]
+    /// List the agents and how loaded they are; `agents token` lets a new one in
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  enclos agents\n  enclos agents --json --url http://127.0.0.1:8000\n  \
+            enclos agents token --dir /var/lib/enclos/pki --ttl 10m"
+    )]
     Agents {
+        #[command(subcommand)]
+        command: Option<pki::AgentsCommand>,
         #[command(flatten)]
         output: Output,
         #[command(flatten)]
         server: Server,
+    },
+    /// Make, show, renew and revoke certificates of a cluster whose agents are on other machines
+    #[command(after_help = "Examples:\n  enclos pki init --dir /var/lib/enclos/pki --name master.example\n  \
+        enclos pki show --dir /var/lib/enclos/pki\n  enclos pki revoke --dir /var/lib/enclos/pki node-7\n\n\
+        These commands work on the directory itself, on the master's machine, as the master's user.")]
+    Pki {
+        #[command(subcommand)]
+        command: pki::PkiCommand,
     },
     /// Make, list, revoke and rotate the keys of the API, beside a running master
     #[command(
@@ -209,6 +227,9 @@ struct Server {
     /// Address of the master
     #[arg(long, env = "ENCLOS_URL", default_value = URL_DEFAULT, value_name = "URL")]
     url: String,
+    /// Authorities (PEM) that an https master's certificate may come from [default: this host's]
+    #[arg(long, env = "ENCLOS_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// File with the key for the API [default: the variable ENCLOS_API_KEY, where it is set]
     #[arg(long, env = "ENCLOS_API_KEY_FILE", value_name = "FILE")]
     api_key_file: Option<PathBuf>,
@@ -216,7 +237,7 @@ struct Server {
 
 impl Server {
     fn client(&self) -> Result<Client, CliError> {
-        Client::new(&self.url, client::api_key(self.api_key_file.as_deref())?.as_ref())
+        Client::new(&self.url, client::api_key(self.api_key_file.as_deref())?.as_ref(), self.ca.as_deref())
     }
 }
 
@@ -287,7 +308,11 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Languages { output, server } => {
             runtime.block_on(show::languages(&server.client()?, output.json, terminal))
         }
-        Command::Agents { output, server } => runtime.block_on(show::agents(&server.client()?, output.json, terminal)),
+        Command::Pki { command } => pki::pki(&command),
+        Command::Agents { command: Some(command), .. } => pki::agents(&command),
+        Command::Agents { command: None, output, server } => {
+            runtime.block_on(show::agents(&server.client()?, output.json, terminal))
+        }
         Command::Keys { command, place } => runtime.block_on(keys::keys(&place, command, terminal)),
         Command::Tenants { command, place } => runtime.block_on(keys::tenants(&place, command)),
         Command::Doctor(HandedOn { args }) => match sibling::become_agent("doctor", &args)? {},

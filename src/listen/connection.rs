@@ -1,10 +1,8 @@
 //! One connection: HTTP/1 or HTTP/2 by its first bytes, until it ends or is ended.
 
 use std::convert::Infallible;
-use std::io;
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +13,6 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +20,9 @@ use tokio_util::task::TaskTracker;
 
 use super::Peer;
 use super::bodies::{Answer, Arriving};
+use super::carried::{Carried, Held};
 use super::places::Place;
+use super::tls::{self, Shown, Tls};
 use super::turns::{Overdue, Turns};
 use crate::metrics::Metrics;
 
@@ -57,18 +56,37 @@ pub(super) struct Shared {
     pub(super) shutdown: CancellationToken,
     pub(super) tasks: TaskTracker,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 /// Serves `router` on `stream` until the client leaves, is overdue or has to make room, or the
 /// service ends.
-pub(super) async fn serve(stream: TcpStream, place: Place, router: Router, shared: Shared) {
-    let Shared { client_wait, shutdown, tasks, metrics } = shared;
+pub(super) async fn serve((stream, peer): (TcpStream, SocketAddr), place: Place, router: Router, shared: Shared) {
+    let Shared { client_wait, shutdown, tasks, metrics, tls } = shared;
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     let (turns, evicted) = (Arc::clone(&place.turns), place.evicted.clone());
-    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+    let (stream, shown) = match tls {
+        None => (Carried::Plain(stream), None),
+        Some(tls) => {
+            // Cancel-safe: what was shaken of a hand is of no use to anybody else.
+            let shaken = tokio::select! {
+                shaken = tls::handshake(&tls, stream, client_wait) => shaken,
+                () = evicted.cancelled() => return,
+                () = shutdown.cancelled() => return,
+            };
+            match shaken {
+                Ok((stream, shown)) => (Carried::Tls(stream), Some(shown)),
+                Err(error) => {
+                    metrics.handshakes_failed.increment();
+                    error.tell(peer);
+                    return error.linger().await;
+                }
+            }
+        }
+    };
     let router = TowerToHyperService::new(router.into_service::<Arriving>());
-    let service = service_fn(|request| answer(&router, &turns, peer, request));
+    let service = service_fn(|request| answer(&router, &turns, shown.as_ref(), Peer(peer.ip()), request));
     let builder = builder(tasks);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(Held { stream, place }), service);
     tokio::pin!(connection);
@@ -108,13 +126,15 @@ async fn overdue(turns: &Turns, client_wait: Duration) -> Overdue {
 fn answer(
     router: &TowerToHyperService<axum::routing::RouterIntoService<Arriving>>,
     turns: &Arc<Turns>,
-    peer: Option<Peer>,
+    shown: Option<&Shown>,
+    peer: Peer,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
-    let exchange = turns.begin();
-    if let Some(peer) = peer {
-        request.extensions_mut().insert(peer);
+    if let Some(shown) = shown {
+        request.extensions_mut().insert(shown.clone());
     }
+    let exchange = turns.begin();
+    request.extensions_mut().insert(peer);
     let answering = router.call(request.map(|body| Arriving::new(body, Arc::clone(&exchange))));
     async move {
         let answer = answering.await?;
@@ -156,54 +176,5 @@ struct Tracked(TaskTracker);
 impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tracked {
     fn execute(&self, task: F) {
         self.0.spawn(task);
-    }
-}
-
-/// A stream with its place, which it keeps when another protocol takes it over.
-struct Held {
-    stream: TcpStream,
-    place: Place,
-}
-
-impl Held {
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.place.turns.wrote(written.is_ready());
-        written
-    }
-}
-
-impl AsyncRead for Held {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Held {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.noted(written)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.noted(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

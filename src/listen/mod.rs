@@ -4,6 +4,8 @@
 //! run ─ accept ─▶ a place? ─ none, all are being served ─▶ closed at once
 //!                   │ free, or another made room
 //!                   ▼ one task a connection (tracked, joined by run)
+//!              TLS handshake, where the port has a certificate
+//!                   ▼
 //!              hyper ─ requests and answers tell whose turn it is
 //!                   └─ ended: by itself · overdue · to make room · at shutdown
 //! ```
@@ -14,11 +16,15 @@
 //! `docs/service.md` lists every bound.
 
 mod bodies;
+mod carried;
 mod connection;
 pub mod descriptors;
 mod places;
 #[cfg(test)]
 mod tests;
+pub mod tls;
+#[cfg(test)]
+mod tls_tests;
 mod turns;
 
 use std::io;
@@ -36,6 +42,7 @@ use tokio_util::task::TaskTracker;
 pub use self::bodies::hold;
 use self::connection::Shared;
 use self::places::{Admission, Places};
+use self::tls::Tls;
 use crate::config::Connections;
 use crate::metrics::Metrics;
 
@@ -63,6 +70,7 @@ pub struct Port {
     address: SocketAddr,
     bounds: Connections,
     metrics: Arc<Metrics>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Why a port is not to be had.
@@ -85,7 +93,13 @@ impl Port {
         let fail = |source| BindError { address, source };
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        Ok(Self { listener, address, bounds, metrics })
+        Ok(Self { listener, address, bounds, metrics, tls: None })
+    }
+
+    /// The same with TLS; without a certificate, as it is.
+    #[must_use]
+    pub fn secured(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The bound address, its real port filled in.
@@ -102,7 +116,7 @@ impl Port {
 
     /// Serves `router` until `shutdown`, then waits (bounded) until every connection has ended.
     pub async fn run(self, router: Router, shutdown: CancellationToken) {
-        let Self { listener, bounds, metrics, .. } = self;
+        let Self { listener, bounds, metrics, tls, .. } = self;
         let places = Places::new(bounds);
         // Cancelled when waiting at the end took too long: connections are then dropped.
         let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
@@ -111,6 +125,7 @@ impl Port {
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),
             metrics: Arc::clone(&metrics),
+            tls,
         };
         while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
             let (stream, peer) = match accepted {
@@ -131,7 +146,7 @@ impl Port {
                     continue;
                 }
             };
-            let serving = connection::serve(stream, place, router.clone(), shared.clone());
+            let serving = connection::serve((stream, peer), place, router.clone(), shared.clone());
             let cut = cut.clone();
             tasks.spawn(async move { cut.run_until_cancelled(serving).await });
         }

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
 use crate::config::{
-    AuditBounds, BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention,
+    AuditBounds, BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention, Security,
 };
 
 const TOKEN: &str = "a-join-token-for-tests";
@@ -54,6 +54,7 @@ fn config(dir: &Path) -> Config {
         data_dir: dir.to_owned(),
         images_dir: None,
         join_token: JoinToken::parse(TOKEN).unwrap(),
+        security: Security::loopback(),
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
         batch_jobs_max: 10,
         blobs: BlobBounds { blob_bytes_max: 1 << 20, all_bytes_max: 16 << 20, ttl: LONG, uploads_max: 4 },
@@ -77,7 +78,7 @@ impl Running {
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
         task.spawn(master.run(stop.clone()));
-        Self { url, link, http: Client::new(), stop, task }
+        Self { url, link, http: enclos_tls::client::http(None).build().unwrap(), stop, task }
     }
 
     async fn new() -> (Self, TempDir) {

@@ -126,7 +126,9 @@ impl Driver {
             Message::Agents(reply) => drop(reply.send(self.core.agents(Moment::now().instant))),
             Message::Shares(reply) => drop(reply.send(self.shares())),
             Message::Totals(reply) => drop(reply.send(self.core.totals())),
-            Message::IsCurrent(attempt, reply) => drop(reply.send(self.core.is_current(attempt))),
+            Message::IsCurrent(attempt, agent, reply) => {
+                let _ = reply.send(self.core.is_current_at(attempt, agent.as_ref()));
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use enclos_protocol::ids::{AttemptId, JobId};
+use enclos_protocol::ids::{AgentName, AttemptId, JobId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::event::{Event, Joining, SessionId, Submitted, ToSession};
@@ -28,7 +28,7 @@ pub(super) enum Message {
     Agents(oneshot::Sender<Vec<AgentView>>),
     Shares(oneshot::Sender<HashMap<Arc<str>, Share>>),
     Totals(oneshot::Sender<Totals>),
-    IsCurrent(AttemptId, oneshot::Sender<bool>),
+    IsCurrent(AttemptId, Option<AgentName>, oneshot::Sender<bool>),
 }
 
 /// A handle to the scheduler.
@@ -136,12 +136,12 @@ impl Scheduler {
         self.ask(Message::Totals).await
     }
 
-    /// Whether an attempt is current.
+    /// Whether an attempt is current and, where an agent is named, its own.
     ///
     /// # Errors
     /// [`SchedulerGone`].
-    pub async fn is_current(&self, attempt: AttemptId) -> Result<bool, SchedulerGone> {
-        self.ask(|reply| Message::IsCurrent(attempt, reply)).await
+    pub async fn is_current(&self, attempt: AttemptId, agent: Option<AgentName>) -> Result<bool, SchedulerGone> {
+        self.ask(|reply| Message::IsCurrent(attempt, agent, reply)).await
     }
 
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, SchedulerGone> {

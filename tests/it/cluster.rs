@@ -81,6 +81,8 @@ pub struct Cluster {
     /// The master's data directory.
     pub store: PathBuf,
     master: Option<Child>,
+    /// Both ports have certificates of an authority of the cluster's own.
+    secured: bool,
     ports: (u16, u16),
     data: TempDir,
 }
@@ -90,6 +92,10 @@ pub fn program(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_enclos")).with_file_name(name);
     assert!(path.is_file(), "{} is not there: run `cargo build --workspace` first", path.display());
     path
+}
+
+fn scheme(secured: bool) -> &'static str {
+    if secured { "https" } else { "http" }
 }
 
 fn free_port() -> u16 {
@@ -120,31 +126,57 @@ impl Cluster {
 
     /// A master with more arguments, without agents.
     pub async fn master_with(args: &[&str]) -> Self {
-        let mut cluster = Self::stopped();
+        let mut cluster = Self::new(false);
         cluster.start_master_with(args).await;
         cluster
     }
 
     /// A master on this data directory, without agents.
     pub async fn master_at(store: &Path) -> Self {
-        let mut cluster = Self { store: store.to_owned(), ..Self::stopped() };
+        let mut cluster = Self { store: store.to_owned(), ..Self::new(false) };
         cluster.start_master().await;
         cluster
     }
 
+    /// A master with a certificate on each port and more arguments, without agents.
+    pub async fn secured(args: &[&str]) -> Self {
+        let mut cluster = Self::new(true);
+        cluster.operate(&["pki", "init"], &[]).await;
+        let roots = enclos_tls::pem::authorities(&cluster.pki().join("ca.crt")).expect("it was made");
+        let tls = enclos_tls::client::config(roots, None).expect("it can be trusted");
+        cluster.http = enclos_tls::client::http(Some(&tls)).build().expect("a client can be made");
+        cluster.start_master_with(args).await;
+        cluster
+    }
+
     /// All of it but a process.
-    fn stopped() -> Self {
+    fn new(secured: bool) -> Self {
         let ports = (free_port(), free_port());
         let data = TempDir::new().expect("a temporary directory can be made");
         Self {
-            url: format!("http://127.0.0.1:{}", ports.0),
-            http: reqwest::Client::new(),
+            url: format!("{}://127.0.0.1:{}", scheme(secured), ports.0),
+            http: enclos_tls::client::http(None).build().expect("a client can be made"),
             agents: Vec::new(),
             master: None,
+            secured,
             ports,
             store: data.path().join("data"),
             data,
         }
+    }
+
+    /// Directory of the authority.
+    pub fn pki(&self) -> PathBuf {
+        self.data.path().join("pki")
+    }
+
+    /// What a command of the operator prints that works on the authority's directory.
+    pub async fn operate(&self, command: &[&str], more: &[&str]) -> String {
+        let mut operator = Command::new(program("enclos"));
+        let output = operator.args(command).arg("--dir").arg(self.pki()).args(more).output().await;
+        let output = output.expect("the command starts");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("it is text").trim().to_owned()
     }
 
     /// A master and as many agents as there are argument lists.
@@ -168,7 +200,7 @@ impl Cluster {
 
     /// Where agents dial.
     pub fn link_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.1)
+        format!("{}://127.0.0.1:{}", scheme(self.secured), self.ports.1)
     }
 
     /// Starts the master on the cluster's ports and data, and waits until it is ready.
@@ -177,8 +209,14 @@ impl Cluster {
     }
 
     async fn start_master_with(&mut self, args: &[&str]) {
+        let pki = self.pki();
+        let files =
+            [("--pki", pki.clone()), ("--tls-cert", pki.join("server.crt")), ("--tls-key", pki.join("server.key"))];
+        let tls =
+            files.into_iter().filter(|_| self.secured).flat_map(|(flag, path)| [flag.into(), path.into_os_string()]);
         let child = Command::new(program("enclos"))
             .arg("master")
+            .args(tls)
             .args(["--bind", &format!("127.0.0.1:{}", self.ports.0)])
             .args(["--link-bind", &format!("127.0.0.1:{}", self.ports.1)])
             .arg("--data-dir")
@@ -216,16 +254,32 @@ impl Cluster {
 
     /// As [`Cluster::start_agent`], with a name.
     pub async fn start_agent_named(&mut self, name: &str, args: &[&str]) {
-        let process = Command::new(program("enclos-agent"))
-            .args(["--master", &self.link_url(), "--name", name])
+        let token = if self.secured { self.operate(&["agents", "token"], &[]).await } else { TOKEN.to_owned() };
+        self.start_agent_at(&self.link_url(), name, &token, args).await;
+    }
+
+    /// A process of an agent that dials `link`, and may be refused.
+    pub fn agent_process(&self, link: &str, name: &str, token: &str, args: &[&str]) -> Child {
+        let mut command = Command::new(program("enclos-agent"));
+        if !token.is_empty() {
+            command.env("ENCLOS_JOIN_TOKEN", token);
+        }
+        command
+            .args(["--master", link, "--name", name])
+            .arg("--data-dir")
+            .arg(self.data.path().join(name))
             .args(args)
-            .env("ENCLOS_JOIN_TOKEN", TOKEN)
             .stdin(Stdio::null())
             .stdout(self.log(name))
             .stderr(self.log(name))
             .kill_on_drop(true)
             .spawn()
-            .expect("the agent starts");
+            .expect("the agent starts")
+    }
+
+    /// Starts an agent that dials `link` and brings `token`, and waits until the master lists it as connected.
+    pub async fn start_agent_at(&mut self, link: &str, name: &str, token: &str, args: &[&str]) {
+        let process = self.agent_process(link, name, token, args);
         self.agents.push(Agent { name: name.to_owned(), process });
         let agent = self.agents.len() - 1;
         let connected = look_until(READY_WAIT, || async {

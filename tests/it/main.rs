@@ -35,5 +35,6 @@ mod refusals;
 mod secrets;
 mod storage;
 mod tidy;
+mod tls;
 mod upgrade;
 mod watch;

@@ -11,7 +11,7 @@ const FILE_LINES_MAX: usize = 450;
 const ORDER: [&[&str]; 17] = [
     &["access"],
     &["config", "metrics", "testing"],
-    &["listen"],
+    &["listen", "pki"],
     &["scoring"],
     &["store"],
     &["progress"],
@@ -29,7 +29,7 @@ const ORDER: [&[&str]; 17] = [
 ];
 
 /// Folders of the repository that hold its sources.
-const SOURCES: [&str; 7] = ["src", "protocol", "images", "supervisor", "worker-agent", "bench", "tests/it"];
+const SOURCES: [&str; 8] = ["src", "protocol", "images", "tls", "supervisor", "worker-agent", "bench", "tests/it"];
 /// Folders that hold nothing of the repository's own.
 const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 

@@ -33,6 +33,7 @@ use crate::images::{ImageOptions, ImageStore, SourceFlags};
 use crate::images_source::{ImageSource, StoreSource};
 use crate::load::Sampler;
 use crate::machine::{self, OwnCgroup};
+use crate::member::{self, Joined, MemberError};
 use crate::pool::{Bounds, Pool};
 use crate::probe::{ProbeError, prove};
 use crate::sandbox::{Host, UidRange, chain};
@@ -90,6 +91,9 @@ pub enum AgentError {
     /// The host does not keep the promises.
     #[error("this host does not hold what the sandbox profile promises ('enclos doctor' tells more)")]
     Probe(#[source] ProbeError),
+    /// It has nothing to show to the master.
+    #[error("this agent is no member of the cluster")]
+    Member(#[source] MemberError),
     /// The master refused.
     #[error("the master does not take this agent")]
     Session(#[source] LinkError),
@@ -147,7 +151,9 @@ pub async fn run(
             cells = ?host.cells,
             "the host keeps the sandbox profile's promises"
         );
-        let begun = Begun { docker, sources, own, first_number: probe_number + 1 };
+        let joined = member::join(&config, &leave.drain).await.map_err(AgentError::Member)?;
+        let Some(joined) = joined else { return Ok(()) };
+        let begun = Begun { docker, sources, own, first_number: probe_number + 1, joined };
         serve(config, catalogue, begun, Arc::new(host), leave).await
     };
     let ended = begun.await;
@@ -170,6 +176,7 @@ struct Begun {
     own: OwnCgroup,
     /// Number of the pool's first sandbox.
     first_number: u64,
+    joined: Joined,
 }
 
 /// Pool, images and session, until the session has left.
@@ -180,7 +187,7 @@ async fn serve(
     host: Arc<Host>,
     leave: Leave,
 ) -> Result<(), AgentError> {
-    let Begun { docker, sources, own, first_number } = begun;
+    let Begun { docker, sources, own, first_number, joined: Joined { access, keeper } } = begun;
     let config = Arc::new(config);
     let catalogue = Arc::new(catalogue);
     let options = ImageOptions::new(supervisor::SUPERVISOR, sources);
@@ -203,14 +210,17 @@ async fn serve(
         images,
         installs,
         pool: pool.clone(),
-        inputs: InputClient::new(config.master.clone(), config.token.clone()),
+        inputs: InputClient::new(access.clone()),
         isolation: config.isolation,
         reuse: config.reuse,
         cores: config.pin_cores.clone().map(Cores::new),
         cache: CompileCache::new(config.compile_cache_bytes),
     });
-    let session = Session::new(config, workshop, host.instance, Sampler::new(own));
+    let mut keeping = JoinSet::new();
+    keeper.map(|keeper| keeping.spawn(keeper.run()));
+    let session = Session::new(config, workshop, host.instance, Sampler::new(own), access);
     let left = session.run(leave).await.map_err(AgentError::Session);
+    keeping.shutdown().await;
     stocking.shutdown().await;
     if let Some(dependencies) = dependencies {
         dependencies.shutdown().await;

@@ -4,20 +4,23 @@
 //! which cannot be wrong. Every flag has an `ENCLOS_…` variable. The join token
 //! never stands on the command line, where every user of the host reads it.
 
+mod link;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use enclos_images::Catalogue;
-use enclos_protocol::agent_link::{Capacity, LINK_PATH};
+use enclos_protocol::agent_link::Capacity;
 use enclos_protocol::ids::{AgentName, NotAnAgentName};
 use enclos_protocol::job::{Isolation, Reuse};
 use enclos_protocol::supervisor_link::CellKind;
 
 use crate::builder::flags::{DependencyConfig, DependencyFlagError, DependencyFlags};
 use crate::machine::Machine;
+use link::TOKEN_BYTES_MAX;
+pub use link::{Credential, JoinToken, LinkFlags};
 
 /// Most jobs at once that an agent can be configured for.
 const SLOTS_MAX: u32 = 256;
@@ -29,8 +32,6 @@ const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
 const PIDS_PER_SLOT: u32 = 512;
 /// Slots per core where nothing else is said: one job compiles while another waits for memory or disk.
 const SLOTS_PER_CORE: u32 = 2;
-/// Longest join token, in bytes.
-const TOKEN_BYTES_MAX: usize = 4096;
 
 /// Worker agent of Enclos: runs jobs in the sandboxes of one container engine.
 #[derive(Parser, Debug)]
@@ -89,13 +90,13 @@ pub enum CellsArg {
 /// Arguments of `run`.
 #[derive(Args, Debug, Clone)]
 pub struct RunArgs {
-    /// Link address of the master.
+    /// Link address of the master: https, or http on this machine.
     #[arg(long, env = "ENCLOS_MASTER", default_value = "http://127.0.0.1:7301")]
     pub master: String,
     /// Name of this agent, unique in the fleet [default: the host's name].
     #[arg(long, env = "ENCLOS_AGENT_NAME")]
     pub name: Option<String>,
-    /// File with the join token; otherwise ENCLOS_JOIN_TOKEN holds it.
+    /// File with the join token (of https: a one-time token, for the first start); otherwise ENCLOS_JOIN_TOKEN holds it.
     #[arg(long, env = "ENCLOS_JOIN_TOKEN_FILE")]
     pub join_token_file: Option<PathBuf>,
     /// Jobs at once [default: twice the cores].
@@ -149,37 +150,9 @@ pub struct RunArgs {
     /// Dependencies of jobs.
     #[command(flatten)]
     pub dependencies: DependencyFlags,
-}
-
-/// The secret that lets an agent join. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct JoinToken(String);
-
-impl JoinToken {
-    /// The token in `text`, without the white space around it.
-    ///
-    /// # Errors
-    /// [`ConfigError::Token`] when it cannot be one.
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let token = text.trim();
-        let printable = token.bytes().all(|b| b.is_ascii_graphic());
-        if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !printable {
-            return Err(ConfigError::Token);
-        }
-        Ok(Self(token.to_owned()))
-    }
-
-    /// The secret itself, for a header.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for JoinToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JoinToken(…)")
-    }
+    /// What it shows to the master.
+    #[command(flatten)]
+    pub link: LinkFlags,
 }
 
 /// How cells are to be made.
@@ -194,12 +167,12 @@ pub enum Cells {
 /// What an agent runs with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `http://host:port` of the master's link.
+    /// `http://host:port` or `https://host:port` of the master's link.
     pub master: String,
     /// Its name.
     pub name: AgentName,
-    /// Its credential.
-    pub token: JoinToken,
+    /// What it shows.
+    pub credential: Credential,
     /// What it offers.
     pub capacity: Capacity,
     /// Ids of the languages that it offers, sorted.
@@ -230,8 +203,14 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The master's address.
-    #[error("--master must be http://HOST:PORT without a path (TLS is not built in yet), not '{0}'")]
+    #[error("--master must be https://HOST:PORT, or http:// on this machine, without a path, not '{0}'")]
     Master(String),
+    /// It is elsewhere, and in clear.
+    #[error("--master '{0}' is not on this machine, and the link leaves it with TLS only: dial https:// (docs/tls.md)")]
+    ClearMaster(String),
+    /// Not such a token.
+    #[error("the join token for an https:// master is what `enclos agents token` shows there (enclos1.….…)")]
+    NotOneTime,
     /// The name.
     #[error("--name: {0}")]
     Name(#[from] NotAnAgentName),
@@ -293,25 +272,19 @@ impl Config {
         machine: &Machine,
         catalogue: &Catalogue,
     ) -> Result<Self, ConfigError> {
-        let token = match (&args.join_token_file, token) {
-            (Some(path), _) => {
-                let text = std::fs::read_to_string(path);
-                JoinToken::parse(&text.map_err(|source| ConfigError::TokenFile { path: path.clone(), source })?)?
-            }
-            (None, Some(text)) => JoinToken::parse(text)?,
-            (None, None) => return Err(ConfigError::NoToken),
-        };
+        let url = link::master(&args.master)?;
+        let credential = link::credential(&args.link, args.join_token_file.as_deref(), token, &url)?;
         if args.warm > WARM_MAX {
             return Err(range("--warm", format!("0 to {WARM_MAX}"), args.warm));
         }
         let cells = cells(args)?;
         Ok(Self {
-            master: master(&args.master)?,
+            master: url.as_str().trim_end_matches('/').to_owned(),
             name: match &args.name {
                 Some(name) => name.parse()?,
                 None => machine.agent_name(),
             },
-            token,
+            credential,
             capacity: capacity(args, machine)?,
             languages: languages(&args.languages, catalogue)?,
             reuse: match args.reuse {
@@ -335,12 +308,6 @@ impl Config {
         })
     }
 
-    /// Address of the master's WebSocket.
-    #[must_use]
-    pub fn link_url(&self) -> String {
-        format!("{}{LINK_PATH}", self.master.replacen("http", "ws", 1))
-    }
-
     /// Whether it offers the language.
     #[must_use]
     pub fn offers(&self, language: &str) -> bool {
@@ -350,17 +317,6 @@ impl Config {
 
 fn range(flag: &'static str, range: String, value: impl ToString) -> ConfigError {
     ConfigError::Range { flag, range, value: value.to_string() }
-}
-
-fn master(text: &str) -> Result<String, ConfigError> {
-    let wrong = || ConfigError::Master(text.to_owned());
-    let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
-    let plain = url.scheme() == "http"
-        && url.host().is_some()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.username().is_empty();
-    if plain { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
 }
 
 fn cells(args: &RunArgs) -> Result<Cells, ConfigError> {

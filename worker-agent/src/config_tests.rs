@@ -14,7 +14,7 @@ fn capacity_comes_from_the_machine() {
     let config = checked(&[]).unwrap();
     let expected = Capacity { cpu_millis: 2000, memory_bytes: 6 << 30, pids: 2048, slots: 4 };
     assert_eq!(config.capacity, expected);
-    assert_eq!(config.link_url(), "ws://127.0.0.1:7301/v1/link");
+    assert_eq!(config.master, "http://127.0.0.1:7301");
 }
 
 #[test]
@@ -26,14 +26,27 @@ fn what_cannot_be_is_refused_with_what_may_be() {
         (["--memory-bytes", "0"], "--memory-bytes must be 67108864 to 8589934592"),
         (["--pids", "0"], "--pids"),
         (["--warm", "1000"], "--warm"),
-        (["--master", "https://h:1"], "--master"),
-        (["--master", "http://h:1/x"], "--master"),
+        (["--master", "ftp://h:1"], "--master must be"),
+        (["--master", "http://localhost:1/x"], "--master must be"),
+        (["--master", "http://h:1"], "leaves it with TLS only"),
+        (["--master", "https://h:1"], "enclos agents token"),
         (["--languages", "c,klingon"], "'klingon' is unknown"),
     ] {
         let arg = format!("{}={}", args[0], args[1]);
         let error = checked(&[&arg]).unwrap_err().to_string();
         assert!(error.contains(part), "{args:?}: {error}");
     }
+}
+
+#[test]
+fn an_agent_that_dials_https_needs_no_token_once_it_has_joined() {
+    let cli = Cli::try_parse_from(["enclos-agent", "--name=a", "--master=https://h:1", "--data-dir=d"]).unwrap();
+    let machine =
+        Machine { cpu_millis: 1000, cores: BTreeSet::from([0]), memory_bytes: 8 << 30, hostname: String::new() };
+    let of = |token| Config::check(&cli.run, token, &machine, &Catalogue::embedded().unwrap()).unwrap().credential;
+    assert_eq!(of(None), Credential::Joined { dir: "d".into(), token: None });
+    let token = format!("enclos1.{0}.{0}", "ab".repeat(32));
+    assert!(matches!(of(Some(&token)), Credential::Joined { token: Some(_), .. }));
 }
 
 #[test]

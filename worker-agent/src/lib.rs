@@ -8,7 +8,7 @@
 //!
 //! Modules in the order a job meets them. Dangerous edges stand alone: only
 //! `engine` and `images` speak to the engine, only `cgroup` writes cgroups,
-//! only `session::link` holds the connection. `agent` puts all together.
+//! only `session::link` holds the connection, which `member` lets it open. `agent` puts all together.
 
 pub mod agent;
 pub mod attempt;
@@ -26,6 +26,7 @@ pub mod judge;
 pub mod live;
 pub mod load;
 pub mod machine;
+pub mod member;
 pub mod pool;
 pub mod probe;
 pub mod sandbox;

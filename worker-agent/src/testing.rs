@@ -23,6 +23,7 @@ use crate::config::JoinToken;
 use crate::engine::SandboxLimits;
 use crate::engine::fake::FakeEngine;
 use crate::images_source::ImageSource;
+use crate::member::Access;
 use crate::pool::{Bounds, ImageKey, Pool};
 use crate::sandbox::{Host, UidRange};
 
@@ -108,12 +109,18 @@ pub fn workshop(pool: Pool, images: Arc<FakeImages>) -> Workshop {
         images,
         installs: None,
         pool,
-        inputs: InputClient::new("http://127.0.0.1:1".to_owned(), JoinToken::parse("t").expect("a token")),
+        inputs: inputs("http://127.0.0.1:1"),
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         cores: None,
         cache: CompileCache::new(1 << 20),
     }
+}
+
+/// Exchanges bytes with whoever listens at `base`.
+pub fn inputs(base: &str) -> InputClient {
+    let access = Access::clear(base, JoinToken::parse("t").expect("a token")).expect("it is an address");
+    InputClient::new(access.fixed())
 }
 
 /// An attempt's id.

@@ -57,20 +57,20 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn new(url: String, args: &FaultsArgs) -> Self {
+    pub fn new(url: String, args: &FaultsArgs) -> Outcome<Self> {
         // Half of all places are taken, on the average.
         let places = (fleet::AGENTS * fleet::SLOTS) as u64;
         let sleep_ms = (places * args.seconds * 1000 / args.jobs as u64).min(SLEEP_MS_MAX);
         let (seed, jobs) = (args.seed, args.jobs);
-        Self {
-            http: reqwest::Client::new(),
+        Ok(Self {
+            http: enclos_tls::client::http(None).build()?,
             url,
             seed,
             jobs,
             sleep_ms,
             seen: Mutex::default(),
             accepted: Mutex::default(),
-        }
+        })
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Loaded> {

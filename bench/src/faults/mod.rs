@@ -109,7 +109,7 @@ pub fn relay(args: &RelayArgs) -> Outcome<()> {
 
 async fn try_it(args: &FaultsArgs, fleet: &mut Fleet) -> Outcome<()> {
     let begun = Instant::now();
-    let load = Load::new(fleet.url(), args);
+    let load = Load::new(fleet.url(), args)?;
     let over = CancellationToken::new();
     let loading = async {
         let loaded = load.run(Duration::from_secs(args.seconds)).await;

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use enclos_tls::client::Dialled;
+use enclos_tls::trouble;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::cli::client::{Client, query_escaped};
 use crate::cli::events::Event;
@@ -30,7 +32,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Longest silence of the master; it sends a ping every 15 s.
 const SILENCE_MAX: Duration = Duration::from_secs(45);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Dialled>;
 
 /// What came.
 #[derive(Debug)]
@@ -133,7 +135,7 @@ impl Line {
     }
 
     async fn connect(&mut self) -> Result<mpsc::Sender<Message>, CliError> {
-        let url = self.client.url().replacen("http://", "ws://", 1);
+        let url = self.client.url().replacen("http", "ws", 1);
         let url = format!("{url}/v1/jobs/{}/attach?after={}", self.job, query_escaped(&self.cursor));
         let mut limits = WebSocketConfig::default();
         limits.max_message_size = Some(FRAME_BYTES_MAX);
@@ -142,11 +144,17 @@ impl Line {
             if self.failures > 0 {
                 tokio::time::sleep(RETRY_PAUSE * 2u32.saturating_pow(self.failures - 1)).await;
             }
-            let mut request = url.as_str().into_client_request().map_err(|e| self.strange(&e))?;
-            if let Some(authorization) = self.client.authorization() {
-                request.headers_mut().insert("authorization", authorization.clone());
-            }
-            match connect_async_with_config(request, Some(limits), true).await {
+            let stream = match self.client.dial().await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    if let Some(what) = trouble::find(&error).and_then(trouble::advice) {
+                        return Err(CliError::Untrusted { url: self.client.url().to_owned(), what });
+                    }
+                    self.failed(&error)?;
+                    continue;
+                }
+            };
+            match client_async_with_config(self.opening(&url)?, stream, Some(limits)).await {
                 Ok((socket, _)) => {
                     let (sink, incoming) = socket.split();
                     let (outgoing, waiting) = mpsc::channel(OUTGOING_MAX);
@@ -167,6 +175,15 @@ impl Line {
                 Err(error) => self.failed(&error)?,
             }
         }
+    }
+
+    /// What asks the master for the connection, with the key where there is one.
+    fn opening(&self, url: &str) -> Result<Request, CliError> {
+        let mut request = url.into_client_request().map_err(|e| self.strange(&e))?;
+        if let Some(authorization) = self.client.authorization() {
+            request.headers_mut().insert("authorization", authorization.clone());
+        }
+        Ok(request)
     }
 
     fn strange(&self, what: &dyn std::fmt::Display) -> CliError {

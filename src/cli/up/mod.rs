@@ -28,7 +28,7 @@ use super::client::{Client, URL_DEFAULT};
 use super::exit::CliError;
 use super::terminal::{Spinner, Terminal, say, tell};
 use super::{service_error, sibling};
-use crate::config::{Config, Dependencies, MasterArgs};
+use crate::config::{Config, Dependencies, MasterArgs, Security};
 use crate::master::Master;
 
 /// Longest that the master may take to end.
@@ -99,10 +99,15 @@ pub async fn run(args: UpArgs, terminal: Terminal) -> Result<ExitCode, CliError>
     let program = sibling::agent_program()?;
     doctor(&program, args.master.images_dir.as_deref()).await?;
     let config = Config::from_args(&args.master).map_err(service_error("the master cannot be configured"))?;
+    if config.security != Security::loopback() || !config.bind.ip().is_loopback() {
+        let what = "`enclos up` is a cluster of this one machine, in clear on loopback; \
+                    for other machines start `enclos master` and `enclos-agent` (docs/tls.md)";
+        return Err(CliError::Service(what.into()));
+    }
     let (token, log) = (config.join_token.clone(), config.data_dir.join("agent.log"));
     let master = Master::bind(config).await.map_err(service_error("the master cannot start"))?;
     let (http, link) = (master.http_addr(), master.link_addr());
-    let client = Client::new(&format!("http://{http}"), Some(&master.own_key()))?;
+    let client = Client::new(&format!("http://{http}"), Some(&master.own_key()), None)?;
     let is_open = master.is_open();
     let name = args.agent.agent_name.clone().unwrap_or_else(|| default_name(http));
 

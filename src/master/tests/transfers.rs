@@ -67,7 +67,7 @@ async fn many_agents_that_fetch_at_once_take_bounded_memory_and_all_are_served()
     let before = memory_bytes("VmRSS:");
     let mut fetching = JoinSet::new();
     for _ in 0..REQUESTS {
-        fetching.spawn(fetch(reqwest::Client::new(), url.clone()));
+        fetching.spawn(fetch(enclos_tls::client::http(None).build().expect("a client can be made"), url.clone()));
     }
     let came = timeout(WAIT, fetching.join_all()).await.expect("all are served");
     assert!(came.iter().all(|bytes| *bytes > 2 * BLOB_BYTES), "{came:?}");

@@ -183,8 +183,14 @@ impl Core {
     /// Whether this attempt is current.
     #[must_use]
     pub fn is_current(&self, attempt: AttemptId) -> bool {
+        self.is_current_at(attempt, None)
+    }
+
+    /// Whether this attempt is current and, where an agent is named, its own.
+    #[must_use]
+    pub fn is_current_at(&self, attempt: AttemptId, agent: Option<&AgentName>) -> bool {
         let state = self.jobs.get(&attempt.job).map(|job| &job.state);
-        matches!(state, Some(State::Running(run)) if run.token == attempt.token)
+        matches!(state, Some(State::Running(run)) if run.token == attempt.token && agent.is_none_or(|a| *a == run.agent))
     }
 
     /// Every agent.

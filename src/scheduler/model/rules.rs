@@ -111,6 +111,8 @@ fn an_attempt_that_the_store_never_noted_is_taken_up_after_a_restart() {
     world.restart(true);
     world.join(1);
     assert!(world.core.is_current(attempt), "the agent goes on with it");
+    let (own, other) = (super::name(1), super::name(0));
+    assert!(world.core.is_current_at(attempt, Some(&own)) && !world.core.is_current_at(attempt, Some(&other)));
     step(&mut world, Op::Finish(1, 0));
     assert_eq!(world.finished.len(), 1);
 }

@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::super::*;
-use crate::config::JoinToken;
 use crate::engine::fake::{FakeEngine, OnStep};
 use crate::stop::{self, Stopper};
 use crate::testing::{BOUNDS, FakeImages, attempt_id, host, job, workshop};
@@ -47,7 +46,7 @@ impl Court {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));
         tasks.spawn(serve(listener, cases));
-        workshop.inputs = InputClient::new(base, JoinToken::parse("t").expect("a token"));
+        workshop.inputs = crate::testing::inputs(&base);
         let (stopper, stop) = stop::pair();
         Self { engine, workshop, tasks, spec, input, heard: Vec::new(), stopper, stop }
     }

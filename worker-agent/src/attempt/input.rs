@@ -8,10 +8,12 @@ use enclos_protocol::cases::{CASE_BYTES_MAX, CASE_PAGE_BYTES, CASE_PAGE_MAX, Cas
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::{JobInput, JobPath};
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
-use reqwest::{RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
-use crate::config::JoinToken;
+use tokio::sync::watch;
+
+use crate::member::Access;
 
 /// Longest that one transfer may take.
 const TRANSFER_WAIT: Duration = Duration::from_secs(60);
@@ -52,17 +54,15 @@ pub enum FetchError {
 /// Exchanges bytes with one master.
 #[derive(Clone)]
 pub struct InputClient {
-    http: reqwest::Client,
-    base: String,
-    token: JoinToken,
+    access: watch::Receiver<Access>,
     busy_pause: Duration,
 }
 
 impl InputClient {
-    /// A client of the master whose link port is at `base` (`http://host:port`).
+    /// A client of the master that is reached so.
     #[must_use]
-    pub fn new(base: String, token: JoinToken) -> Self {
-        Self { http: reqwest::Client::new(), base, token, busy_pause: BUSY_PAUSE }
+    pub fn new(access: watch::Receiver<Access>) -> Self {
+        Self { access, busy_pause: BUSY_PAUSE }
     }
 
     /// The input of an attempt.
@@ -75,7 +75,7 @@ impl InputClient {
             InputSource::Inline(input) => input.clone(),
             InputSource::Fetch { size_bytes } if *size_bytes > bytes_max => return Err(FetchError::TooLarge),
             InputSource::Fetch { .. } => {
-                self.fetch(self.http.get(self.url(attempt, INPUTS_PATH, None)?), bytes_max).await?
+                self.fetch(self.request(Method::GET, attempt, INPUTS_PATH, None)?, bytes_max).await?
             }
         };
         if input.size_bytes() > INPUT_BYTES_MAX { Err(FetchError::TooLarge) } else { Ok(input) }
@@ -86,7 +86,7 @@ impl InputClient {
     /// # Errors
     /// [`FetchError`].
     pub async fn cases(&self, attempt: AttemptId, from: u32) -> Result<CasePage, FetchError> {
-        let request = self.http.get(self.url(attempt, CASES_PATH, Some(("from", &from.to_string())))?);
+        let request = self.request(Method::GET, attempt, CASES_PATH, Some(("from", &from.to_string())))?;
         let page: CasePage = self.fetch(request, PAGE_BYTES_MAX + ENCODING_BYTES_MAX).await?;
         if page.cases.len() > CASE_PAGE_MAX { Err(FetchError::TooLarge) } else { Ok(page) }
     }
@@ -96,23 +96,30 @@ impl InputClient {
     /// # Errors
     /// [`FetchError::Give`].
     pub async fn give(&self, attempt: AttemptId, path: &JobPath, content: &[u8]) -> Result<(), FetchError> {
-        let url = self.url(attempt, FILES_PATH, Some(("path", path.as_str())))?;
-        let response = self.send(self.http.put(url).body(content.to_vec())).await;
+        let request = self.request(Method::PUT, attempt, FILES_PATH, Some(("path", path.as_str())))?;
+        let response = self.send(request.body(content.to_vec())).await;
         response.map(drop).map_err(FetchError::Give)
     }
 
-    fn url(&self, attempt: AttemptId, path: &str, more: Option<(&str, &str)>) -> Result<Url, FetchError> {
+    fn request(
+        &self,
+        method: Method,
+        attempt: AttemptId,
+        path: &str,
+        more: Option<(&str, &str)>,
+    ) -> Result<RequestBuilder, FetchError> {
         let AttemptId { job, token } = attempt;
         let (epoch, counter) = (token.epoch.to_string(), token.counter.to_string());
         let query = [("epoch", epoch.as_str()), ("counter", counter.as_str())];
-        Url::parse_with_params(&format!("{}{path}/{job}", self.base), query.into_iter().chain(more))
-            .map_err(|_| FetchError::Address)
+        let access = self.access.borrow();
+        let url = Url::parse_with_params(&access.url(&format!("{path}/{job}")), query.into_iter().chain(more));
+        Ok(access.request(method, url.map_err(|_| FetchError::Address)?))
     }
 
     /// The answer. That the master has no memory for it now is no failure of the attempt, until it
     /// was so for too long.
     async fn send(&self, request: RequestBuilder) -> Result<Response, reqwest::Error> {
-        let request = request.bearer_auth(self.token.reveal()).timeout(TRANSFER_WAIT);
+        let request = request.timeout(TRANSFER_WAIT);
         for _ in 1..TRIES_MAX {
             // Its body is bytes in memory, if it has one.
             let Some(request) = request.try_clone() else { break };
@@ -147,6 +154,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::config::JoinToken;
     use crate::testing::attempt_id;
 
     const BUSY: &str = "429 Too Many Requests";
@@ -156,7 +164,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));
         let token = JoinToken::parse("t").expect("a token");
-        let client = InputClient { busy_pause: Duration::ZERO, ..InputClient::new(base, token) };
+        let access = Access::clear(&base, token).expect("it can be reached").fixed();
+        let client = InputClient { busy_pause: Duration::ZERO, ..InputClient::new(access) };
         let master = async {
             for (status, body) in answers {
                 let (mut stream, _) = listener.accept().await.expect("the agent connects");

@@ -9,13 +9,16 @@
 //! The writer keeps a slow master from stopping the session's clocks. A full
 //! control queue means that the master does not read: the connection is given up.
 
+use std::io;
 use std::time::Duration;
 
 use enclos_protocol::agent_link::{FromAgent, FromMaster, Hello, LINK_VERSION, LINK_VERSION_MIN, Welcome};
 use enclos_protocol::frame::{self, FRAME_BYTES_MAX, FrameError};
+use enclos_protocol::join::LinkRefusal;
+use enclos_tls::client::Dialled;
+use enclos_tls::trouble;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -23,9 +26,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header::AUTHORIZATION};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::config::JoinToken;
+use crate::member::Access;
 
 /// Longest to be connected and upgraded.
 const DIAL_WAIT: Duration = Duration::from_secs(10);
@@ -35,10 +38,12 @@ const WELCOME_WAIT: Duration = Duration::from_secs(10);
 const WRITE_WAIT: Duration = Duration::from_secs(10);
 /// Control messages that may wait.
 const CONTROL_MAX: usize = 64;
+/// Characters of what a master says that are logged.
+const TEXT_CHARS_MAX: usize = 300;
 /// Data messages that may wait; more would only age in memory.
 const DATA_MAX: usize = 4;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Dialled>;
 
 /// Which step of a connection failed.
 #[derive(Debug, thiserror::Error)]
@@ -46,15 +51,21 @@ pub enum LinkError {
     /// The token cannot stand in a header.
     #[error("the join token cannot be sent")]
     Token,
+    /// The master is not the one that this agent joined.
+    #[error("the master was not trusted: {0}")]
+    Untrusted(&'static str),
     /// The address.
     #[error("the master's address is not one")]
     Address(#[source] tungstenite::Error),
-    /// The master refused the token.
-    #[error("the master refused the join token")]
-    Refused,
+    /// The master refused what this agent has shown; the text begins with a stable code.
+    #[error("the master refused this agent: {0}")]
+    Refused(String),
     /// It could not be reached.
     #[error("the master could not be reached")]
-    Dial(#[source] tungstenite::Error),
+    Dial(#[source] io::Error),
+    /// It speaks no link.
+    #[error("the master did not take up the link")]
+    Upgrade(#[source] tungstenite::Error),
     /// It took too long.
     #[error("the master did not answer within {0:?}")]
     Late(Duration),
@@ -64,6 +75,9 @@ pub enum LinkError {
     /// The connection ended.
     #[error("the master closed the connection")]
     Closed,
+    /// It said why.
+    #[error("the master closed the connection: {0}")]
+    Dismissed(String),
     /// Words that are not understood.
     #[error("the master's words are not understood")]
     Frame(#[from] FrameError),
@@ -97,31 +111,30 @@ pub struct Greeted {
 }
 
 impl Link {
-    /// Dials `url`, presents the token, and greets.
+    /// Dials the master, presents what lets this agent in, and greets.
     ///
     /// # Errors
     /// [`LinkError`].
-    pub async fn open(url: &str, token: &JoinToken, hello: Hello) -> Result<Greeted, LinkError> {
-        let mut request = url.into_client_request().map_err(LinkError::Address)?;
-        let bearer = HeaderValue::from_str(&format!("Bearer {}", token.reveal()));
-        let mut bearer = bearer.map_err(|_| LinkError::Token)?;
-        bearer.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, bearer);
+    pub async fn open(access: &Access, hello: Hello) -> Result<Greeted, LinkError> {
+        let mut request = access.link_url().into_client_request().map_err(LinkError::Address)?;
+        if let Some(token) = access.bearer() {
+            let bearer = HeaderValue::from_str(&format!("Bearer {}", token.reveal()));
+            let mut bearer = bearer.map_err(|_| LinkError::Token)?;
+            bearer.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
         let mut limits = WebSocketConfig::default();
         limits.max_message_size = Some(FRAME_BYTES_MAX);
         limits.max_frame_size = Some(FRAME_BYTES_MAX);
-        let dialled = timeout(DIAL_WAIT, connect_async_with_config(request, Some(limits), true)).await;
-        let socket = match dialled.map_err(|_| LinkError::Late(DIAL_WAIT))? {
-            Ok((socket, _)) => socket,
-            Err(tungstenite::Error::Http(response)) if response.status() == StatusCode::UNAUTHORIZED => {
-                return Err(LinkError::Refused);
-            }
-            Err(error) => return Err(LinkError::Dial(error)),
-        };
+        let dialled = timeout(DIAL_WAIT, async {
+            let stream = access.dial().await.map_err(|e| of_tls(&e).unwrap_or(LinkError::Dial(e)))?;
+            client_async_with_config(request, stream, Some(limits)).await.map_err(not_upgraded)
+        });
+        let (socket, _) = dialled.await.map_err(|_| LinkError::Late(DIAL_WAIT))??;
         let (mut sink, mut incoming) = socket.split();
         let hello_sent = Instant::now();
         let hello = frame::encode_body(&FromAgent::Hello(Box::new(hello)))?;
-        sink.send(Message::Binary(hello.into())).await.map_err(LinkError::Broken)?;
+        sink.send(Message::Binary(hello.into())).await.map_err(broken)?;
         let first = timeout(WELCOME_WAIT, next(&mut incoming)).await.map_err(|_| LinkError::Late(WELCOME_WAIT))??;
         let FromMaster::Welcome(welcome) = first else { return Err(LinkError::NotWelcome) };
         if !(LINK_VERSION_MIN..=LINK_VERSION).contains(&welcome.version) {
@@ -171,11 +184,45 @@ impl Link {
     }
 }
 
+/// What TLS did not like, on either side. Over TLS 1.3 the master's alert comes with its first answer.
+fn of_tls(error: &(dyn std::error::Error + 'static)) -> Option<LinkError> {
+    let found = trouble::find(error)?;
+    let refused = |code: &str| LinkError::Refused(format!("{code}: it did not take this agent's certificate"));
+    trouble::advice(found).map(LinkError::Untrusted).or_else(|| trouble::refused(found).map(refused))
+}
+
+fn broken(error: tungstenite::Error) -> LinkError {
+    of_tls(&error).unwrap_or(LinkError::Broken(error))
+}
+
+fn not_upgraded(error: tungstenite::Error) -> LinkError {
+    if let tungstenite::Error::Http(response) = &error {
+        let refusal = response.body().as_deref().and_then(|body| serde_json::from_slice::<LinkRefusal>(body).ok());
+        if let Some(LinkRefusal { code, detail }) = refusal {
+            return LinkError::Refused(printable(&format!("{}: {detail}", code.as_str())));
+        }
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return LinkError::Refused("join_token: the join token is missing or wrong".to_owned());
+        }
+    }
+    of_tls(&error).unwrap_or(LinkError::Upgrade(error))
+}
+
+/// Text of a master as it may stand in a log: short, without controls.
+fn printable(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 async fn next(incoming: &mut SplitStream<Socket>) -> Result<FromMaster, LinkError> {
     loop {
         match incoming.next().await {
+            Some(Ok(Message::Close(Some(frame)))) if !frame.reason.is_empty() => {
+                let reason = printable(&frame.reason);
+                let refused = reason.starts_with("certificate_");
+                return Err(if refused { LinkError::Refused(reason) } else { LinkError::Dismissed(reason) });
+            }
             None | Some(Ok(Message::Close(_))) => return Err(LinkError::Closed),
-            Some(Err(error)) => return Err(LinkError::Broken(error)),
+            Some(Err(error)) => return Err(broken(error)),
             Some(Ok(Message::Binary(body))) => return Ok(frame::decode_body(&body)?),
             // Pings are answered by the library with the next write; text is not part of the protocol.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_) | Message::Frame(_))) => {}

@@ -26,7 +26,7 @@ use enclos_protocol::agent_link::{FromAgent, FromMaster, InputSource, ReturnReas
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::JobSpec;
 use futures::future::{BoxFuture, OptionFuture};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,7 @@ use crate::attempt::{Attempt, End, Progress, ProgressSender, Workshop};
 use crate::config::Config;
 use crate::live;
 use crate::load::Sampler;
+use crate::member::Access;
 use crate::sandbox::chain;
 use crate::stop::{self, Cause};
 use backoff::Backoff;
@@ -68,6 +69,7 @@ pub struct Leave {
 /// Everything that a session is made of.
 pub struct Session {
     config: Arc<Config>,
+    access: watch::Receiver<Access>,
     workshop: Arc<Workshop>,
     instance: uuid::Uuid,
     sampler: Sampler,
@@ -102,6 +104,7 @@ enum Connection {
 /// What the loop woke up for.
 enum Event {
     Pause,
+    Renewed,
     Dialled(Result<Greeted, LinkError>),
     Message(Result<FromMaster, LinkError>),
     Place(Result<mpsc::OwnedPermit<FromAgent>, LinkError>),
@@ -117,10 +120,17 @@ enum Event {
 impl Session {
     /// A session that is not connected yet.
     #[must_use]
-    pub fn new(config: Arc<Config>, workshop: Arc<Workshop>, instance: uuid::Uuid, sampler: Sampler) -> Self {
+    pub fn new(
+        config: Arc<Config>,
+        workshop: Arc<Workshop>,
+        instance: uuid::Uuid,
+        sampler: Sampler,
+        access: watch::Receiver<Access>,
+    ) -> Self {
         let (progress, inbox) = mpsc::channel(PROGRESS_MAX);
         Self {
             config,
+            access,
             workshop,
             instance,
             sampler,
@@ -147,14 +157,14 @@ impl Session {
     /// Runs until the agent was asked to leave and has.
     ///
     /// # Errors
-    /// [`LinkError::Refused`] when the master refuses the first connection's token.
+    /// [`LinkError::Refused`] when the master refuses the first connection.
     pub async fn run(mut self, leave: Leave) -> Result<(), LinkError> {
         let mut connection = Connection::Pausing(Instant::now());
         while !self.may_leave(&connection) {
             let event = self.next_event(&mut connection, &leave).await;
             connection = match self.handle(event, connection) {
                 Ok(connection) => connection,
-                Err(error @ LinkError::Refused) if !self.was_linked => return Err(error),
+                Err(error @ LinkError::Refused(_)) if !self.was_linked => return Err(error),
                 Err(error) => self.pause(&error),
             };
         }
@@ -186,6 +196,7 @@ impl Session {
             () = leave.drain.cancelled(), if !self.asked_to_leave => Event::Drain,
             Some(()) = OptionFuture::from(leave_at.map(sleep_until)) => Event::LeaveAt,
             Some(()) = OptionFuture::from(lease_ends.map(sleep_until)) => Event::LeaseOver(lease_ends.unwrap_or(next_heartbeat)),
+            Ok(()) = self.access.changed() => Event::Renewed,
             event = connected(connection, next_heartbeat, unsent) => event,
             Some((attempt, progress)) = self.inbox.recv() => Event::Progress(attempt, progress),
             Some(ended) = self.tasks.join_next_with_id() => match ended {
@@ -201,10 +212,11 @@ impl Session {
     fn handle(&mut self, event: Event, connection: Connection) -> Result<Connection, LinkError> {
         match (event, connection) {
             (Event::Pause, _) => {
-                let (url, token) = (self.config.link_url(), self.config.token.clone());
-                let hello = self.hello();
-                Ok(Connection::Dialling(Box::pin(async move { Link::open(&url, &token, hello).await })))
+                let (hello, access) = (self.hello(), self.access.borrow_and_update().clone());
+                Ok(Connection::Dialling(Box::pin(async move { Link::open(&access, hello).await })))
             }
+            // The connection of the old certificate ends with it; attempts go on meanwhile.
+            (Event::Renewed, Connection::Linked(_)) => Ok(Connection::Pausing(Instant::now())),
             (Event::Dialled(greeted), _) => self.linked(greeted?),
             (Event::Message(message), Connection::Linked(link)) => {
                 let message = message?;
@@ -243,7 +255,7 @@ impl Session {
                 self.stop_all();
                 Ok(connection)
             }
-            (Event::Message(_) | Event::Heartbeat, connection) => Ok(connection),
+            (Event::Message(_) | Event::Heartbeat | Event::Renewed, connection) => Ok(connection),
         }
     }
 

@@ -14,9 +14,10 @@ use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::*;
-use crate::config::JoinToken;
+use crate::config::{Credential, JoinToken};
 use crate::engine::fake::{FakeEngine, OnStep};
 use crate::machine::OwnCgroup;
+use crate::member::Access;
 use crate::pool::Pool;
 use crate::testing::{BOUNDS, FakeImages, attempt_id, host, job, workshop};
 
@@ -134,10 +135,12 @@ impl Agent {
         let (pool, task) = Pool::new(host(&engine), BOUNDS);
         let mut pool_task = JoinSet::new();
         pool_task.spawn(task);
+        let token = JoinToken::parse(token).expect("a token");
+        let access = Access::clear(&master.url(), token.clone()).expect("it is an address").fixed();
         let config = Config {
             master: master.url(),
             name: "test".parse().expect("a valid name"),
-            token: JoinToken::parse(token).expect("a token"),
+            credential: Credential::Token(token.clone()),
             capacity: Capacity { cpu_millis: 2000, memory_bytes: 1 << 30, pids: 1024, slots: 2 },
             languages: vec!["c".into(), "python".into()],
             reuse: enclos_protocol::job::Reuse::Tenant,
@@ -155,7 +158,7 @@ impl Agent {
         let workshop = Arc::new(workshop(pool.clone(), Arc::clone(&images)));
         let sampler = Sampler::new(OwnCgroup::default());
         let mut session = JoinSet::new();
-        session.spawn(Session::new(Arc::new(config), workshop, uuid::Uuid::nil(), sampler).run(leave.clone()));
+        session.spawn(Session::new(Arc::new(config), workshop, uuid::Uuid::nil(), sampler, access).run(leave.clone()));
         Self { engine, images, leave, session, pool, pool_task }
     }
 
@@ -420,5 +423,5 @@ async fn a_refused_token_ends_an_agent_that_never_joined() {
     let master = Master::new().await;
     let agent = Agent::start(&master, "wrong");
     assert!(master.accept().await.is_none());
-    assert!(matches!(agent.left().await, Err(LinkError::Refused)));
+    assert!(matches!(agent.left().await, Err(LinkError::Refused(_))));
 }
