@@ -300,8 +300,11 @@ pub enum FromAgent {
         /// Bytes in all that its pipe took.
         taken: u64,
         /// Bytes in all that came to the agent, a window beyond those at most: the next begin here.
+        /// The first agents of version 3 do not say it, which is as many as were taken.
+        #[serde(default)]
         received: u64,
-        /// Their end came to the agent.
+        /// Their end came to the agent; not said by those either.
+        #[serde(default)]
         ended: bool,
         /// It reads no more.
         closed: bool,

@@ -58,7 +58,8 @@ impl Speaker<'_> {
                 return Ok(link.progress.output(attempt, name, Part { step, stream }, offset, &bytes)?);
             }
             FromAgent::StdinTaken { attempt, taken, received, ended, closed } => {
-                let heard = Heard { taken, received, ended, closed };
+                // Not said, it is 0; less than was taken cannot be.
+                let heard = Heard { taken, received: received.max(taken), ended, closed };
                 match link.progress.stdin_taken(attempt, name, heard) {
                     Ok(()) => return Ok(()),
                     // Over another connection the agent would say the same again: it costs the attempt.
