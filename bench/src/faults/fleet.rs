@@ -138,7 +138,9 @@ impl Fleet {
             .spawn()?;
         self.master = Some(child);
         let url = format!("{}/healthz", self.url());
-        wait_until("the master answers", || async { reqwest::get(&url).await.is_ok_and(|r| r.status() == 200) }).await
+        let http = enclos_tls::client::http(None).build()?;
+        let answers = || async { http.get(&url).send().await.is_ok_and(|r| r.status() == 200) };
+        wait_until("the master answers", answers).await
     }
 
     pub async fn kill_master(&mut self) -> Outcome<()> {
@@ -182,8 +184,9 @@ impl Fleet {
     /// Waits until all agents are there.
     pub async fn connected(&self) -> Outcome<()> {
         let url = format!("{}/v1/agents", self.url());
+        let http = enclos_tls::client::http(None).build()?;
         wait_until("every agent is connected", || async {
-            let Ok(response) = reqwest::get(&url).await else { return false };
+            let Ok(response) = http.get(&url).send().await else { return false };
             let listed: Value = response.json().await.unwrap_or_default();
             let all = listed["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
             all.iter().filter(|agent| agent["state"] == "connected").count() == AGENTS
