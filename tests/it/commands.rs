@@ -5,13 +5,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::cluster::{Cluster, program, signal};
 use crate::engine;
 
-const UP_WAIT: Duration = Duration::from_secs(180);
+/// Longest for `enclos up` to get ready, or to end.
+pub const UP_WAIT: Duration = Duration::from_secs(180);
 
 /// Writes its first argument and the first line of its input, and ends with 3.
 const ECHO: &str = r#"
@@ -24,6 +25,23 @@ int main(int count, char **args) {
     return 3;
 }
 "#;
+
+/// What `enclos up` shows until it is ready.
+pub async fn shown_when_ready(up: &mut Child) -> String {
+    let mut lines = BufReader::new(up.stdout.take().expect("it is a pipe")).lines();
+    let mut shown = String::new();
+    let reading = async {
+        while let Some(line) = lines.next_line().await.expect("it is text") {
+            shown.push_str(&line);
+            shown.push('\n');
+            if line.contains("Ctrl-C ends everything") {
+                return;
+            }
+        }
+    };
+    timeout(UP_WAIT, reading).await.expect("it gets ready");
+    shown
+}
 
 fn enclos() -> Command {
     let mut command = Command::new(program("enclos"));
@@ -115,18 +133,8 @@ async fn up_runs_the_core_languages_and_leaves_nothing_behind() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut shown = String::new();
-    let reading = async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            shown.push_str(&line);
-            shown.push('\n');
-            if line.contains("http://127.0.0.1:") && shown.contains("python") {
-                return;
-            }
-        }
-    };
-    timeout(UP_WAIT, reading).await.expect("it gets ready");
+    let shown = shown_when_ready(&mut child).await;
+    assert!(shown.contains("http://127.0.0.1:"), "{shown}");
     for language in ["c", "cpp", "java", "python"] {
         let row = shown.lines().find(|l| l.split_whitespace().next() == Some(language));
         assert!(row.is_some_and(|row| row.contains("ok")), "{language}: {shown}");

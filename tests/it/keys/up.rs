@@ -1,16 +1,13 @@
 //! `enclos up` where keys are wanted: its own parts need none of them, its clients do.
 
 use std::process::Stdio;
-use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::cluster::{program, signal};
+use crate::commands::{UP_WAIT, shown_when_ready};
 use crate::engine;
-
-const UP_WAIT: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn up_works_where_keys_are_wanted_and_shows_how_one_is_sent() {
@@ -29,18 +26,7 @@ async fn up_works_where_keys_are_wanted_and_shows_how_one_is_sent() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut shown = String::new();
-    let reading = async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            shown.push_str(&line);
-            shown.push('\n');
-            if line.contains("Ctrl-C ends everything") {
-                return;
-            }
-        }
-    };
-    timeout(UP_WAIT, reading).await.expect("it gets ready");
+    let shown = shown_when_ready(&mut child).await;
     let row = shown.lines().find(|line| line.split_whitespace().next() == Some("python"));
     assert!(row.is_some_and(|row| row.contains("ok")), "its hello jobs run: {shown}");
     assert!(shown.contains("authorization: Bearer $ENCLOS_API_KEY"), "{shown}");
