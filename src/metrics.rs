@@ -115,6 +115,8 @@ pub struct Metrics {
     pub logins_refused: Counter,
     /// Lines of the audit log that the disk did not take.
     pub audit_lost: Counter,
+    /// Refusals that were too many to be written down.
+    pub audit_refusals_unwritten: Counter,
     /// Connections closed to make room for new ones.
     pub connections_evicted: Counter,
     /// Connections closed because their client kept us waiting.
@@ -187,6 +189,12 @@ impl Metrics {
         out.counter("enclos_http_logins_refused_total", "Requests without a key that works", &logins);
         let lost = [("", &self.audit_lost)];
         out.counter("enclos_audit_lost_lines_total", "Lines of the audit log that the disk did not take", &lost);
+        let unwritten = [("", &self.audit_refusals_unwritten)];
+        out.counter(
+            "enclos_audit_unwritten_refusals_total",
+            "Refusals that were too many for the audit log",
+            &unwritten,
+        );
         let refused = [("", &self.connections_refused)];
         out.counter("enclos_connections_refused_total", "Connections for which there was no place", &refused);
         let ended = [

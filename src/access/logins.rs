@@ -1,15 +1,14 @@
 //! Failed logins: how often an address may show a key that is none.
 //!
 //! 256 random bits are not guessed; what this bounds is the work and the noise that trying makes.
-//! An address is often a proxy with many behind it, so a key that has worked from there goes on
-//! working while the address is shut: nobody is locked out by a neighbour.
+//! An address is often a proxy with many behind it, so keys that work are never asked about here:
+//! nobody is locked out by a neighbour.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use super::rate::Bucket;
-use super::tenant::KeyId;
 
 /// Failed logins in a row from one address.
 pub const FAILURES_MAX: u32 = 10;
@@ -17,19 +16,16 @@ pub const FAILURES_MAX: u32 = 10;
 const FORGIVEN_IN: Duration = Duration::from_secs(60);
 /// Addresses that are remembered for their failures; those beyond share one allowance.
 const ADDRESSES_MAX: usize = 4096;
-/// Pairs of key and address that are remembered for having worked.
-const KNOWN_MAX: usize = 16_384;
 
-/// Which addresses failed, and which keys worked from where.
+/// Which addresses failed.
 #[derive(Debug, Default)]
 pub struct Logins {
     failures: HashMap<IpAddr, Bucket>,
     beyond: Option<Bucket>,
-    known: HashSet<(KeyId, IpAddr)>,
 }
 
 impl Logins {
-    /// Whether a key from `from` may be looked at.
+    /// Whether what was shown from `from`, and is no key, may be told so.
     ///
     /// # Errors
     /// When it may again.
@@ -39,12 +35,6 @@ impl Logins {
             None if self.failures.len() < ADDRESSES_MAX => Ok(()),
             None => self.beyond.map_or(Ok(()), |bucket| bucket.look(now)),
         }
-    }
-
-    /// Whether this key has worked from there.
-    #[must_use]
-    pub fn knows(&self, key: &KeyId, from: IpAddr) -> bool {
-        self.known.contains(&(key.clone(), network(from)))
     }
 
     /// A key did not work.
@@ -61,14 +51,6 @@ impl Logins {
         };
         // One more than there are only happens between a look and this: it is shut already.
         let _ = bucket.take(now);
-    }
-
-    /// A key worked.
-    pub fn worked(&mut self, key: &KeyId, from: IpAddr) {
-        if self.known.len() >= KNOWN_MAX {
-            self.known.clear();
-        }
-        self.known.insert((key.clone(), network(from)));
     }
 }
 
@@ -127,17 +109,5 @@ mod tests {
         let later = now + FORGIVEN_IN;
         logins.failed(ip(u32::MAX), later);
         assert!(logins.failures.len() < ADDRESSES_MAX, "what was forgiven makes room");
-    }
-
-    #[test]
-    fn a_key_that_worked_from_there_is_remembered_within_bounds() {
-        let mut logins = Logins::default();
-        let key = KeyId::generate();
-        for n in 0..2 * KNOWN_MAX {
-            logins.worked(&key, ip(u32::try_from(n).unwrap()));
-        }
-        assert!(logins.known.len() <= KNOWN_MAX);
-        assert!(logins.knows(&key, ip(u32::try_from(2 * KNOWN_MAX - 1).unwrap())));
-        assert!(!logins.knows(&KeyId::generate(), ip(1)));
     }
 }

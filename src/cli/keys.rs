@@ -121,6 +121,7 @@ pub async fn keys(place: &Place, command: KeysCommand, terminal: Terminal) -> Re
             // The quota first: the key must not work without it.
             if !quota.is_empty() {
                 desk.set(&tenant, |settings| quota.apply(settings)).map_err(service_error("the quota was not set"))?;
+                settings_changed(place, &tenant);
             }
             let (key, secret, change) = desk.create(new, now).map_err(service_error("no key was made"))?;
             note(place, "keys create", &key, scope.to_string());
@@ -164,8 +165,7 @@ pub async fn tenants(place: &Place, command: TenantsCommand) -> Result<ExitCode,
             }
             let set = desk.set(&tenant, |settings| quota.apply(settings));
             let (settings, change) = set.map_err(service_error("nothing was set"))?;
-            let deed = Deed { what: "tenants set".to_owned(), outcome: "done".to_owned(), ..Deed::default() };
-            written(place, &deed.by(&tenant, None));
+            settings_changed(place, &tenant);
             told(&desk, change).await?;
             say(&json!({ "tenant": tenant.as_str(), "settings": settings }).to_string());
         }
@@ -202,6 +202,11 @@ async fn told(desk: &Desk, change: u64) -> Result<(), CliError> {
 fn note(place: &Place, what: &str, key: &KeyRecord, target: String) {
     let deed = Deed { what: what.to_owned(), outcome: "done".to_owned(), ..Deed::default() };
     written(place, &deed.by(&key.tenant, Some(&key.id)).about(&target));
+}
+
+fn settings_changed(place: &Place, tenant: &Tenant) {
+    let deed = Deed { what: "tenants set".to_owned(), outcome: "done".to_owned(), ..Deed::default() };
+    written(place, &deed.by(tenant, None));
 }
 
 fn written(place: &Place, deed: &Deed) {

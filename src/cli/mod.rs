@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use nix::sys::resource::{Resource, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use client::{Client, URL_DEFAULT};
@@ -258,6 +259,8 @@ struct HandedOn {
 /// Does what the command line says; its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    // A core file would hold keys and programs.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let command = Cli::parse().command;
     match dispatch(command) {
         Ok(code) => code,

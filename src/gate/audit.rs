@@ -1,8 +1,12 @@
 //! Who did what: lines of JSON that are only ever added to, in files of bounded size.
 //!
 //! ```text
-//! requests ─▶ bounded channel ─▶ thread ─▶ audit.jsonl ─ full ─▶ audit.1.jsonl ─▶ … ─▶ gone
+//! requests ─▶ bounded channel ─▶ thread ─▶ book.jsonl ─ full ─▶ book.1.jsonl ─▶ … ─▶ gone
 //! ```
+//!
+//! Two books, so that the many do not wash away the few: who was let in to do what, and by whom it was
+//! changed (`audit.jsonl`); what tenants did with jobs and blobs (`audit-jobs.jsonl`). Refusals go to
+//! the first only so many a second.
 //!
 //! Never the code, the output or the secret of anybody: only names, ids and outcomes. A request
 //! waits for its line's place in the channel, not for the disk; what a full disk loses is counted.
@@ -14,11 +18,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::access::{KeyId, Tenant};
+use crate::access::{Bucket, KeyId, Tenant};
 use crate::config::AuditBounds;
 use crate::metrics::Metrics;
 use crate::store::UnixTime;
@@ -29,12 +34,38 @@ const WAITING_MAX: usize = 1024;
 const GROUP_MAX: usize = 256;
 /// Most characters of what a client named.
 const TARGET_CHARS_MAX: usize = 256;
-/// The file that is added to.
-const FILE: &str = "audit.jsonl";
+/// Refusals that are written down at once, and again in [`REFUSALS_SPAN`].
+const REFUSALS_MAX: u32 = 600;
+/// In so long as many refusals are written down.
+const REFUSALS_SPAN: Duration = Duration::from_secs(60);
+
+/// Where a deed is written down.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Kept {
+    /// With who was let in, what operators did, and what keys were refused.
+    #[default]
+    Access,
+    /// With what tenants did with jobs and blobs.
+    Jobs,
+}
+
+impl Kept {
+    const ALL: [Self; 2] = [Self::Access, Self::Jobs];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Access => "audit",
+            Self::Jobs => "audit-jobs",
+        }
+    }
+}
 
 /// One line.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Deed {
+    /// In which book.
+    #[serde(skip)]
+    pub kept: Kept,
     /// Whose key; none where nobody was let in, or a command of this host did it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
@@ -89,13 +120,15 @@ impl Deed {
 /// Where the file cannot be written.
 pub fn append(dir: &Path, deed: &Deed) -> io::Result<()> {
     // One write: the kernel puts it whole behind what others have written.
-    open(&dir.join(FILE))?.write_all(&deed.line(UnixTime::now()))
+    open(&file(dir, deed.kept))?.write_all(&deed.line(UnixTime::now()))
 }
 
 /// A handle to the thread.
 #[derive(Debug)]
 pub struct Audit {
-    lines: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
+    lines: Mutex<Option<mpsc::Sender<(Kept, Vec<u8>)>>>,
+    refusals: Mutex<Bucket>,
+    metrics: Arc<Metrics>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -105,29 +138,60 @@ impl Audit {
     /// # Errors
     /// Where the file cannot be opened or the thread not started.
     pub fn start(dir: &Path, bounds: AuditBounds, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let mut book = Book::open(dir, bounds)?;
-        let (lines, mut waiting) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
+        let mut books = Vec::new();
+        for kept in Kept::ALL {
+            books.push((kept, Book::open(dir, kept, bounds)?));
+        }
+        let (lines, mut waiting) = mpsc::channel::<(Kept, Vec<u8>)>(WAITING_MAX);
+        let counts = Arc::clone(&metrics);
         let body = move || {
             let mut group = Vec::with_capacity(GROUP_MAX);
             while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-                if let Err(error) = book.write(&group.concat()) {
-                    metrics.audit_lost.add(group.len() as u64);
-                    tracing::error!(%error, "lines of the audit log are lost");
+                for (kept, book) in &mut books {
+                    let lines: Vec<&[u8]> =
+                        group.iter().filter(|(k, _)| k == kept).map(|(_, line)| line.as_slice()).collect();
+                    if let Err(error) = book.write(&lines.concat()) {
+                        counts.audit_lost.add(lines.len() as u64);
+                        tracing::error!(%error, "lines of the audit log are lost");
+                    }
                 }
                 group.clear();
             }
         };
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(body)?;
-        Ok(Self { lines: Mutex::new(Some(lines)), thread: Mutex::new(Some(thread)) })
+        let refusals = Mutex::new(Bucket::new(REFUSALS_MAX, REFUSALS_SPAN));
+        Ok(Self { lines: Mutex::new(Some(lines)), refusals, metrics, thread: Mutex::new(Some(thread)) })
     }
 
     /// Has a line written.
     pub async fn note(&self, deed: &Deed) {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(lines) = lines {
+        if let Some(lines) = self.lines() {
             // It has ended only where the service does.
-            let _ = lines.send(deed.line(UnixTime::now())).await;
+            let _ = lines.send((deed.kept, deed.line(UnixTime::now()))).await;
         }
+    }
+
+    /// Has a line written where nobody can wait for its place; where there is none, it counts as lost.
+    pub fn note_now(&self, deed: &Deed) {
+        if let Some(lines) = self.lines()
+            && lines.try_send((deed.kept, deed.line(UnixTime::now()))).is_err()
+        {
+            self.metrics.audit_lost.increment();
+        }
+    }
+
+    /// Has a line written of a refusal, of which anybody can cause any number; those above
+    /// the rate are counted.
+    pub async fn note_refusal(&self, deed: &Deed) {
+        let turn = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        match turn {
+            Ok(()) => self.note(deed).await,
+            Err(_) => self.metrics.audit_refusals_unwritten.increment(),
+        }
+    }
+
+    fn lines(&self) -> Option<mpsc::Sender<(Kept, Vec<u8>)>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Writes what waits and ends the thread. Blocks until it is done.
@@ -149,32 +213,44 @@ impl Drop for Audit {
 /// The file that is added to, and those of before.
 struct Book {
     path: PathBuf,
+    kept: Kept,
     file: File,
     size_bytes: u64,
     bounds: AuditBounds,
 }
 
 impl Book {
-    fn open(dir: &Path, bounds: AuditBounds) -> io::Result<Self> {
-        let path = dir.join(FILE);
+    fn open(dir: &Path, kept: Kept, bounds: AuditBounds) -> io::Result<Self> {
+        let path = file(dir, kept);
         let file = open(&path)?;
         let size_bytes = file.metadata()?.len();
-        Ok(Self { path, file, size_bytes, bounds })
+        Ok(Self { path, kept, file, size_bytes, bounds })
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.size_bytes >= self.bounds.file_bytes_max {
-            self.turn()?;
+        if bytes.is_empty() {
+            return Ok(());
         }
-        self.file.write_all(bytes)?;
-        self.size_bytes += bytes.len() as u64;
+        if self.size_bytes >= self.bounds.file_bytes_max
+            && let Err(error) = self.turn()
+        {
+            // Too large is better than lost.
+            tracing::error!(%error, "the audit log was not turned");
+        }
+        if let Err(error) = self.file.write_all(bytes) {
+            // Half a line would spoil the next. Commands add lines too, so only what is ours goes; where
+            // that fails there is half a line.
+            let _ = self.file.set_len(self.size_bytes);
+            return Err(error);
+        }
+        self.size_bytes = self.file.metadata()?.len();
         Ok(())
     }
 
     /// Puts the full file behind those of before, the oldest of which goes.
     fn turn(&mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        let old = |n: u32| self.path.with_file_name(format!("audit.{n}.jsonl"));
+        let old = |n: u32| self.path.with_file_name(format!("{}.{n}.jsonl", self.kept.name()));
         for n in (1..self.bounds.files_max).rev() {
             match fs::rename(old(n), old(n + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -186,6 +262,10 @@ impl Book {
         self.size_bytes = 0;
         Ok(())
     }
+}
+
+fn file(dir: &Path, kept: Kept) -> PathBuf {
+    dir.join(format!("{}.jsonl", kept.name()))
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -210,7 +290,7 @@ mod tests {
         audit.note(&deed("POST /v1/jobs").by(&Tenant::default(), None).about(&"x".repeat(5000))).await;
         audit.close();
         append(dir.path(), &deed("keys create")).unwrap();
-        let lines = lines(&dir.path().join(FILE));
+        let lines = lines(&file(dir.path(), Kept::Access));
         assert_eq!((&lines[0]["what"], &lines[1]["what"]), (&"POST /v1/jobs".into(), &"keys create".into()));
         assert_eq!(lines[0]["target"].as_str().unwrap().len(), TARGET_CHARS_MAX);
         assert!(lines[0]["time"].as_str().unwrap().ends_with('Z') && lines[0].get("key").is_none());
@@ -220,13 +300,47 @@ mod tests {
     fn full_files_are_turned_and_the_oldest_goes() {
         let dir = tempfile::tempdir().unwrap();
         let bounds = AuditBounds { file_bytes_max: 10, files_max: 2 };
-        let mut book = Book::open(dir.path(), bounds).unwrap();
+        let mut book = Book::open(dir.path(), Kept::Access, bounds).unwrap();
         for n in 0..5 {
             book.write(format!("line number {n}\n").as_bytes()).unwrap();
         }
         let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!((read(FILE), read("audit.1.jsonl")), ("line number 4\n".into(), "line number 3\n".into()));
+        assert_eq!((read("audit.jsonl"), read("audit.1.jsonl")), ("line number 4\n".into(), "line number 3\n".into()));
         assert_eq!(read("audit.2.jsonl"), "line number 2\n");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn neither_jobs_nor_refusals_wash_away_what_operators_did() {
+        let (dir, metrics) = (tempfile::tempdir().unwrap(), Arc::<Metrics>::default());
+        append(dir.path(), &Deed { what: "keys create".into(), ..Deed::default() }).unwrap();
+        let bounds = AuditBounds { file_bytes_max: 200_000, files_max: 1 };
+        let audit = Audit::start(dir.path(), bounds, Arc::clone(&metrics)).unwrap();
+        let (job, refusal) =
+            (Deed { kept: Kept::Jobs, ..Deed::default() }, Deed { outcome: "403".into(), ..Deed::default() });
+        for _ in 0..20_000 {
+            audit.note(&job).await;
+            audit.note_refusal(&refusal).await;
+        }
+        audit.close();
+        let kept = lines(&file(dir.path(), Kept::Access));
+        assert!(kept.iter().any(|line| line["what"] == "keys create"));
+        let refusals = kept.iter().filter(|line| line["outcome"] == "403").count() as u64;
+        assert!(refusals >= u64::from(REFUSALS_MAX), "{refusals}");
+        assert_eq!(refusals + metrics.audit_refusals_unwritten.value(), 20_000);
+        assert!(!lines(&file(dir.path(), Kept::Jobs)).is_empty());
+    }
+
+    #[test]
+    fn what_a_full_disk_takes_half_of_leaves_no_half_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let bounds = AuditBounds { file_bytes_max: 1 << 20, files_max: 1 };
+        let mut book = Book::open(dir.path(), Kept::Access, bounds).unwrap();
+        book.write(b"a line\n").unwrap();
+        // A directory where the old file would go: turning fails, the line is kept all the same.
+        fs::create_dir(dir.path().join("audit.1.jsonl")).unwrap();
+        book.bounds.file_bytes_max = 1;
+        book.write(b"another\n").unwrap();
+        assert_eq!(fs::read_to_string(&book.path).unwrap(), "a line\nanother\n");
     }
 }

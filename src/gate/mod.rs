@@ -30,7 +30,7 @@ use crate::scheduler::RunningBounds;
 use crate::store::{Roll, UnixTime};
 use roll::Entries;
 
-pub use audit::{Audit, Deed, append as append_to_audit};
+pub use audit::{Audit, Deed, Kept, append as append_to_audit};
 pub use keeper::Keeper;
 
 /// Tenants whose rate is counted; more than there are keys for.
@@ -160,24 +160,18 @@ impl Gate {
             // Nothing is there to be guessed, and whoever believes to have a key must hear of it.
             return Err(Denied::NoSuchKey);
         }
-        let mut logins = lock(&self.logins);
-        let is_known = found.as_ref().and_then(|caller| caller.key.as_ref()).is_some_and(|key| logins.knows(key, from));
-        if !is_known {
-            // Before it is said whether it is one: while an address is shut, guessing tells nothing.
-            logins.look(from, now).map_err(Denied::Shut)?;
-        }
-        match found {
-            Some(caller) => {
-                if let Some(key) = caller.key.as_ref().filter(|_| !is_known) {
-                    logins.worked(key, from);
+        // A key that works is let in whatever others do from its address: 256 bits are not guessed, so
+        // nothing is bought by not looking, and it would be anybody's to keep a proxy's clients out.
+        found.ok_or_else(|| {
+            let mut logins = lock(&self.logins);
+            match logins.look(from, now) {
+                Ok(()) => {
+                    logins.failed(from, now);
+                    Denied::NoSuchKey
                 }
-                Ok(caller)
+                Err(wait) => Denied::Shut(wait),
             }
-            None => {
-                logins.failed(from, now);
-                Err(Denied::NoSuchKey)
-            }
-        }
+        })
     }
 
     /// Counts a request of a tenant.

@@ -18,12 +18,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::io::ReaderStream;
 
 use super::query::{Named, Nothing, Strict};
-use super::room::{self, Held};
+use super::room;
+use super::share::Shared;
 use super::uploads::Places;
 use super::{Api, error, files, render, wire};
 use crate::admission::Refusal;
@@ -46,7 +46,7 @@ const RETRY_QUOTA: Duration = Duration::from_secs(60);
 pub struct Blobs {
     bounds: BlobBounds,
     uploads: Arc<Places>,
-    downloads: Arc<Semaphore>,
+    downloads: Shared,
 }
 
 impl Blobs {
@@ -54,12 +54,8 @@ impl Blobs {
     #[must_use]
     pub fn new(bounds: BlobBounds) -> Self {
         let uploads = Places::new(bounds.uploads_max);
-        Self { bounds, uploads, downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)) }
+        Self { bounds, uploads, downloads: Shared::new(DOWNLOADS_MAX, DOWNLOADS_MAX / 2) }
     }
-}
-
-fn one_of(places: &Arc<Semaphore>, detail: &str) -> Result<Held, Refusal> {
-    Arc::clone(places).try_acquire_owned().map_err(|_| error::unavailable(detail, RETRY))
 }
 
 /// What the body should be.
@@ -131,7 +127,7 @@ pub(super) async fn upload(
     })?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/v1/blobs/{}", blob.digest))];
-    Ok((location, api.room.json(status, &shown(blob))?).into_response())
+    Ok((location, api.room.json(&caller, status, &shown(blob))?).into_response())
 }
 
 fn refused(api: &Api, failure: UploadError) -> Refusal {
@@ -176,7 +172,7 @@ pub(super) async fn download(
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let digest = digest(&sha256)?;
-    let held = one_of(&api.blobs.downloads, "too many downloads at once")?;
+    let held = room::place(&api.blobs.downloads, &caller, "too many downloads at once")?;
     let found = api.store.blob(caller.owner(), digest, UnixTime::now()).await?;
     let (blob, file) = found.ok_or_else(error::not_found)?;
     let pieces = ReaderStream::with_capacity(tokio::fs::File::from_std(file).take(blob.size_bytes), PIECE_BYTES);

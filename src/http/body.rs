@@ -3,26 +3,29 @@
 //! Memory is taken as bytes come, not as they are announced: who announces much
 //! and sends nothing keeps nobody waiting.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{BodyDataStream, Bytes};
 use axum::extract::Request;
 use axum::http::header;
 use futures::StreamExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error;
+use super::share::{Held, Shared};
 use crate::admission::Refusal;
+use crate::gate::Caller;
 
 /// Memory of all bodies together, in units of [`UNIT_BYTES`]: 512 MiB.
 const UNITS_MAX: usize = 128 * 1024;
+/// What of it one tenant may have: the largest body, and a little.
+const PART_UNITS_MAX: usize = UNITS_MAX / 4 * 3;
 /// What memory is counted in, in bytes.
 const UNIT_BYTES: usize = 4096;
 /// A body and what is made of it (decoded files, the encoded input) are in memory at once.
 const COPIES: usize = 3;
-/// What a body may take beyond the time that its bytes need at [`BYTES_PER_SECOND_MIN`].
+/// What a body may take beyond the time that its bytes need at [`BYTES_PER_SECOND_MIN`]; bytes that
+/// came faster buy no time to stall later.
 const READ_GRACE: Duration = Duration::from_secs(15);
 /// Slowest that a body may come: the largest may take half an hour, an endless drip may not.
 const BYTES_PER_SECOND_MIN: u32 = 16 * 1024;
@@ -34,13 +37,13 @@ const SMALL_BYTES_MAX: usize = 1024;
 /// The memory that bodies may have, and the time.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    units: Arc<Semaphore>,
+    units: Shared,
     grace: Duration,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { units: Arc::new(Semaphore::new(UNITS_MAX)), grace: READ_GRACE }
+        Self { units: Shared::new(UNITS_MAX, PART_UNITS_MAX), grace: READ_GRACE }
     }
 }
 
@@ -49,13 +52,14 @@ impl Default for Memory {
 pub struct Body {
     /// The bytes.
     pub bytes: Bytes,
-    _memory: OwnedSemaphorePermit,
+    _memory: Held,
 }
 
 /// By when a body has to have come, as far as it has come.
 #[derive(Debug)]
 pub(super) struct Pace {
     due: Instant,
+    grace: Duration,
 }
 
 impl Pace {
@@ -66,7 +70,8 @@ impl Pace {
     ) -> Result<Option<Result<Bytes, axum::Error>>, Refusal> {
         let piece = timeout_at(self.due, pieces.next()).await.map_err(|_| error::too_slow())?;
         if let Some(Ok(piece)) = &piece {
-            self.due += Duration::from_secs(piece.len() as u64) / BYTES_PER_SECOND_MIN;
+            let earned = self.due + Duration::from_secs(piece.len() as u64) / BYTES_PER_SECOND_MIN;
+            self.due = earned.min(Instant::now() + self.grace);
         }
         Ok(piece)
     }
@@ -79,7 +84,8 @@ impl Memory {
         if length.is_some_and(|length| length > bytes_max) {
             return Err(error::too_large(bytes_max));
         }
-        let mut memory = self.take(1).await?;
+        let caller = request.extensions().get::<Caller>().cloned().ok_or_else(error::internal)?;
+        let mut memory = self.take(&caller, 1).await?;
         let (mut pieces, mut bytes) = (request.into_body().into_data_stream(), Vec::new());
         let mut pace = self.pace();
         while let Some(piece) = pace.next(&mut pieces).await? {
@@ -88,8 +94,8 @@ impl Memory {
                 return Err(error::too_large(bytes_max));
             }
             let units = ((bytes.len() + piece.len()) * COPIES).div_ceil(UNIT_BYTES);
-            if let Some(more) = units.checked_sub(memory.num_permits()).filter(|more| *more > 0) {
-                memory.merge(self.take(more).await?);
+            if let Some(more) = units.checked_sub(memory.units()).filter(|more| *more > 0) {
+                memory.merge(self.take(&caller, more).await?);
             }
             bytes.extend_from_slice(&piece);
         }
@@ -98,20 +104,20 @@ impl Memory {
 
     /// For a body that begins to come now.
     pub(super) fn pace(&self) -> Pace {
-        Pace { due: Instant::now() + self.grace }
+        Pace { due: Instant::now() + self.grace, grace: self.grace }
     }
 
     /// Memory for `bytes` that come from elsewhere than a body.
-    pub(super) async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.take(bytes.div_ceil(UNIT_BYTES)).await
+    pub(super) async fn room(&self, caller: &Caller, bytes: usize) -> Result<Held, Refusal> {
+        self.take(caller, bytes.div_ceil(UNIT_BYTES)).await
     }
 
     /// Where all is taken by bodies that are half there, whoever waited longest gives up and the
     /// others go on.
-    async fn take(&self, units: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let permit = Arc::clone(&self.units).acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
+    async fn take(&self, caller: &Caller, units: usize) -> Result<Held, Refusal> {
+        let held = self.units.take(caller, u32::try_from(units).unwrap_or(u32::MAX));
         let busy = || error::unavailable("too many large requests at once", MEMORY_TIMEOUT);
-        timeout(MEMORY_TIMEOUT, permit).await.map_err(|_| busy())?.map_err(|_| busy())
+        timeout(MEMORY_TIMEOUT, held).await.ok().flatten().ok_or_else(busy)
     }
 
     /// Reads a body that says nothing: empty, or an empty object.
@@ -129,10 +135,57 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::share::tests::caller;
     use super::*;
 
     fn request(length: usize, body: axum::body::Body) -> Request {
-        Request::builder().header(header::CONTENT_LENGTH, length).body(body).expect("it is well formed")
+        of(caller("default", false), length, body)
+    }
+
+    fn of(caller: Caller, length: usize, body: axum::body::Body) -> Request {
+        let request = Request::builder().header(header::CONTENT_LENGTH, length).extension(caller);
+        request.body(body).expect("it is well formed")
+    }
+
+    /// All at once, then a byte every 20 ms without end.
+    fn burst_and_drip(bytes: usize) -> axum::body::Body {
+        let clock = tokio::time::interval(Duration::from_millis(20));
+        let pieces = futures::stream::unfold((clock, bytes), |(mut clock, next)| async move {
+            clock.tick().await;
+            Some((Ok::<_, std::io::Error>(Bytes::from(vec![b' '; next])), (clock, 1)))
+        });
+        axum::body::Body::from_stream(pieces)
+    }
+
+    #[tokio::test]
+    async fn bytes_that_came_fast_buy_no_time_to_stall() {
+        let memory = Memory { grace: Duration::from_millis(200), ..Memory::default() };
+        let (began, large) = (Instant::now(), 8 << 20);
+        let refusal = memory.read(request(2 * large, burst_and_drip(large)), 2 * large).await.unwrap_err();
+        assert_eq!(refusal.code, "request_timeout");
+        // What came at once would have bought more than eight minutes.
+        assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_tenant_whose_bodies_are_half_there_leaves_the_others_memory() {
+        let (memory, large) = (Memory::default(), 32 << 20);
+        let mut slow = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let memory = memory.clone();
+            let request = of(caller("a", true), 2 * large, burst_and_drip(large));
+            slow.spawn(async move { memory.read(request, 2 * large).await });
+        }
+        let all_it_can_get = async {
+            while memory.units.free() > UNITS_MAX - PART_UNITS_MAX {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), all_it_can_get).await.expect("it takes its part");
+        let other = of(caller("b", true), 1 << 20, vec![b' '; 1 << 20].into());
+        let body = timeout(Duration::ZERO, memory.read(other, 1 << 20)).await;
+        assert!(body.expect("at once").is_ok());
+        slow.shutdown().await;
     }
 
     #[tokio::test]

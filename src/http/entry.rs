@@ -20,7 +20,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{Api, error};
 use crate::access::Scope;
 use crate::admission::Refusal;
-use crate::gate::{Caller, Deed, Denied, TooMany};
+use crate::gate::{Caller, Deed, Denied, Kept, TooMany};
 use crate::listen::Peer;
 use crate::store::UnixTime;
 
@@ -78,7 +78,7 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
             if is_worth_noting {
                 tracing::warn!(%from, status = refusal.status, "a key was refused");
                 let outcome = refusal.status.to_string();
-                api.audit.note(&Deed { outcome, ..deed }).await;
+                api.audit.note_refusal(&Deed { outcome, ..deed }).await;
             }
             return refusal.into_response();
         }
@@ -86,20 +86,68 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
     if let Err(TooMany { maximum, retry_after }) = api.gate.take_turn(&caller, Instant::now()) {
         return error::rate_limited(maximum, retry_after).into_response();
     }
-    let response = match need {
-        Need::Scope(scope) if !caller.may(scope) => error::missing_scope(scope).into_response(),
-        _ => serve(&caller, request, next).await,
-    };
-    if is_noted || response.status() == StatusCode::FORBIDDEN {
-        let made = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+    let deed = deed.by(&caller.tenant, caller.key.as_ref());
+    if let Need::Scope(scope) = need
+        && !caller.may(scope)
+    {
+        api.audit.note_refusal(&Deed { outcome: "403".to_owned(), ..deed }).await;
+        return error::missing_scope(scope).into_response();
+    }
+    let line =
+        Line { api: Arc::clone(api), deed: is_noted.then(|| Deed { kept: kept(path.as_deref()), ..deed.clone() }) };
+    let response = serve(&caller, request, next).await;
+    match response {
+        Ok(response) => {
+            let made = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+            let (status, made) = (response.status(), made.map(str::to_owned));
+            line.write(status, made, deed).await;
+            response
+        }
+        // What it asked for may have been done all the same.
+        Err(KeyEnded) => {
+            drop(line);
+            error::no_such_key().into_response()
+        }
+    }
+}
+
+/// In which book it is written down.
+fn kept(path: Option<&str>) -> Kept {
+    let is_work = path.is_some_and(|path| path.starts_with("/v1/jobs") || path.starts_with("/v1/blobs"));
+    if is_work { Kept::Jobs } else { Kept::Access }
+}
+
+/// The line of a request; written when it is dropped too: who hangs up has done it all the same.
+struct Line {
+    api: Arc<Api>,
+    deed: Option<Deed>,
+}
+
+impl Line {
+    /// Of what came of it, and where what was made is.
+    async fn write(mut self, status: StatusCode, made: Option<String>, deed: Deed) {
+        let (audit, outcome) = (Arc::clone(&self.api.audit), status.as_u16().to_string());
+        let noted = self.deed.take();
+        let is_noted = noted.is_some();
+        let deed = noted.unwrap_or(deed);
         let deed = match made {
-            Some(place) => deed.about(place),
+            Some(place) => deed.about(&place),
             None => deed,
         };
-        let outcome = response.status().as_u16().to_string();
-        api.audit.note(&Deed { outcome, ..deed.by(&caller.tenant, caller.key.as_ref()) }).await;
+        if status == StatusCode::FORBIDDEN {
+            audit.note_refusal(&Deed { outcome, kept: Kept::Access, ..deed }).await;
+        } else if is_noted {
+            audit.note(&Deed { outcome, ..deed }).await;
+        }
     }
-    response
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(deed) = self.deed.take() {
+            self.api.audit.note_now(&Deed { outcome: "left".to_owned(), ..deed });
+        }
+    }
 }
 
 /// What the request does, and whether it is noted however it ends.
@@ -139,16 +187,16 @@ fn shown(request: &Request, is_open: bool) -> Result<Option<&str>, Refusal> {
 }
 
 /// Serves it for as long as its key works, its answer included.
-async fn serve(caller: &Caller, mut request: Request, next: Next) -> Response {
+async fn serve(caller: &Caller, mut request: Request, next: Next) -> Result<Response, KeyEnded> {
     request.extensions_mut().insert(caller.clone());
     match caller.ended.run_until_cancelled(next.run(request)).await {
-        Some(response) => response.map(|inner| {
+        Some(response) => Ok(response.map(|inner| {
             if inner.is_end_stream() || inner.size_hint().exact().is_some_and(|bytes| bytes <= WHOLE_BYTES_MAX) {
                 return inner;
             }
             Body::new(Until { inner, ended: Box::pin(caller.ended.clone().cancelled_owned()) })
-        }),
-        None => error::no_such_key().into_response(),
+        })),
+        None => Err(KeyEnded),
     }
 }
 

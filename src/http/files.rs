@@ -30,7 +30,7 @@ pub(super) async fn file(
     let id = job_id(&id)?;
     let _turn = api.room.reading().await?;
     let bytes = api.store.file(caller.owner(), id, path.clone()).await?.ok_or_else(error::not_found)?;
-    let held = api.room.answer(bytes.len())?;
+    let held = api.room.answer(&caller, bytes.len())?;
     let mut response = (to_save(&path)?, bytes).into_response();
     if let Some(held) = held {
         room::hold(&mut response, held);

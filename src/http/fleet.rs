@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Json};
 use enclos_images::Language;
 use enclos_images::bounds::LimitBounds;
 use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
@@ -16,6 +16,7 @@ use serde_json::Number;
 use super::query::{Named, Nothing, Strict};
 use super::{Api, error, render, wire};
 use crate::admission::Refusal;
+use crate::gate::Caller;
 use crate::scheduler::{AgentState, AgentView, Event};
 
 /// The languages, their limits, and whether they can start at once.
@@ -70,10 +71,11 @@ fn bounds(bounds: &LimitBounds) -> BTreeMap<&'static str, wire::LimitBound> {
 #[utoipa::path(get, path = "/v1/agents", tag = "fleet", responses((status = 200, body = wire::AgentList)))]
 pub(super) async fn agents(
     State(api): State<Arc<Api>>,
+    Extension(caller): Extension<Caller>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let agents = api.scheduler.agents().await?;
-    api.room.json(StatusCode::OK, &wire::AgentList { agents: agents.iter().map(agent).collect() })
+    api.room.json(&caller, StatusCode::OK, &wire::AgentList { agents: agents.iter().map(agent).collect() })
 }
 
 /// Have an agent finish what runs, and take no more.

@@ -44,7 +44,7 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     if let Some(wait) = wait.duration()? {
-        let _place = api.room.wait()?;
+        let _place = api.room.wait(&caller)?;
         self::wait(&api, &caller, id, wait).await;
     }
     answer(&api, &caller, id, StatusCode::OK).await
@@ -62,7 +62,7 @@ pub(super) async fn wait(api: &Api, caller: &Caller, id: JobId, wait: Duration) 
 pub(super) async fn answer(api: &Api, caller: &Caller, id: JobId, status: StatusCode) -> Result<Response, Refusal> {
     let _turn = api.room.reading().await?;
     let job = job(api, caller, id).await?;
-    api.room.json(status, &job)
+    api.room.json(caller, status, &job)
 }
 
 pub(super) async fn job(api: &Api, caller: &Caller, id: JobId) -> Result<wire::Job, Refusal> {
@@ -163,7 +163,7 @@ pub(super) async fn list(
         render::job(record, Beside { live: live.as_ref(), place, detail: None })
     });
     let page = wire::JobList { jobs: jobs.collect(), next_cursor: listed.next.map(|n| n.to_string()) };
-    api.room.json(StatusCode::OK, &page)
+    api.room.json(&caller, StatusCode::OK, &page)
 }
 
 /// Cancel a job in any state; again and again if you like.
@@ -213,7 +213,7 @@ pub(super) async fn erase(
     api.bodies.read_nothing(request).await?;
     match api.store.erase(caller.owner(), id).await? {
         Erasure::Unknown => return Err(error::not_found()),
-        Erasure::Done => {}
+        Erasure::Done | Erasure::Before => {}
         // The store knows by now: if the scheduler has ended, the next start cancels it.
         Erasure::AtItsEnd => drop(api.scheduler.tell(Event::Cancel(id)).await),
     }

@@ -69,7 +69,7 @@ pub(super) async fn batch(
     });
     let admissions = stream::iter(admissions.collect::<Vec<_>>());
     let answer = wire::BatchAnswer { jobs: admissions.buffered(AT_ONCE).collect().await };
-    api.room.json(StatusCode::OK, &answer)
+    api.room.json(&caller, StatusCode::OK, &answer)
 }
 
 async fn one(
@@ -102,7 +102,7 @@ pub(super) async fn wait(
         let detail = format!("give the ids of 1 to {WAIT_IDS_MAX} jobs");
         return Err(Refusal::above("ids", detail, WAIT_IDS_MAX));
     }
-    let place = api.room.watcher()?;
+    let place = api.room.watcher(&caller)?;
     let ends = ids.into_iter().map(|id| end_of(Arc::clone(&api), caller.clone(), id)).collect::<FuturesUnordered<_>>();
     let waiting = Waiting { api, caller, ends: ends.boxed(), _place: place, line: None };
     let lines = stream::unfold(waiting, |mut waiting| async move {
@@ -149,7 +149,7 @@ impl Waiting {
             Err(refusal) => refused(id.clone(), refusal),
         };
         let mut text = serde_json::to_vec(&line).ok()?;
-        match self.api.room.answer(text.len()) {
+        match self.api.room.answer(&self.caller, text.len()) {
             Ok(held) => self.line = held,
             // The job can be asked for by itself later.
             Err(refusal) => text = serde_json::to_vec(&refused(id, refusal)).ok()?,

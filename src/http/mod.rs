@@ -26,6 +26,7 @@ mod operate;
 mod query;
 pub mod render;
 mod room;
+mod share;
 mod submit;
 mod uploads;
 mod usage;

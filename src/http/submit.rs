@@ -18,9 +18,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::query::{Strict, Wait};
+use super::share::Held;
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Admitted, Brought, NamedCase, Parsed, Refusal};
 use crate::gate::Caller;
@@ -67,7 +67,7 @@ pub(super) async fn submit(
     let key = idempotency_key(request.headers())?;
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     // Before the job is kept: who is refused here may ask again without having left anything.
-    let place = wait.map(|_| api.room.wait()).transpose()?;
+    let place = wait.map(|_| api.room.wait(&caller)).transpose()?;
     let kept = take(&api, &caller, body.bytes.clone(), key, body).await?;
     let status = match wait {
         None if kept.existed => StatusCode::OK,
@@ -118,7 +118,7 @@ pub(super) async fn take(
 }
 
 /// Memory of what was made of an archive that came as a blob.
-type Unpacked = Option<OwnedSemaphorePermit>;
+type Unpacked = Option<Held>;
 
 /// The job, valid, with its share of the memory beside that of its body.
 async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
@@ -130,7 +130,7 @@ async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitte
         let now = UnixTime::now();
         brought.sizes = api.store.blob_sizes(caller.owner(), named.into_iter().collect(), now).await?;
         if let Some(digest) = archive {
-            memory = Some(api.bodies.room(UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
+            memory = Some(api.bodies.room(caller, UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
             let found = api.store.blob(caller.owner(), digest, now).await?;
             brought.archive = found.map(|(_, file)| Box::new(BufReader::new(file)) as Box<dyn Read + Send>);
         }

@@ -39,7 +39,7 @@ pub(super) async fn show(
         one(tenant, used, &shares, &quota)
     });
     let list = wire::UsageList { day_ends_at: render::time(day_ends(now)), tenants: tenants.collect() };
-    api.room.json(StatusCode::OK, &list)
+    api.room.json(&caller, StatusCode::OK, &list)
 }
 
 fn one(tenant: String, used: Usage, shares: &HashMap<Arc<str>, Share>, quota: &Quota) -> wire::TenantUsage {

@@ -52,25 +52,30 @@ enum Source {
 
 impl Source {
     /// `None`: the client has seen all.
-    async fn find(api: &Api, tenant: &str, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
-        if let Some(live) = api.progress.find_of(tenant, id) {
+    async fn find(api: &Api, caller: &Caller, id: JobId, cursor: Cursor) -> Result<Option<Self>, Refusal> {
+        if let Some(live) = api.progress.find_of(caller.tenant.as_str(), id) {
             // One that is erased runs on until its agent has heard of it.
-            api.store.job(tenant.to_owned(), id).await?.ok_or_else(error::not_found)?;
+            api.store.job(caller.owner(), id).await?.ok_or_else(error::not_found)?;
             return Ok(Some(Self::Live(live.watch(cursor))));
         }
         let _turn = api.room.reading().await?;
-        let (record, detail) = api.store.job_in_detail(tenant.to_owned(), id).await?.ok_or_else(error::not_found)?;
+        let (record, detail) = api.store.job_in_detail(caller.owner(), id).await?.ok_or_else(error::not_found)?;
         if cursor.phase == Some(Phase::Finished) && cursor.token == record.token {
             return Ok(None);
         }
-        Self::stored(api, record, detail, cursor).map(Some)
+        Self::stored((api, caller), record, detail, cursor).map(Some)
     }
 
-    fn stored(api: &Api, record: JobRecord, detail: Detail, mut cursor: Cursor) -> Result<Self, Refusal> {
+    fn stored(
+        (api, caller): (&Api, &Caller),
+        record: JobRecord,
+        detail: Detail,
+        mut cursor: Cursor,
+    ) -> Result<Self, Refusal> {
         if cursor.token != record.token {
             cursor = Cursor { token: record.token, phase: cursor.phase, offsets: [0; PARTS], case: 0 };
         }
-        let held = api.room.answer(detail.size_bytes())?;
+        let held = api.room.answer(caller, detail.size_bytes())?;
         Ok(Self::Stored(Box::new((record, detail, held)), cursor))
     }
 }
@@ -78,7 +83,7 @@ impl Source {
 /// One watcher's way through a job.
 pub(super) struct Watch {
     api: Arc<Api>,
-    tenant: String,
+    caller: Caller,
     id: JobId,
     source: Source,
     /// The job and its cases, read when the first of them has ended while it is live.
@@ -94,10 +99,10 @@ impl Watch {
         id: JobId,
         cursor: Cursor,
     ) -> Result<Option<Self>, Refusal> {
-        let place = api.room.watcher()?;
-        let tenant = caller.owner();
-        let source = Source::find(api, &tenant, id, cursor).await?;
-        Ok(source.map(|source| Self { api: Arc::clone(api), tenant, id, source, heads: None, _place: place }))
+        let place = api.room.watcher(caller)?;
+        let source = Source::find(api, caller, id, cursor).await?;
+        let (api, caller) = (Arc::clone(api), caller.clone());
+        Ok(source.map(|source| Self { api, caller, id, source, heads: None, _place: place }))
     }
 
     /// Its events. Waiting for the next is cancel-safe: what is being made ready stays with the stream.
@@ -153,8 +158,8 @@ impl Watch {
     /// client comes back with its cursor.
     async fn heads(&mut self) -> Option<(&JobRecord, &[CaseRecord])> {
         if self.heads.is_none() {
-            let record = self.api.store.job(self.tenant.clone(), self.id).await.ok()??;
-            let cases = self.api.store.case_heads(self.tenant.clone(), self.id).await.ok()?;
+            let record = self.api.store.job(self.caller.owner(), self.id).await.ok()??;
+            let cases = self.api.store.case_heads(self.caller.owner(), self.id).await.ok()?;
             self.heads = Some(Box::new((record, cases)));
         }
         self.heads.as_ref().map(|heads| (&heads.0, heads.1.as_slice()))
@@ -165,11 +170,11 @@ impl Watch {
         let Source::Live(watcher) = &self.source else { return Some(()) };
         let cursor = watcher.cursor();
         let _turn = self.api.room.reading().await.ok()?;
-        let found = self.api.store.job_in_detail(self.tenant.clone(), self.id).await;
+        let found = self.api.store.job_in_detail(self.caller.owner(), self.id).await;
         // Where the store fails or there is no memory, the stream breaks off and the client comes
         // back with its cursor.
         let (record, detail) = found.ok().flatten().filter(|(r, _)| r.state == StoredState::Finished)?;
-        self.source = Source::stored(&self.api, record, detail, cursor).ok()?;
+        self.source = Source::stored((&self.api, &self.caller), record, detail, cursor).ok()?;
         Some(())
     }
 }

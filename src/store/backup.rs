@@ -14,12 +14,14 @@ use std::io::{self, BufWriter, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
 use super::OpenError;
-use super::open::{self, make_private};
+use super::open;
 
 /// Snapshots that are tried: a job may end, and its blob go, while the blobs are copied.
 const SNAPSHOTS_MAX: usize = 5;
@@ -86,7 +88,13 @@ pub fn back_up(dir: &Path, to: &Path) -> Result<BackedUp, BackupError> {
         let jobs = snapshot(&source, &copy.0)?;
         if let Some(blobs) = pack(dir, &copy.0, &archive.0)? {
             let size_bytes = fs::metadata(&archive.0)?.len();
-            fs::rename(&archive.0, to)?;
+            // Not over what came there meanwhile.
+            renameat2(AT_FDCWD, &archive.0, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE).map_err(
+                |errno| match errno {
+                    Errno::EEXIST => BackupError::Exists { path: to.to_owned() },
+                    errno => BackupError::File(errno.into()),
+                },
+            )?;
             let parent = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
             File::open(parent)?.sync_all()?;
             return Ok(BackedUp { jobs, blobs, size_bytes });
@@ -118,12 +126,18 @@ impl Drop for Part {
     }
 }
 
+/// A file that was not there: neither somebody else's, nor behind a link, which the directory may have
+/// got meanwhile.
+fn make_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// Copies the database as it is at one moment, and looks whether the copy is sound; its jobs.
 fn snapshot(source: &Path, copy: &Path) -> Result<u64, BackupError> {
     let from = open::connect(source, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     open::identify(&from, source)?;
     let _ = fs::remove_file(copy);
-    make_private(copy)?;
+    make_new(copy)?;
     let mut into = open::connect(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     match Backup::new(&from, &mut into)?.step(ALL_PAGES)? {
         StepResult::Done => {}
@@ -139,7 +153,8 @@ fn snapshot(source: &Path, copy: &Path) -> Result<u64, BackupError> {
 
 /// Writes the archive; how many blobs are in it, `None` where one is gone that a job needs.
 fn pack(dir: &Path, copy: &Path, archive: &Path) -> Result<Option<usize>, BackupError> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(archive)?;
+    let _ = fs::remove_file(archive);
+    let file = make_new(archive)?;
     let mut tar = tar::Builder::new(BufWriter::new(file));
     put(&mut tar, "enclos.db", File::open(copy)?)?;
     let mut blobs = 0;

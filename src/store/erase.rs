@@ -11,8 +11,10 @@ use super::writer::Operation;
 /// What became of the wish to erase a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Erasure {
-    /// It is gone, now or since an earlier time.
+    /// It is gone.
     Done,
+    /// It was gone before.
+    Before,
     /// It is out of sight, and gone when it has ended.
     AtItsEnd,
     /// There is no such job.
@@ -48,7 +50,7 @@ impl Operation for Erase {
             None => {
                 let sql = "SELECT 1 FROM erased WHERE id = ? AND tenant = ?";
                 let before = c.prepare_cached(sql)?.query_row(params![id, self.tenant], |_| Ok(())).optional()?;
-                Ok(if before.is_some() { Erasure::Done } else { Erasure::Unknown })
+                Ok(if before.is_some() { Erasure::Before } else { Erasure::Unknown })
             }
         }
     }

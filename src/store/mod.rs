@@ -173,12 +173,17 @@ impl From<io::Error> for StoreError {
     }
 }
 
+/// For so long one probe answers for all who ask.
+const PROBE_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// A handle to the store; the one who opened it closes it.
 #[derive(Debug)]
 pub struct Store {
     writer: Writer,
     readers: Arc<Readers>,
     blobs: Blobs,
+    /// When it was last tried whether it works, and whether it did.
+    probed: tokio::sync::Mutex<Option<(std::time::Instant, Result<(), StoreError>)>>,
 }
 
 impl Store {
@@ -357,13 +362,24 @@ impl Store {
         self.readers.run(read::finished_count).await
     }
 
-    /// Whether reading and writing work now.
+    /// Whether reading and writing work now. It costs a commit, and anybody may ask: one at a time is
+    /// tried, and what it came to is the answer for a second.
     ///
     /// # Errors
     /// [`StoreError`] where not.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.readers.run(read::probe).await?;
-        self.writer.write(write::Probe).await
+        let mut probed = self.probed.lock().await;
+        if let Some((when, found)) = probed.as_ref()
+            && when.elapsed() < PROBE_EVERY
+        {
+            return found.clone();
+        }
+        let found = match self.readers.run(read::probe).await {
+            Ok(()) => self.writer.write(write::Probe).await,
+            Err(error) => Err(error),
+        };
+        *probed = Some((std::time::Instant::now(), found.clone()));
+        found
     }
 
     /// Commits what waits and ends the writer; later writes are refused. Blocks until it is done.

@@ -81,7 +81,12 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
     }
     let writer = Writer::start(connection, lock, metrics).map_err(OpenError::Thread)?;
     Ok(Opened {
-        store: Store { writer, readers: Arc::new(Readers::new(readers)), blobs: Blobs::new(blobs) },
+        store: Store {
+            writer,
+            readers: Arc::new(Readers::new(readers)),
+            blobs: Blobs::new(blobs),
+            probed: tokio::sync::Mutex::default(),
+        },
         epoch,
         unfinished,
     })

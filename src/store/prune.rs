@@ -1,4 +1,5 @@
-//! Retention: jobs that ended long ago go, and when there are too many bytes, those that ended first.
+//! Retention: jobs that ended long ago go, and when there are too many bytes, those that ended first
+//! of the tenant that holds most: what one tenant leaves takes no other's results.
 //!
 //! ```text
 //! every minute ─▶ a few of the oldest, in one small transaction ─▶ as long a rest ─▶ … until nothing is due
@@ -11,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -40,12 +41,15 @@ pub struct Pruned {
 }
 
 impl Store {
-    /// Removes some of the jobs that are due at `now`, the one that ended first before all others.
+    /// Removes some of the jobs that are due at `now`, the one that ended first before the others.
     ///
     /// # Errors
     /// [`StoreError`]; nothing is removed then.
     pub async fn prune(&self, now: UnixTime, retention: Retention) -> Result<Pruned, StoreError> {
-        self.writer.write(Prune { now, retention }).await
+        let bytes_max = retention.bytes_max;
+        let largest = self.readers.run(move |c| if held_bytes(c)? > bytes_max { largest(c) } else { Ok(None) });
+        let largest = largest.await?;
+        self.writer.write(Prune { now, retention, largest }).await
     }
 
     /// Bytes that the database holds, without the pages that are free.
@@ -85,6 +89,8 @@ impl Store {
 struct Prune {
     now: UnixTime,
     retention: Retention,
+    /// Who holds most, where all hold too much.
+    largest: Option<String>,
 }
 
 impl Operation for Prune {
@@ -93,14 +99,16 @@ impl Operation for Prune {
     fn apply(&self, c: &Connection) -> rusqlite::Result<Pruned> {
         let Retention { age, bytes_max } = self.retention;
         let kept_from = UnixTime(self.now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)));
-        let oldest = "SELECT sequence, finished_us FROM jobs WHERE state = 2 ORDER BY finished_us LIMIT ?";
-        let oldest = c
-            .prepare_cached(oldest)?
-            .query_map([PRUNE_JOBS_MAX], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
         let (mut jobs, mut bytes, mut more) = (0, 0, false);
-        for (sequence, finished_us) in oldest {
-            if finished_us >= kept_from.0 && held_bytes(c)? <= bytes_max {
+        let old = "SELECT sequence FROM jobs WHERE state = 2 AND finished_us < ? ORDER BY finished_us LIMIT ?";
+        let of_largest = "SELECT sequence FROM jobs WHERE state = 2 AND tenant = ? ORDER BY finished_us LIMIT ?";
+        let mut due = first(c, old, params![kept_from.0, PRUNE_JOBS_MAX])?;
+        let by_age = due.len();
+        if let (0, Some(largest)) = (by_age, &self.largest) {
+            due = first(c, of_largest, params![largest, PRUNE_JOBS_MAX])?;
+        }
+        for sequence in due {
+            if by_age == 0 && held_bytes(c)? <= bytes_max {
                 more = false;
                 break;
             }
@@ -132,13 +140,25 @@ fn first_id_of(time: UnixTime) -> [u8; 16] {
 }
 
 /// What a job that has ended takes, near enough; lengths are read, not bytes.
+const SIZE: &str = "length(spec) + coalesce(length(report), 0)
+    + (SELECT coalesce(sum(length(bytes)), 0) FROM outputs WHERE job = sequence)
+    + (SELECT coalesce(sum(length(bytes)), 0) FROM files WHERE job = sequence)
+    + (SELECT coalesce(sum(coalesce(length(stdout), 0) + coalesce(length(stderr), 0)), 0)
+       FROM cases WHERE job = sequence)";
+
 fn size_bytes(c: &Connection, sequence: i64) -> rusqlite::Result<i64> {
-    let sql = "SELECT (SELECT length(spec) + coalesce(length(report), 0) FROM jobs WHERE sequence = ?1)
-                    + (SELECT coalesce(sum(length(bytes)), 0) FROM outputs WHERE job = ?1)
-                    + (SELECT coalesce(sum(length(bytes)), 0) FROM files WHERE job = ?1)
-                    + (SELECT coalesce(sum(coalesce(length(stdout), 0) + coalesce(length(stderr), 0)), 0)
-                       FROM cases WHERE job = ?1)";
-    c.prepare_cached(sql)?.query_row([sequence], |row| row.get(0))
+    let sql = format!("SELECT {SIZE} FROM jobs WHERE sequence = ?");
+    c.prepare_cached(&sql)?.query_row([sequence], |row| row.get(0))
+}
+
+/// Whose jobs that have ended take most; `None` where there are none.
+fn largest(c: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = format!("SELECT tenant FROM jobs WHERE state = 2 GROUP BY tenant ORDER BY sum({SIZE}) DESC LIMIT 1");
+    c.prepare_cached(&sql)?.query_row([], |row| row.get(0)).optional()
+}
+
+fn first(c: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<Vec<i64>> {
+    c.prepare_cached(sql)?.query_map(values, |row| row.get(0))?.collect()
 }
 
 /// The file never shrinks: pages of what is gone are free, and used before it grows.

@@ -11,6 +11,7 @@ use enclos_agent::sandbox::chain;
 use enclos_agent::session::Leave;
 use enclos_agent::{doctor, images};
 use enclos_images::Catalogue;
+use nix::sys::resource::{Resource, setrlimit};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -22,6 +23,8 @@ const EXIT_USAGE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // A core file would hold keys and programs.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Images(args)) => images::cli::run(args).await,

@@ -48,12 +48,10 @@ pub(super) async fn show(
     Strict(Nothing {}): Strict<Nothing>,
     request: Request,
 ) -> Result<Response, Refusal> {
+    let held = api.room.page()?;
     let page = api.page.replace(HOST, host(request.uri(), request.headers()));
-    let held = api.room.answer(page.len())?;
     let mut response = sent("text/html; charset=utf-8", page.into());
-    if let Some(held) = held {
-        room::hold(&mut response, held);
-    }
+    room::hold(&mut response, held);
     Ok(response)
 }
 

@@ -81,3 +81,17 @@ fn a_damaged_database_is_not_backed_up() {
     let error = back_up(dir.path(), &to).unwrap_err();
     assert!(!to.exists(), "{error}");
 }
+
+#[test]
+fn a_backup_is_written_through_no_link_that_somebody_else_laid() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let (to, victim) = (dir.path().join("backup.tar"), dir.path().join("victim"));
+    std::fs::write(&victim, "mine").unwrap();
+    for part in ["backup.tar.part", "backup.tar.db-part"] {
+        std::os::unix::fs::symlink(&victim, dir.path().join(part)).unwrap();
+    }
+    back_up(dir.path(), &to).unwrap();
+    assert_eq!(std::fs::read(&victim).unwrap(), b"mine");
+    assert!(!to.symlink_metadata().unwrap().is_symlink());
+}

@@ -121,7 +121,27 @@ async fn ids_of_erased_jobs_are_forgotten_with_their_age() {
     assert_eq!(erase().await.unwrap(), super::super::Erasure::Done);
     let now = UnixTime::now();
     pruned(&store, now, retention(1, NO_BOUND)).await;
-    assert_eq!(erase().await.unwrap(), super::super::Erasure::Done, "remembered while it is young");
+    assert_eq!(erase().await.unwrap(), super::super::Erasure::Before, "remembered while it is young");
     pruned(&store, now.after(Duration::from_secs(2 * 24 * 3600)), retention(1, NO_BOUND)).await;
     assert_eq!(erase().await.unwrap(), super::super::Erasure::Unknown);
+}
+
+#[tokio::test]
+async fn what_one_tenant_leaves_takes_no_other_tenants_results() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let mut job = new_job();
+    job.spec.binding.tenant = "small".into();
+    let small = job.id;
+    store.admit(job).await.unwrap();
+    let mut end = Arc::unwrap_or_clone(finish(small, None));
+    end.finished = UnixTime(1);
+    store.finish(Arc::new(end)).await.unwrap();
+    for n in 0..20 {
+        ended(&store, &n.to_string(), UnixTime(1000 + n), 1 << 18).await;
+    }
+    let before = store.held_bytes().await.unwrap();
+    let gone = pruned(&store, UnixTime(2000), retention(1, before / 2)).await;
+    assert!(gone > 0 && store.held_bytes().await.unwrap() <= before / 2, "{gone}");
+    assert!(store.job("small".into(), small).await.unwrap().is_some(), "though it ended before all others");
 }
