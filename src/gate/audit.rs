@@ -123,10 +123,13 @@ pub fn append(dir: &Path, deed: &Deed) -> io::Result<()> {
     open(&file(dir, deed.kept))?.write_all(&deed.line(UnixTime::now()))
 }
 
+/// A line, and the book that it goes to.
+type Entry = (Kept, Vec<u8>);
+
 /// A handle to the thread.
 #[derive(Debug)]
 pub struct Audit {
-    lines: Mutex<Option<mpsc::Sender<(Kept, Vec<u8>)>>>,
+    lines: Mutex<Option<mpsc::Sender<Entry>>>,
     refusals: Mutex<Bucket>,
     metrics: Arc<Metrics>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -142,7 +145,7 @@ impl Audit {
         for kept in Kept::ALL {
             books.push((kept, Book::open(dir, kept, bounds)?));
         }
-        let (lines, mut waiting) = mpsc::channel::<(Kept, Vec<u8>)>(WAITING_MAX);
+        let (lines, mut waiting) = mpsc::channel::<Entry>(WAITING_MAX);
         let counts = Arc::clone(&metrics);
         let body = move || {
             let mut group = Vec::with_capacity(GROUP_MAX);
@@ -190,7 +193,7 @@ impl Audit {
         }
     }
 
-    fn lines(&self) -> Option<mpsc::Sender<(Kept, Vec<u8>)>> {
+    fn lines(&self) -> Option<mpsc::Sender<Entry>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
