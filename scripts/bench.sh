@@ -9,7 +9,7 @@
 scripts/setup.sh
 cargo build --release --package enclos --package enclos-agent --package enclos-bench
 programs=$target_dir/release
-"$programs/enclos-agent" images build
+"$programs/enclos-agent" images build gcc openjdk python
 if [ $# -gt 0 ]; then
     exec "$programs/enclos-bench" "$@"
 fi

@@ -165,6 +165,24 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_is_told_nothing_begins_with_the_core() {
+        let catalogue = Catalogue::embedded().unwrap();
+        let at_start = catalogue.languages().iter().filter(|l| l.at_start).map(|l| l.id.as_str());
+        assert_eq!(at_start.collect::<Vec<_>>(), ["c", "cpp", "java", "python"]);
+    }
+
+    #[test]
+    fn every_language_is_found_by_the_names_that_clients_of_piston_use() {
+        const NAMES: &str = "py py3 python3 js node-js node-javascript ts tsc node-ts gcc c++ cpp g++ gdc f90 mono c# \
+            cs golang rs ruby3 rb kt sc hs sh pl rscript r sqlite sql sqlite3 exs erl clj ml freepascal pp pas gvy \
+            nasm64 asm64 plg cl sbcl matlab m cob cr";
+        let catalogue = Catalogue::embedded().unwrap();
+        for name in NAMES.split_whitespace() {
+            assert!(catalogue.find(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_wrong_file_is_named_with_its_line() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("x")).unwrap();

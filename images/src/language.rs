@@ -20,6 +20,8 @@ pub struct Language {
     pub entry: String,
     /// Name of the image that holds its toolchain.
     pub image: String,
+    /// The image is made when an agent starts that is told nothing else, and not on first use.
+    pub at_start: bool,
     /// Prints the version on its first line.
     pub version_command: Vec<String>,
     /// The compile step, if it has one.
@@ -52,6 +54,8 @@ pub struct Command {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    #[serde(default)]
+    at_start: bool,
     language: Vec<Entry>,
 }
 
@@ -110,10 +114,10 @@ pub enum LanguageError {
 /// [`LanguageError`] says what is wrong, and for syntax where.
 pub fn parse(image: &str, text: &str) -> Result<Vec<Language>, LanguageError> {
     let file: File = toml::from_str(text).map_err(|e| LanguageError::Syntax(e.to_string().trim_end().to_owned()))?;
-    file.language.into_iter().map(|entry| checked(image, entry)).collect()
+    file.language.into_iter().map(|entry| checked(image, file.at_start, entry)).collect()
 }
 
-fn checked(image: &str, entry: Entry) -> Result<Language, LanguageError> {
+fn checked(image: &str, at_start: bool, entry: Entry) -> Result<Language, LanguageError> {
     let id = entry.id.clone();
     let wrong = |problem: String| LanguageError::Value { id: id.clone(), problem };
     if !is_id(&entry.id) || !entry.aliases.iter().all(|a| is_id(a)) {
@@ -152,6 +156,7 @@ fn checked(image: &str, entry: Entry) -> Result<Language, LanguageError> {
         extensions: entry.extensions,
         entry: entry.entry,
         image: image.to_owned(),
+        at_start,
         version_command: entry.version_command,
         compile: entry.compile,
         run: entry.run,
@@ -184,7 +189,7 @@ run = { command = ["x", "{entry}", "{args}"] }
     fn a_minimal_language_is_taken_with_defaults() {
         let languages = parse("img", MINIMAL).unwrap();
         assert_eq!(languages.len(), 1);
-        assert_eq!(languages[0].image, "img");
+        assert_eq!((languages[0].image.as_str(), languages[0].at_start), ("img", false));
         assert_eq!(languages[0].run_bounds.memory_bytes, bounds::RUN.memory_bytes);
     }
 

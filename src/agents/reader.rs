@@ -69,7 +69,10 @@ impl Speaker<'_> {
             FromAgent::CaseDone { attempt, case, report } => {
                 return Ok(link.progress.case_done(attempt, name, case, *report)?);
             }
-            FromAgent::Heartbeat { sequence, load } => Event::Heartbeat { session, sequence, load },
+            FromAgent::Heartbeat { sequence, load } => {
+                link.progress.images(name, &load.languages);
+                Event::Heartbeat { session, sequence, load }
+            }
             FromAgent::Finished { attempt, report } => Event::Finished { session, attempt, report },
             FromAgent::Returned { attempt, reason } => Event::Returned { session, attempt, reason },
         };

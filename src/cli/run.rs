@@ -208,6 +208,10 @@ impl Show for View {
     async fn take(&mut self, event: &Event) -> io::Result<Option<Value>> {
         let data = &event.data;
         match event.kind.as_str() {
+            "state" if data["step"] == "image" => {
+                let progress = super::terminal::harmless_line(data["progress"].as_str().unwrap_or_default());
+                self.waiting = self.terminal.stderr.then(|| format!("image is being made: {progress}"));
+            }
             "state" if data["step"] == "install" => {
                 self.waiting = self.terminal.stderr.then(|| "installing dependencies".to_owned());
             }

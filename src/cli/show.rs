@@ -251,7 +251,7 @@ pub async fn languages(client: &Client, json: bool, terminal: Terminal) -> Resul
     let rows: Vec<Vec<Cell>> = list(&answer["languages"])
         .map(|language| {
             let image = &language["image"];
-            let ready = if image["ready"] == true { "ready" } else { "absent" };
+            let ready = image["state"].as_str().unwrap_or("absent");
             vec![
                 Cell::text(text(&language["id"])),
                 Cell::text(text(&language["name"])),

@@ -62,7 +62,7 @@ pub enum Colour {
 pub fn colour_of(word: &str) -> Colour {
     match word {
         "ok" | "accepted" | "connected" | "ready" => Colour::Good,
-        "queued" | "running" | "draining" | "suspect" | "preparing" => Colour::Busy,
+        "queued" | "running" | "draining" | "suspect" | "preparing" | "building" => Colour::Busy,
         "absent" | "finished" | "cancelled" | "skipped" | "" => Colour::Faint,
         _ => Colour::Bad,
     }

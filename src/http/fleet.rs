@@ -32,13 +32,14 @@ pub(super) async fn languages(
 }
 
 fn language(language: &Language, agents: &[AgentView], installs: bool) -> wire::LanguageView {
-    let ready: Vec<&OfferedLanguage> = agents
+    let offered: Vec<&OfferedLanguage> = agents
         .iter()
         .filter(|agent| agent.state != AgentState::Suspect)
         .flat_map(|agent| &agent.load.languages)
-        .filter(|offered| offered.id == language.id && offered.image == ImageState::Ready)
+        .filter(|offered| offered.id == language.id)
         .collect();
-    let version = ready.iter().map(|offered| &offered.version).find(|v| !v.is_empty()).cloned();
+    let ready = || offered.iter().filter(|offered| offered.image == ImageState::Ready);
+    let version = ready().map(|offered| &offered.version).find(|v| !v.is_empty()).cloned();
     wire::LanguageView {
         id: language.id.clone(),
         name: language.name.clone(),
@@ -50,9 +51,23 @@ fn language(language: &Language, agents: &[AgentView], installs: bool) -> wire::
             compile: language.compile.as_ref().map(|_| bounds(&language.compile_bounds)),
             run: bounds(&language.run_bounds),
         },
-        image: wire::LanguageImage { name: language.image.clone(), ready: !ready.is_empty(), agents: ready.len() },
+        image: image(&language.image, &offered, ready().count()),
         installer: language.installer.as_ref().filter(|_| installs).map(|i| i.name.clone()),
     }
+}
+
+/// How far the agents are with an image, of whom `agents` have it: what the farthest says.
+fn image(name: &str, offered: &[&OfferedLanguage], agents: usize) -> wire::LanguageImage {
+    use wire::LanguageImageState::{Absent, Building, Failed, Ready};
+    let told = offered.iter().map(|offered| match &offered.image {
+        ImageState::Ready => (3, Ready, None, None),
+        ImageState::Preparing { progress } => (2, Building, Some(progress.clone()), None),
+        ImageState::Absent => (1, Absent, None, None),
+        ImageState::Failed { reason } => (0, Failed, None, Some(reason.clone())),
+    });
+    let farthest = told.max_by_key(|(rank, ..)| *rank);
+    let (_, state, progress, reason) = farthest.unwrap_or((1, Absent, None, None));
+    wire::LanguageImage { name: name.to_owned(), state, progress, reason, ready: agents > 0, agents }
 }
 
 /// By the names of a submission: processor shares in cores, all else in whole numbers.

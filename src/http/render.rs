@@ -54,7 +54,7 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
     let companion = plan.and_then(|plan| plan.judging.companion());
     let summary = cases::summary(spec, ending.and_then(|e| e.judged.as_ref()));
     let detail = beside.detail.filter(|_| state == JobState::Finished);
-    let running = live.and_then(|snapshot| running_step(snapshot.phase));
+    let running = live.and_then(running_step);
     Job {
         id: record.id.to_string(),
         state,
@@ -65,6 +65,7 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         queue: beside.place.filter(|_| state == JobState::Queued).map(queue_place),
         step: running.map(|(name, _)| name),
         case: running.and_then(|(_, case)| case),
+        progress: live.and_then(|snapshot| snapshot.image.clone()),
         outcome: ending.map(|e| outcome(e.outcome)),
         message: ending.and_then(|e| e.message.clone()),
         compile: report.and_then(|r| step(WhichStep::Compile, r.compile.as_ref(), &spec.compile_limits)),
@@ -215,13 +216,14 @@ pub fn state_event(snapshot: &Snapshot, place: Option<Place>) -> StateEvent {
         Phase::Given | Phase::Installing | Phase::Running(_) => JobState::Running,
         Phase::Finished => JobState::Finished,
     };
-    let running = running_step(snapshot.phase);
+    let running = running_step(snapshot);
     StateEvent {
         state,
         position: place.filter(|_| state == JobState::Queued).map(|p| p.position),
         agent: snapshot.agent.as_ref().map(ToString::to_string),
         step: running.map(|(name, _)| name),
         case: running.and_then(|(_, case)| case),
+        progress: snapshot.image.clone(),
         attempt: snapshot.token.filter(|_| state == JobState::Running).map(|t| format!("{}-{}", t.epoch, t.counter)),
     }
 }
@@ -241,11 +243,12 @@ pub fn output_event(chunk: Chunk) -> OutputEvent {
     OutputEvent { step: step_name(part.step), case: case_index(part.step), stream, offset, text, bytes_base64 }
 }
 
-fn running_step(phase: Phase) -> Option<(StepName, Option<u32>)> {
-    match phase {
+fn running_step(snapshot: &Snapshot) -> Option<(StepName, Option<u32>)> {
+    match snapshot.phase {
+        Phase::Given => snapshot.image.as_ref().map(|_| (StepName::Image, None)),
         Phase::Installing => Some((StepName::Install, None)),
         Phase::Running(step) => Some((step_name(step), case_index(step))),
-        Phase::Queued | Phase::Given | Phase::Finished => None,
+        Phase::Queued | Phase::Finished => None,
     }
 }
 

@@ -9,6 +9,7 @@ mod api;
 mod attach;
 mod blobs;
 mod dependencies;
+mod images;
 mod judging;
 mod keys;
 mod link;

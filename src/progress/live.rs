@@ -21,6 +21,8 @@ struct State {
     phase: Phase,
     token: Option<FencingToken>,
     agent: Option<AgentName>,
+    /// What is done for the image that its attempt waits for; told in phase `Given` only.
+    image: Option<String>,
     outputs: Outputs,
     /// Cases of which something is known; a job that waits holds none.
     cases: BTreeMap<u32, CaseResult>,
@@ -33,6 +35,8 @@ struct State {
 pub struct Live {
     /// Whose it is.
     tenant: String,
+    /// Ids of the languages whose images it needs.
+    languages: Vec<String>,
     /// Most bytes of each part; those of the run are of each case, where there are cases.
     caps: [u64; PARTS],
     /// How many cases it has; 0: it is run once.
@@ -54,6 +58,8 @@ pub struct Snapshot {
     pub token: Option<FencingToken>,
     /// Who has it.
     pub agent: Option<AgentName>,
+    /// What is done for the image that it waits for, for a person.
+    pub image: Option<String>,
 }
 
 /// All that an attempt came to.
@@ -81,6 +87,7 @@ impl Live {
             phase: Phase::Queued,
             token: None,
             agent: None,
+            image: None,
             outputs: Outputs::default(),
             cases: BTreeMap::new(),
             case_bytes: 0,
@@ -88,7 +95,9 @@ impl Live {
         let cases = spec.cases.as_ref().map_or(0, |plan| plan.count);
         let stdin = spec.live_stdin.then(Arc::default);
         let tenant = spec.binding.tenant.clone();
-        Self { tenant, caps, cases, scoring, stdin, state: Mutex::new(state), changes: watch::Sender::new(0) }
+        let languages = [&spec.language].into_iter().chain(companion.map(|c| &c.language)).cloned().collect();
+        let changes = watch::Sender::new(0);
+        Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes }
     }
 
     /// Whether it is a job of this tenant.
@@ -107,13 +116,14 @@ impl Live {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let state = self.lock();
-        Snapshot { phase: state.phase, token: state.token, agent: state.agent.clone() }
+        let image = state.image.clone().filter(|_| state.phase == Phase::Given);
+        Snapshot { phase: state.phase, token: state.token, agent: state.agent.clone(), image }
     }
 
     /// Someone who wants to see what comes after `cursor`.
     #[must_use]
     pub fn watch(self: &Arc<Self>, cursor: Cursor) -> Watcher {
-        Watcher { changes: self.changes.subscribe(), live: Arc::clone(self), cursor }
+        Watcher { changes: self.changes.subscribe(), live: Arc::clone(self), cursor, image: None }
     }
 
     pub(super) fn queued(&self) {
@@ -135,6 +145,7 @@ impl Live {
             }
             state.token = Some(token);
             state.agent = Some(agent.clone());
+            state.image = None;
             true
         });
     }
@@ -148,6 +159,23 @@ impl Live {
             }
             news
         });
+    }
+
+    /// Its agent makes images: `told` has the progress of each that a language waits for. Whether the job
+    /// may wait for one at all.
+    pub(super) fn imaging(&self, agent: &AgentName, told: &BTreeMap<&str, &str>) -> bool {
+        let mut waits = false;
+        self.change(|state| {
+            waits = state.phase == Phase::Given;
+            if !waits || state.agent.as_ref() != Some(agent) {
+                return false;
+            }
+            let image = self.languages.iter().find_map(|id| told.get(id.as_str())).map(|text| (*text).to_owned());
+            let news = state.image != image;
+            state.image = image;
+            news
+        });
+        waits
     }
 
     pub(super) fn output(
@@ -302,6 +330,8 @@ pub struct Watcher {
     live: Arc<Live>,
     changes: watch::Receiver<u64>,
     cursor: Cursor,
+    /// The last that it was told of the image. No part of the cursor: who comes back is told again.
+    image: Option<String>,
 }
 
 impl Watcher {
@@ -311,16 +341,17 @@ impl Watcher {
         self.cursor
     }
 
-    /// The phase now, if it (or the attempt) is not the one last seen.
+    /// The phase now, if it (or the attempt, or what is done for its image) is not the one last seen.
     pub fn next_phase(&mut self) -> Option<Snapshot> {
         let snapshot = self.live.snapshot();
         if snapshot.token != self.cursor.token {
             // Another attempt writes its output anew.
             self.cursor.offsets = [0; PARTS];
             self.cursor.case = 0;
-        } else if self.cursor.phase == Some(snapshot.phase) {
+        } else if self.cursor.phase == Some(snapshot.phase) && self.image == snapshot.image {
             return None;
         }
+        self.image.clone_from(&snapshot.image);
         self.cursor.token = snapshot.token;
         self.cursor.phase = Some(snapshot.phase);
         Some(snapshot)

@@ -18,9 +18,10 @@ mod stdin;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
 use enclos_protocol::cases::CaseReport;
 use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::job::{JobSpec, Step};
@@ -38,6 +39,8 @@ pub use stdin::{Client, Given, Heard, Refused, Stage, Stdin, Unfit};
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     jobs: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
+    /// Those that an agent was given and may wait for an image at: a few, where `jobs` can be a great many.
+    given: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
 }
 
 /// What an agent said about an output that cannot be so.
@@ -90,7 +93,25 @@ impl Progress {
 
     /// An attempt was given to an agent; from here on only its output is taken.
     pub fn running(&self, attempt: AttemptId, agent: &AgentName) {
-        self.with(attempt.job, |live| live.running(attempt.token, agent));
+        if let Some(live) = self.find(attempt.job) {
+            live.running(attempt.token, agent);
+            self.given().insert(attempt.job, live);
+        }
+    }
+
+    /// How far an agent is with its images: told to the jobs that wait there.
+    pub fn images(&self, agent: &AgentName, languages: &[OfferedLanguage]) {
+        let mut given = self.given();
+        if given.is_empty() {
+            return;
+        }
+        let preparing = languages.iter().filter_map(|language| match &language.image {
+            ImageState::Preparing { progress } => Some((language.id.as_str(), progress.as_str())),
+            ImageState::Absent | ImageState::Ready | ImageState::Failed { .. } => None,
+        });
+        let told: BTreeMap<&str, &str> = preparing.collect();
+        // A job that has gone on, or ended, is found out here: nobody has to tell this list.
+        given.retain(|_, live| live.imaging(agent, &told));
     }
 
     /// An attempt's dependencies are being installed. Nothing happens if the attempt is not current.
@@ -170,6 +191,10 @@ impl Progress {
         if let Some(live) = self.find(job) {
             change(&live);
         }
+    }
+
+    fn given(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Live>>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Live>>> {

@@ -74,15 +74,24 @@ impl Agent {
     /// Whether it could run such a job if it ran nothing else.
     #[must_use]
     pub fn could_run(&self, demand: &Demand) -> bool {
-        let image_failed = |l: &OfferedLanguage| matches!(l.image, ImageState::Failed { .. });
         self.session.is_some()
             && !self.is_draining()
             && self.offer.isolation >= demand.isolation
             // gVisor has plain cells only.
             && !(demand.interactive && self.offer.isolation == Isolation::Gvisor)
             && (self.offer.installs || !demand.installs)
-            && demand.languages().all(|id| self.language(id).is_some_and(|l| !image_failed(l)))
+            && demand.languages().all(|id| self.language(id).is_some_and(|l| self.may_wait_for(l)))
             && self.offer.capacity.holds(demand.room)
+    }
+
+    /// Whether a job may be where the image of its language is: one at most waits there while it is made. More
+    /// would only take the room of others, who can run.
+    fn may_wait_for(&self, language: &OfferedLanguage) -> bool {
+        match language.image {
+            ImageState::Ready => true,
+            ImageState::Absent => !self.placed_since_report.contains_key(&language.id),
+            ImageState::Preparing { .. } | ImageState::Failed { .. } => false,
+        }
     }
 
     /// Whether it can run such a job now.

@@ -137,3 +137,16 @@ pub async fn remove_derived_of(agent: &str) {
         docker.remove_image(&image, None::<RemoveImageOptions>, None).await.expect("no container needs it");
     }
 }
+
+/// Removes what was made of an image folder of a test's own.
+pub async fn remove_images_of(folder: &str) {
+    let docker = docker().await;
+    let filters = HashMap::from([("label".to_owned(), vec![format!("enclos.image={folder}")])]);
+    let options = ListImagesOptions { filters: Some(filters), ..Default::default() };
+    let mut listed = docker.list_images(Some(options)).await.expect("images can be listed");
+    // A sandbox image stands on its language's.
+    listed.sort_by_key(|image| std::cmp::Reverse(image.created));
+    for tag in listed.into_iter().flat_map(|image| image.repo_tags) {
+        docker.remove_image(&tag, None::<RemoveImageOptions>, None).await.expect("no container needs it");
+    }
+}

@@ -33,6 +33,7 @@ mod programs;
 mod promises;
 mod refusals;
 mod secrets;
+mod smoke;
 mod storage;
 mod tidy;
 mod tls;

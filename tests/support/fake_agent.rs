@@ -173,9 +173,14 @@ impl FakeAgent {
 
     /// Sends a heartbeat and waits for its renewal.
     pub async fn heartbeat(&mut self) {
+        self.heartbeat_with(load()).await;
+    }
+
+    /// The same, with this load.
+    pub async fn heartbeat_with(&mut self, load: LoadReport) {
         self.sequence += 1;
         let sent = self.sequence;
-        let beat = FromAgent::Heartbeat { sequence: sent, load: load() };
+        let beat = FromAgent::Heartbeat { sequence: sent, load };
         self.send(beat).await.expect("the connection is open");
         self.expect("a renewal", |m| matches!(m, FromMaster::Renew { sequence } if *sequence == sent).then_some(()))
             .await;

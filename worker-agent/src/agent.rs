@@ -198,12 +198,12 @@ async fn serve(
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
     let installs = installs(&config, &host, DerivedImages::new(docker.client())).await;
     let dependencies = installs.as_ref().map(|i| i.dependencies.clone());
-    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, &catalogue, first_number));
+    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, first_number));
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
     let mut stocking = JoinSet::new();
-    for image in stocked_images(&config, &catalogue) {
-        stocking.spawn(stock(Arc::clone(&images), pool.clone(), image, config.warm as usize));
+    for image in stocked_images(&config) {
+        stocking.spawn(stock(Arc::clone(&images), pool.clone(), image.clone(), config.warm as usize));
     }
     let workshop = Arc::new(Workshop {
         catalogue,
@@ -259,19 +259,13 @@ async fn stock(images: Arc<dyn ImageSource>, pool: Pool, image: String, target: 
     }
 }
 
-fn stocked_images(config: &Config, catalogue: &Catalogue) -> Vec<String> {
-    if config.warm == 0 {
-        return Vec::new();
-    }
-    let offered = config.languages.iter().filter_map(|id| catalogue.by_id(id));
-    let mut images: Vec<String> = offered.map(|language| language.image.clone()).collect();
-    images.sort();
-    images.dedup();
-    images
+/// Images that are made at the start and kept in stock.
+fn stocked_images(config: &Config) -> &[String] {
+    if config.warm == 0 { &[] } else { &config.images }
 }
 
-fn bounds(config: &Config, catalogue: &Catalogue, first_number: u64) -> Bounds {
-    let warm = stocked_images(config, catalogue).len() * config.warm as usize;
+fn bounds(config: &Config, first_number: u64) -> Bounds {
+    let warm = stocked_images(config).len() * config.warm as usize;
     Bounds {
         first_number,
         // Every slot may have two busy ones, for a program and its checker, and one that is closing,

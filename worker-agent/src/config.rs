@@ -4,6 +4,7 @@
 //! which cannot be wrong. Every flag has an `ENCLOS_…` variable. The join token
 //! never stands on the command line, where every user of the host reads it.
 
+mod choice;
 mod link;
 
 use std::collections::BTreeSet;
@@ -111,9 +112,13 @@ pub struct RunArgs {
     /// Processes and threads for jobs [default: 512 per slot].
     #[arg(long, env = "ENCLOS_PIDS")]
     pub pids: Option<u32>,
-    /// Languages to offer, by id [default: all].
+    /// Languages to offer, by id; `*` stands for anything [default: all].
     #[arg(long, env = "ENCLOS_LANGUAGES", value_delimiter = ',')]
     pub languages: Vec<String>,
+    /// Images to make at the start, by name, `*` as above, or `none`; the others are made on first use
+    /// [default: those of --languages, else the core].
+    #[arg(long, env = "ENCLOS_IMAGES", value_delimiter = ',')]
+    pub images: Vec<String>,
     /// How many jobs a sandbox may serve.
     #[arg(long, env = "ENCLOS_REUSE", value_enum, default_value = "tenant")]
     pub reuse: ReuseArg,
@@ -126,7 +131,7 @@ pub struct RunArgs {
     /// Give each job a core of its own while it runs; there are then no more slots than cores.
     #[arg(long, env = "ENCLOS_PIN_CORES")]
     pub pin_cores: bool,
-    /// Sandboxes to keep ready per language image; 0 makes images only when a job needs them.
+    /// Sandboxes to keep ready per image that is made at the start; 0 makes every image on first use.
     #[arg(long, env = "ENCLOS_WARM", default_value_t = 2)]
     pub warm: u32,
     /// Memory for results of compile steps, in bytes; 0 remembers none.
@@ -177,6 +182,8 @@ pub struct Config {
     pub capacity: Capacity,
     /// Ids of the languages that it offers, sorted.
     pub languages: Vec<String>,
+    /// Names of the images that it makes at its start, sorted; each is of a language that it offers.
+    pub images: Vec<String>,
     /// The weakest reuse that is allowed.
     pub reuse: Reuse,
     /// What keeps sandboxes from the host.
@@ -185,7 +192,7 @@ pub struct Config {
     pub cells: Cells,
     /// Cores that jobs are pinned to, at least one per slot; `None`: they are not pinned.
     pub pin_cores: Option<BTreeSet<u32>>,
-    /// Sandboxes to keep ready per image.
+    /// Sandboxes to keep ready per image that is made at the start.
     pub warm: u32,
     /// Memory for results of compile steps, in bytes.
     pub compile_cache_bytes: usize,
@@ -251,11 +258,13 @@ pub enum ConfigError {
     /// How dependencies are to be installed.
     #[error(transparent)]
     Dependencies(#[from] DependencyFlagError),
-    /// A language that no image has.
-    #[error("--languages: '{id}' is unknown; known are {known}")]
-    Language {
+    /// A language that no image has, or an image of no language that is offered.
+    #[error("{flag}: '{name}' is unknown; known are {known}")]
+    Unknown {
+        /// Which flag.
+        flag: &'static str,
         /// What was asked for.
-        id: String,
+        name: String,
         /// What there is.
         known: String,
     },
@@ -278,6 +287,8 @@ impl Config {
             return Err(range("--warm", format!("0 to {WARM_MAX}"), args.warm));
         }
         let cells = cells(args)?;
+        let languages = choice::languages(&args.languages, catalogue)?;
+        let images = choice::images(&args.images, &languages, !args.languages.is_empty(), catalogue)?;
         Ok(Self {
             master: url.as_str().trim_end_matches('/').to_owned(),
             name: match &args.name {
@@ -286,7 +297,8 @@ impl Config {
             },
             credential,
             capacity: capacity(args, machine)?,
-            languages: languages(&args.languages, catalogue)?,
+            languages,
+            images,
             reuse: match args.reuse {
                 // Nothing stands between two jobs in plain cells, so such sandboxes serve one.
                 ReuseArg::Tenant if cells != Cells::Only(CellKind::Plain) => Reuse::Tenant,
@@ -369,22 +381,6 @@ fn capacity(args: &RunArgs, machine: &Machine) -> Result<Capacity, ConfigError> 
         return Err(range("--pids", "at least 1".to_owned(), pids));
     }
     Ok(Capacity { cpu_millis, memory_bytes, pids, slots })
-}
-
-fn languages(asked: &[String], catalogue: &Catalogue) -> Result<Vec<String>, ConfigError> {
-    let known = || catalogue.languages().iter().map(|l| l.id.clone()).collect::<Vec<_>>();
-    if asked.is_empty() {
-        return Ok(known());
-    }
-    let mut ids = Vec::new();
-    for name in asked {
-        let language = catalogue.find(name.trim());
-        let language = language.ok_or_else(|| ConfigError::Language { id: name.clone(), known: known().join(", ") })?;
-        ids.push(language.id.clone());
-    }
-    ids.sort();
-    ids.dedup();
-    Ok(ids)
 }
 
 #[cfg(test)]

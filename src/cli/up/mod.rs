@@ -67,6 +67,9 @@ pub struct AgentFlags {
     /// Languages to offer, by id, with commas [default: all]
     #[arg(long, env = "ENCLOS_LANGUAGES", value_name = "IDS")]
     languages: Option<String>,
+    /// Images to make at the start, by name, with commas, or none; others are made on first use [default: the core]
+    #[arg(long, env = "ENCLOS_IMAGES", value_name = "NAMES")]
+    images: Option<String>,
     /// How many jobs a sandbox may serve [default: tenant]
     #[arg(long, env = "ENCLOS_REUSE", value_name = "tenant|never")]
     reuse: Option<String>,
@@ -209,6 +212,7 @@ fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
         cpus,
         memory_bytes,
         languages,
+        images,
         reuse,
         isolation,
         cells,
@@ -226,6 +230,7 @@ fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
         ("cpus", cpus),
         ("memory-bytes", memory_bytes),
         ("languages", languages),
+        ("images", images),
         ("reuse", reuse),
         ("isolation", isolation),
         ("cells", cells),

@@ -65,10 +65,32 @@ pub struct LimitBound {
 pub struct LanguageImage {
     /// Its name.
     pub name: String,
+    /// How far the agent is that is farthest with it.
+    pub state: LanguageImageState,
+    /// What is done for it now, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// Why it could not be made; it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Some agent has it.
     pub ready: bool,
     /// How many agents have it.
     pub agents: usize,
+}
+
+/// How far an image is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LanguageImageState {
+    /// It is made when a job first needs it.
+    Absent,
+    /// It is being made.
+    Building,
+    /// Jobs can start.
+    Ready,
+    /// It could not be made.
+    Failed,
 }
 
 /// The agents.

@@ -17,8 +17,8 @@ pub use blobs::Blob;
 pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile, VerdictName, WaitLine, WaitList};
 pub use dependencies::{Dependencies, Package};
 pub use fleet::{
-    Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageLimits, LanguageList,
-    LanguageView, LimitBound, Stats, Version,
+    Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageImageState,
+    LanguageLimits, LanguageList, LanguageView, LimitBound, Stats, Version,
 };
 pub use usage::{Measured, TenantUsage, UsageList};
 
@@ -60,6 +60,8 @@ pub enum OutcomeName {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StepName {
+    /// The image of its language is being made.
+    Image,
     /// The installer of its dependencies.
     Install,
     /// The compiler.
@@ -118,6 +120,9 @@ pub struct Job {
     /// Which case runs, by its place in `cases`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<u32>,
+    /// While its image is being made: what is done now, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
     /// When finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeName>,
@@ -291,6 +296,9 @@ pub struct StateEvent {
     /// Which case runs, by its place in `cases`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<u32>,
+    /// While its image is being made: what is done now, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
     /// Names the attempt: where it differs from the last, its output begins anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<String>,

@@ -217,7 +217,7 @@ async fn languages_and_agents_show_what_is_there() {
     let (master, _dir) = Running::new().await;
     let before = master.get("/v1/languages").await;
     let c = before["languages"].as_array().unwrap().iter().find(|l| l["id"] == "c").unwrap().clone();
-    assert_eq!(c["image"], json!({ "name": "gcc", "ready": false, "agents": 0 }));
+    assert_eq!(c["image"], json!({ "name": "gcc", "state": "absent", "ready": false, "agents": 0 }));
     assert_eq!(c["limits"]["run"]["cpus"], json!({ "default": 1.0, "min": 0.1, "max": 1.0 }));
     assert!(c["limits"]["compile"]["memory_bytes"]["default"].is_u64(), "{c:#}");
     let mut agent = master.agent("one").await;

@@ -83,6 +83,8 @@ impl Program {
         found.texts("run.stdout", &stdout, want.stdout_contains.as_ref(), want.stdout_excludes.as_ref());
         let stderr = bytes_of(&job["run"], "stderr");
         found.texts("run.stderr", &stderr, want.stderr_contains.as_ref(), want.stderr_excludes.as_ref());
+        let told = bytes_of(&job["compile"], "stdout");
+        found.texts("compile.stdout", &told, want.compile_stdout_contains.as_ref(), None);
         let stderr = bytes_of(&job["compile"], "stderr");
         let (contains, excludes) = (want.compile_stderr_contains.as_ref(), want.compile_stderr_excludes.as_ref());
         found.texts("compile.stderr", &stderr, contains, excludes);

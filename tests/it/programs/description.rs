@@ -73,6 +73,7 @@ pub struct Description {
     pub stdout_excludes: Option<Texts>,
     pub stderr_contains: Option<Texts>,
     pub stderr_excludes: Option<Texts>,
+    pub compile_stdout_contains: Option<Texts>,
     pub compile_stderr_contains: Option<Texts>,
     pub compile_stderr_excludes: Option<Texts>,
     /// What a program hides is counted too.

@@ -107,9 +107,20 @@ impl Program {
             return (Value::Null, Some(format!("not admitted: {status} {answer:#}")));
         };
         let job = cluster.finished(id).await;
-        let wrong = self.differences(&job);
-        let told = (!wrong.is_empty()).then(|| format!("{}; the job: {}", wrong.join("; "), shortened(&job)));
+        let told = self.wrong_with(&job);
         (job, told)
+    }
+
+    /// What of its finished job is not as expected, in one line with the job for who looks into it.
+    pub fn wrong_with(&self, job: &Value) -> Option<String> {
+        let wrong = self.differences(job);
+        (!wrong.is_empty()).then(|| format!("{}; the job: {}", wrong.join("; "), shortened(job)))
+    }
+
+    /// One that is told in `file` and not by a folder of its own: `text` is its program.toml, with all that is sent.
+    pub fn told_in(file: &Path, name: &str, text: &str) -> Self {
+        let (description, deviation) = description::read(text, Setting::Tenant, file);
+        Self { name: name.to_owned(), description, deviation, folder: file.to_owned() }
     }
 
     /// Where it stands in its group.

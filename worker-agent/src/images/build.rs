@@ -15,6 +15,10 @@ use super::PrepareError;
 
 /// Longest build of one image.
 const BUILD_TIME_MAX: Duration = Duration::from_secs(30 * 60);
+/// What a build may take of the processors, in microseconds of each [`CPU_PERIOD_US`]: one core, so that on a
+/// host with several the jobs that run have the others.
+const CPU_QUOTA_US: i32 = CPU_PERIOD_US;
+const CPU_PERIOD_US: i32 = 100_000;
 /// Lines of a build's output that an error carries.
 const OUTPUT_LINES_MAX: usize = 12;
 /// Longest such line, in characters.
@@ -32,16 +36,24 @@ pub(super) struct Build<'a> {
     pub context: Vec<u8>,
     /// Labels of the result.
     pub labels: &'a HashMap<String, String>,
+    /// Network of its steps; `None`: the engine's default.
+    pub network: Option<&'a str>,
 }
 
 /// Builds, and calls `progress` with `step 2/3 RUN apt-get…` as steps begin.
 pub(super) async fn build(docker: &Docker, build: Build<'_>, progress: &dyn Progress) -> Result<(), PrepareError> {
     let arguments = HashMap::from([("BASE", build.base)]);
-    let options = BuildImageOptionsBuilder::default()
+    let mut options = BuildImageOptionsBuilder::default();
+    if let Some(network) = build.network {
+        options = options.networkmode(network);
+    }
+    let options = options
         .dockerfile("Dockerfile")
         .t(build.tag)
         .rm(true)
         .forcerm(true)
+        .cpuperiod(CPU_PERIOD_US)
+        .cpuquota(CPU_QUOTA_US)
         .buildargs(&arguments)
         .labels(build.labels)
         .build();

@@ -73,6 +73,9 @@ pub struct SourceFlags {
     /// Extra certificate authorities (PEM) that image builds trust, for networks that inspect TLS
     #[arg(long, env = "ENCLOS_BUILD_CA", value_name = "FILE")]
     pub build_ca: Option<PathBuf>,
+    /// Network of the engine that image builds use [default: the engine's own]
+    #[arg(long, env = "ENCLOS_BUILD_NETWORK", value_name = "MODE")]
+    pub build_network: Option<String>,
     /// Base to pull where a registry answers; 'none' always bootstraps it from a Debian mirror
     #[arg(long, env = "ENCLOS_BASE_IMAGE", value_name = "REFERENCE")]
     pub base_image: Option<String>,

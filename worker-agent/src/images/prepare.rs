@@ -42,8 +42,12 @@ impl Preparation<'_> {
             }
             let context = context::of_folder(&folder).map_err(PrepareError::Context)?;
             let labels = labels(BASE, &digest);
-            build(self.docker, Build { tag: &reference, base: &rootfs, context, labels: &labels }, self.progress)
-                .await?;
+            build(
+                self.docker,
+                Build { tag: &reference, base: &rootfs, context, labels: &labels, network: self.network() },
+                self.progress,
+            )
+            .await?;
         }
         Ok(SandboxImage { reference, digest })
     }
@@ -94,7 +98,8 @@ impl Preparation<'_> {
         let context = context::of_folder(folder).map_err(PrepareError::Context)?;
         let labels = labels(&folder.name, &folder_digest(self.catalogue, folder));
         let base = with_ca.as_deref().unwrap_or(base);
-        build(self.docker, Build { tag: &tag, base, context, labels: &labels }, self.progress).await
+        build(self.docker, Build { tag: &tag, base, context, labels: &labels, network: self.network() }, self.progress)
+            .await
     }
 
     /// Lays the supervisor on the language image of `folder`, which must be there.
@@ -107,7 +112,8 @@ impl Preparation<'_> {
         labels.insert(LABEL_SUPERVISOR.into(), sha256_hex(self.options.supervisor));
         labels.extend(versions.iter().map(|(id, version)| (version_label(id), version.clone())));
         let context = context::of_sandbox(self.options.supervisor).map_err(PrepareError::Context)?;
-        let layer = Build { tag: &image.reference, base: &language_image, context, labels: &labels };
+        let layer =
+            Build { tag: &image.reference, base: &language_image, context, labels: &labels, network: self.network() };
         build(self.docker, layer, self.progress).await?;
         Ok((image, versions))
     }
@@ -133,6 +139,10 @@ impl Preparation<'_> {
         Ok(versions)
     }
 
+    fn network(&self) -> Option<&str> {
+        self.options.sources.build_network.as_deref()
+    }
+
     /// `base` with the operator's authorities on it, where some are given.
     async fn base_with_ca(&self, base: &str) -> Result<Option<String>, PrepareError> {
         let Some(path) = &self.options.sources.build_ca else { return Ok(None) };
@@ -143,7 +153,12 @@ impl Preparation<'_> {
         if labels_of(self.docker, &tag).await?.is_none() {
             let context = context::of_build_ca(&authorities).map_err(PrepareError::Context)?;
             let labels = labels("base-ca", &digest);
-            build(self.docker, Build { tag: &tag, base, context, labels: &labels }, self.progress).await?;
+            build(
+                self.docker,
+                Build { tag: &tag, base, context, labels: &labels, network: self.network() },
+                self.progress,
+            )
+            .await?;
         }
         Ok(Some(tag))
     }

@@ -143,6 +143,7 @@ impl Agent {
             credential: Credential::Token(token.clone()),
             capacity: Capacity { cpu_millis: 2000, memory_bytes: 1 << 30, pids: 1024, slots: 2 },
             languages: vec!["c".into(), "python".into()],
+            images: Vec::new(),
             reuse: enclos_protocol::job::Reuse::Tenant,
             isolation: enclos_protocol::job::Isolation::Runc,
             cells: crate::config::Cells::Auto,
