@@ -84,7 +84,7 @@ finish() {
 trap finish EXIT
 ENCLOS_JOIN_TOKEN=$(python3 -c 'import secrets; print(secrets.token_hex(16))')
 export ENCLOS_JOIN_TOKEN NO_COLOR=1
-"$target_dir/debug/enclos" master --bind 127.0.0.1:0 --link-bind 127.0.0.1:0 --data-dir "$data/data" \
+"$target_dir/debug/enclos" master --bind 127.0.0.1:0 --link-bind 127.0.0.1:0 --data-dir "$data/data" --callbacks off \
     >"$data/log" 2>&1 </dev/null &
 started+=($!)
 url=http://$(look_for "$data/log" 'http=')

@@ -6,6 +6,7 @@
 
 mod audit;
 mod blobs;
+mod callbacks;
 mod retention;
 mod tls;
 
@@ -22,10 +23,12 @@ use subtle::ConstantTimeEq as _;
 
 pub use audit::{AuditArgs, AuditBounds};
 pub use blobs::{BlobArgs, BlobBounds};
+pub use callbacks::{CallbackArgs, Callbacks, CallbacksChoice};
 pub use retention::{Retention, RetentionArgs};
 pub use tls::{Membership, Pair, Security, TlsArgs};
 
 use crate::access::{Quota, QuotaArgs};
+use crate::outbound::ALLOWED_MAX;
 
 /// Variable that carries the join token.
 pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
@@ -79,6 +82,9 @@ pub struct MasterArgs {
     /// Bounds of blobs
     #[command(flatten)]
     pub blobs: BlobArgs,
+    /// Callbacks
+    #[command(flatten)]
+    pub callbacks: CallbackArgs,
     /// Bounds of the audit log
     #[command(flatten)]
     pub audit: AuditArgs,
@@ -182,6 +188,8 @@ pub struct Config {
     pub batch_jobs_max: usize,
     /// What blobs may take.
     pub blobs: BlobBounds,
+    /// Where ends of jobs may be told.
+    pub callbacks: Callbacks,
     /// What is kept of jobs that have ended.
     pub retention: Retention,
     /// What clients' connections may take.
@@ -252,6 +260,9 @@ pub enum ConfigError {
     /// An allowed host is not a host name.
     #[error("'{0}' is not a host name; give names without scheme and port, at most {HOSTS_MAX}")]
     Host(String),
+    /// Too many entries of `--callback-allow`.
+    #[error("--callback-allow takes at most {ALLOWED_MAX} entries; a network is one")]
+    CallbackAllow,
 }
 
 impl Config {
@@ -281,6 +292,7 @@ impl Config {
             queue: QueueBounds { jobs_max: as_usize(args.queue_jobs_max), bytes_max: args.queue_bytes_max },
             batch_jobs_max: as_usize(args.batch_jobs_max),
             blobs: BlobBounds::from(&args.blobs),
+            callbacks: Callbacks::of(&args.callbacks)?,
             retention: Retention::from(&args.retention),
             clients,
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),

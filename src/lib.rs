@@ -5,8 +5,10 @@
 //! `agents` (whose numbers are bounded there); only `store` speaks to the disk,
 //! and only the scheduler's one task decides where a job goes.
 
-// Who may what; what is set, what is counted, and what listens.
+// Who may what, and what may be connected to; what is set, what is counted, and what listens.
 pub mod access;
+
+pub mod outbound;
 
 pub mod config;
 pub mod metrics;
@@ -41,6 +43,9 @@ pub mod agents;
 pub mod admission;
 
 pub mod http;
+
+// Whom the master calls.
+pub mod callbacks;
 
 // All of it together, and the command line.
 pub mod master;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind:  languages ─ both ports ─ store (lock, checks, epoch) ─ gate ─ survivors ─ scheduler
-//! run:   scheduler task · keeper of the gate · sweep of blobs · retention · link port · API port
+//! run:   scheduler task · keeper of the gate · sweep of blobs · retention · callbacks · link port · API port
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
@@ -22,7 +22,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Secret;
 use crate::agents::{self, Entry, Link};
-use crate::config::{Config, Connections, JoinToken, Membership, Pair};
+use crate::callbacks::{self, Deliverer, Post, PostError, SealError, SealingKey, SystemResolver};
+use crate::config::{Callbacks, Config, Connections, JoinToken, Membership, Pair};
 use crate::gate::{Audit, Gate, GateParts, Keeper};
 use crate::http::{self, Api, Services};
 use crate::listen::descriptors::{self, DescriptorError};
@@ -71,6 +72,12 @@ pub enum MasterError {
     /// The authority is of no use.
     #[error("the agents' certificates cannot be verified")]
     Pki(#[from] PkiError),
+    /// Secrets of callbacks cannot be kept.
+    #[error("the secrets of callbacks cannot be kept")]
+    Seal(#[from] SealError),
+    /// Callbacks cannot be sent.
+    #[error("callbacks cannot be sent; `--callbacks off` does without")]
+    Callbacks(#[from] PostError),
     /// There are too few file descriptors.
     #[error("connections cannot be served")]
     Descriptors(#[from] DescriptorError),
@@ -97,6 +104,7 @@ pub struct Master {
     gate: Arc<Gate>,
     audit: Arc<Audit>,
     metrics: Arc<Metrics>,
+    deliverer: Option<Deliverer>,
     watched: Watched,
     entry: Entry,
     config: Config,
@@ -149,6 +157,7 @@ impl Master {
         tracing::info!(epoch, unfinished = unfinished.len(), "the store is open");
         let gate = Arc::new(gate(&store, &config, http.address()).await?);
         let audit = Audit::start(&config.data_dir, config.audit, Arc::clone(&metrics)).map_err(MasterError::Audit)?;
+        let deliverer = deliverer(&config, &store, &metrics).await?;
         let survivors = unfinished.into_iter().map(|job| survivor(&catalogue, &progress, job)).collect();
         let parts = Parts {
             store: Arc::clone(&store),
@@ -174,6 +183,7 @@ impl Master {
             gate,
             audit,
             metrics,
+            deliverer,
             watched,
             entry,
             config,
@@ -221,6 +231,7 @@ impl Master {
             gate,
             audit,
             metrics,
+            deliverer,
             watched,
             entry,
             config,
@@ -251,6 +262,7 @@ impl Master {
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             blobs: config.blobs,
+            callbacks: config.callbacks.is_on.then_some(config.callbacks.policy),
         };
         let api = Api::new(services, config.hosts, http.bounds().max, config.installs, api_stop.clone());
 
@@ -259,6 +271,7 @@ impl Master {
         parts.spawn(keeper.run(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
+        deliverer.into_iter().for_each(|d| drop(parts.spawn(d.run(scheduler_stop.clone()))));
         parts.spawn(link.run(link_router, link_stop.clone()));
         watched.keep_current(&mut parts, &scheduler_stop);
         let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
@@ -283,11 +296,16 @@ impl Master {
             ended?;
         }
         tokio::task::spawn_blocking(move || (store.close(), audit.close())).await?;
-        match early {
-            None => Ok(()),
-            Some(Some(Err(failed))) => Err(failed.into()),
-            Some(_) => Err(MasterError::Ended),
-        }
+        outcome(early)
+    }
+}
+
+/// What it comes to that a part ended before it was asked to; `None`: none did.
+fn outcome(early: Option<Option<Result<(), JoinError>>>) -> Result<(), MasterError> {
+    match early {
+        None => Ok(()),
+        Some(Some(Err(failed))) => Err(failed.into()),
+        Some(_) => Err(MasterError::Ended),
     }
 }
 
@@ -319,6 +337,23 @@ fn entry(membership: &Membership, token: &JoinToken) -> Result<(Entry, Option<Ar
         }
     };
     Ok((Entry::Certificate(Arc::new(members)), Some(Tls::open(files).map_err(MasterError::LinkTls)?)))
+}
+
+/// Who tells the ends of jobs; `None` where nobody does. The key is made in any case, so that every backup has it.
+async fn deliverer(
+    config: &Config,
+    store: &Arc<Store>,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Deliverer>, MasterError> {
+    let dir = config.data_dir.clone();
+    let key = tokio::task::spawn_blocking(move || SealingKey::open(&dir)).await??;
+    let Callbacks { is_on, policy, ca } = config.callbacks.clone();
+    if !is_on {
+        return Ok(None);
+    }
+    let post = Post::new(policy, ca.as_deref(), Arc::new(SystemResolver::default()))?;
+    let (store, metrics) = (Arc::clone(store), Arc::clone(metrics));
+    Ok(Some(Deliverer::new(callbacks::Parts { store, post, key, metrics })))
 }
 
 /// The gate as the store has it. Without any key, only this machine may connect.

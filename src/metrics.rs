@@ -88,6 +88,10 @@ pub struct Gauges {
     pub agents_suspect: usize,
     /// Bytes that the database holds.
     pub store_bytes: u64,
+    /// Callbacks that wait.
+    pub callbacks_waiting: u64,
+    /// Callbacks that are dead, and kept.
+    pub callbacks_dead: u64,
 }
 
 /// All counters and histograms.
@@ -117,6 +121,16 @@ pub struct Metrics {
     pub audit_lost: Counter,
     /// Refusals that were too many to be written down.
     pub audit_refusals_unwritten: Counter,
+    /// Callbacks that were taken.
+    pub callbacks_delivered: Counter,
+    /// Attempts at callbacks that failed and are made again.
+    pub callbacks_failed: Counter,
+    /// Callbacks that were given up after an attempt.
+    pub callbacks_dead: Counter,
+    /// Callbacks that are dead because too many of their tenant waited.
+    pub callbacks_crowded_out: Counter,
+    /// One attempt at a callback.
+    pub callback_time: Histogram,
     /// Connections closed to make room for new ones.
     pub connections_evicted: Counter,
     /// Connections closed because their client kept us waiting.
@@ -203,12 +217,26 @@ impl Metrics {
             ("why=\"handshake\"", &self.handshakes_failed),
         ];
         out.counter("enclos_connections_ended_total", "Connections ended for others or for their client", &ended);
+        self.render_callbacks(&mut out, gauges);
         out.gauge("enclos_store_bytes", "What the database holds", &[("", gauges.store_bytes)]);
         out.counter("enclos_jobs_pruned_total", "Jobs that retention removed", &[("", &self.jobs_pruned)]);
         out.counter("enclos_store_writes_total", "Writes of the store", &[("", &self.commit_writes)]);
         out.histogram("enclos_store_commit_seconds", "One transaction of the store", &self.commit);
         out.histogram("enclos_queue_wait_seconds", "From admission to dispatch", &self.queue_wait);
         out.0
+    }
+
+    fn render_callbacks(&self, out: &mut Page, gauges: &Gauges) {
+        let states = [("state=\"waiting\"", gauges.callbacks_waiting), ("state=\"dead\"", gauges.callbacks_dead)];
+        out.gauge("enclos_callbacks", "Callbacks that were not delivered", &states);
+        let ends = [
+            ("end=\"delivered\"", &self.callbacks_delivered),
+            ("end=\"failed\"", &self.callbacks_failed),
+            ("end=\"dead\"", &self.callbacks_dead),
+            ("end=\"crowded_out\"", &self.callbacks_crowded_out),
+        ];
+        out.counter("enclos_callback_attempts_total", "Attempts at callbacks, and callbacks crowded out", &ends);
+        out.histogram("enclos_callback_seconds", "One attempt at a callback", &self.callback_time);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no disk, no lock. `store` keeps them, `gate` applies them.
 
+mod key;
 mod logins;
 mod quota;
 mod rate;
@@ -9,8 +10,9 @@ mod scope;
 mod secret;
 mod tenant;
 
+pub use key::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, key_name};
 pub use logins::{FAILURES_MAX, Logins};
-pub use quota::{LANGUAGES_MAX, Quota, QuotaArgs, Setting, SettingArgs, Settings};
+pub use quota::{LANGUAGES_MAX, NUMBER_MAX, Quota, QuotaArgs, RATE_MAX, Setting, SettingArgs, Settings};
 pub use rate::Bucket;
 pub use scope::{Scope, Scopes};
 pub use secret::{Digest256, PREFIX, Secret};

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Most languages that one setting names.
 pub const LANGUAGES_MAX: usize = 256;
 /// Largest number of any setting; JSON carries it exactly.
-const NUMBER_MAX: u64 = 1 << 53;
+pub const NUMBER_MAX: u64 = 1 << 53;
 /// Most requests a second.
-const RATE_MAX: u64 = 1_000_000;
+pub const RATE_MAX: u64 = 1_000_000;
 
 /// What holds for a tenant; `None`: nothing beyond the bounds of the service itself.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -175,6 +175,25 @@ impl SettingArgs {
             && languages.is_none()
             && isolation.is_none()
             && dependencies.is_none()
+    }
+
+    /// Gives one setting, by its name and as its flag takes it.
+    ///
+    /// # Errors
+    /// What its flag says of such a value.
+    pub fn give(&mut self, name: &str, text: &str) -> Result<(), String> {
+        match name {
+            "requests_per_second" => self.requests_per_second = Some(rate(text)?),
+            "running_jobs" => self.running_jobs = Some(number(text)?),
+            "queued_jobs" => self.queued_jobs = Some(number(text)?),
+            "cpu_seconds_per_day" => self.cpu_seconds_per_day = Some(number(text)?),
+            "blob_bytes" => self.blob_bytes = Some(number(text)?),
+            "languages" => self.languages = Some(languages(text)?),
+            "isolation" => self.isolation = Some(isolation(text)?),
+            "dependencies" => self.dependencies = Some(dependencies(text)?),
+            _ => return Err("is no setting".to_owned()),
+        }
+        Ok(())
     }
 
     /// Changes what is given.

@@ -10,7 +10,7 @@ pub enum Scope {
     Submit,
     /// See jobs, what they wrote, blobs and languages.
     Read,
-    /// See and drain agents, metrics and the usage of all tenants.
+    /// See and drain agents, metrics and the usage of all tenants; make and end the keys of all.
     Operate,
 }
 

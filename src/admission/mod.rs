@@ -37,6 +37,7 @@ use enclos_protocol::job::{Isolation, JobInput, JobSpec};
 use enclos_protocol::limits::OnOutputLimit;
 use sha2::{Digest as _, Sha256};
 
+use crate::outbound::Target;
 use crate::scoring::Scoring;
 use crate::store::{BlobUse, Digest, Place};
 use blobs::Known;
@@ -87,6 +88,8 @@ pub struct Admitted {
     pub compile_key: Option<u64>,
     /// The client's own marks.
     pub labels: BTreeMap<String, String>,
+    /// Where its end is told.
+    pub callback: Option<Target>,
     /// SHA-256 of the submission in one canonical form: two bodies that say the
     /// same (whitespace, order of keys, `null` or absent) have the same digest.
     pub body_digest: [u8; 32],
@@ -185,6 +188,7 @@ fn admitted(catalogue: &Catalogue, tenant: &str, parsed: Parsed, brought: Brough
         reuse,
         scope,
         labels,
+        callback_url,
         dependencies,
     } = submission;
     let archive = files::unpacked(archive, files.as_ref().map_or(0, Vec::len), &sizes, archive_bytes)?;
@@ -226,7 +230,8 @@ fn admitted(catalogue: &Catalogue, tenant: &str, parsed: Parsed, brought: Brough
         dependencies: dependencies::admitted(catalogue, language, dependencies)?,
     };
     let compile_key = compile_key(language, &spec, &input, &file_blobs);
-    Ok(Admitted { spec, input, cases, blobs, scoring, compile_key, labels: words::labels(labels)?, body_digest })
+    let (labels, callback) = (words::labels(labels)?, words::callback(callback_url)?);
+    Ok(Admitted { spec, input, cases, blobs, scoring, compile_key, labels, callback, body_digest })
 }
 
 /// Fields that exclude each other, whatever their values.

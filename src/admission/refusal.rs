@@ -73,6 +73,12 @@ impl Refusal {
         Self::new(422, "unknown_blob", detail).at(field)
     }
 
+    /// 422 `callback_refused`: nothing is sent to this URL.
+    #[must_use]
+    pub fn callback_refused(detail: impl Into<String>) -> Self {
+        Self::new(422, "callback_refused", detail).at("callback_url")
+    }
+
     /// 422 `unknown_language`, with the names most like it.
     #[must_use]
     pub fn unknown_language(name: &str, nearest: &[&str]) -> Self {

@@ -112,6 +112,11 @@ pub struct Submission {
     /// Marks of the client's own, to find jobs again.
     #[serde(default, deserialize_with = "few_texts::<_, LABELS_MAX>", skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// Where the finished job is posted (signed, tried for a day): `https`, or `http` where the operator allows the
+    /// host; without user and fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://hooks.example/enclos")]
+    pub callback_url: Option<String>,
     /// Packages to be installed for the program, by installer (`GET /v1/languages` names them): names of its
     /// index, with extras and versions.
     #[serde(

@@ -79,7 +79,7 @@ fn unknown_fields_are_named_at_every_level() {
     let run = |v: Value| with(json!({ "run": v }));
     check_all(&[
         (with(json!({ "langauge": "c" })), "unknown_field", "langauge"),
-        (with(json!({ "callback_url": "http://x" })), "unknown_field", "callback_url"),
+        (with(json!({ "run_at": "tomorrow" })), "unknown_field", "run_at"),
         (with(json!({ "cases": [{ "input": "" }] })), "unknown_field", "cases[0].input"),
         (with(json!({ "cases": [{}], "interactor": { "stdin": "" } })), "unknown_field", "interactor.stdin"),
         (files(json!([{ "path": "a.c", "content": "", "mode": 7 }])), "unknown_field", "files[0].mode"),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::refusal::Refusal;
+use crate::outbound::{NotATarget, Target, URL_BYTES_MAX};
 
 /// Arguments of one step.
 pub const ARGS_MAX: usize = 256;
@@ -59,6 +60,15 @@ fn is_label_name(name: &str) -> bool {
     (1..=LABEL_NAME_BYTES_MAX).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(allowed)
+}
+
+/// Where the end of a job is told.
+pub(super) fn callback(url: Option<String>) -> Result<Option<Target>, Refusal> {
+    let target = url.map(|url| url.parse::<Target>()).transpose();
+    target.map_err(|error| {
+        let refusal = Refusal::callback_refused(error.to_string());
+        if error == NotATarget::Long { refusal.with("maximum", URL_BYTES_MAX) } else { refusal }
+    })
 }
 
 /// The scope of a job; empty when none is given.

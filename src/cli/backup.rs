@@ -14,7 +14,7 @@ pub struct BackupArgs {
     /// The master's data directory, on this machine
     #[arg(long, env = "ENCLOS_DATA_DIR", default_value = "enclos-data", value_name = "DIR")]
     data_dir: PathBuf,
-    /// Archive to make (tar); only its owner may read it, as it holds sources and the join token
+    /// Archive to make (tar); only its owner may read it, as it holds sources, the join token and the key of callbacks' secrets
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }

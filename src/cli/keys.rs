@@ -3,7 +3,7 @@
 //! They open the database below the data directory, beside the master where one runs: whoever may
 //! read that directory is its operator, and no key has to be there to make the first one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,14 +14,9 @@ use super::exit::CliError;
 use super::service_error;
 use super::table::{Cell, lines};
 use super::terminal::{Terminal, say, tell};
-use crate::access::{Scopes, Secret, SettingArgs, Tenant};
+use crate::access::{KEY_LASTS_MAX, Scopes, Secret, SettingArgs, Tenant, key_name};
 use crate::gate::{Deed, append_to_audit};
 use crate::store::{Desk, KeyRecord, NewKey, Told, UnixTime};
-
-/// Longest that a key may last.
-const LASTS_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
-/// Most characters of a key's name.
-const NAME_CHARS_MAX: usize = 64;
 
 /// Where the database is.
 #[derive(Args, Clone, Debug)]
@@ -29,6 +24,13 @@ pub struct Place {
     /// Data directory of the master, which may be running
     #[arg(long, env = "ENCLOS_DATA_DIR", default_value = "enclos-data", value_name = "DIR")]
     data_dir: PathBuf,
+}
+
+impl Place {
+    /// The directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.data_dir
+    }
 }
 
 /// What `enclos keys` does.
@@ -46,7 +48,7 @@ pub enum KeysCommand {
         #[arg(long, value_name = "TIME", value_parser = lasting)]
         expires: Option<Duration>,
         /// A name for people
-        #[arg(long, default_value = "", value_name = "TEXT", value_parser = name)]
+        #[arg(long, default_value = "", value_name = "TEXT", value_parser = key_name)]
         name: String,
         #[command(flatten)]
         quota: SettingArgs,
@@ -87,25 +89,20 @@ pub enum TenantsCommand {
 }
 
 /// A count and a unit: s, m, h, d or w.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 24 * 3600), ('w', 7 * 24 * 3600)];
     let parsed = text.chars().last().and_then(|last| {
         let (_, seconds) = units.into_iter().find(|(unit, _)| *unit == last)?;
         let count: u64 = text[..text.len() - 1].parse().ok()?;
         count.checked_mul(seconds).map(Duration::from_secs)
     });
-    let fits = parsed.filter(|time| *time <= LASTS_MAX);
+    let fits = parsed.filter(|time| *time <= KEY_LASTS_MAX);
     fits.ok_or_else(|| "needs a count and a unit, such as 90s, 10m, 24h, 30d or 52w, at most ten years".to_owned())
 }
 
 fn lasting(text: &str) -> Result<Duration, String> {
     time(text)
         .and_then(|time| if time.is_zero() { Err("needs to be longer than nothing".to_owned()) } else { Ok(time) })
-}
-
-fn name(text: &str) -> Result<String, String> {
-    let fits = text.chars().count() <= NAME_CHARS_MAX && !text.chars().any(char::is_control);
-    if fits { Ok(text.to_owned()) } else { Err(format!("has at most {NAME_CHARS_MAX} characters, none a control")) }
 }
 
 /// Runs `enclos keys`.
@@ -178,7 +175,7 @@ pub async fn tenants(place: &Place, command: TenantsCommand) -> Result<ExitCode,
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(place: &Place) -> Result<Desk, CliError> {
+pub(super) fn open(place: &Place) -> Result<Desk, CliError> {
     if !place.data_dir.is_dir() {
         crate::config::make_private_dir(&place.data_dir).map_err(service_error("the data directory cannot be made"))?;
     }
@@ -209,7 +206,7 @@ fn settings_changed(place: &Place, tenant: &Tenant) {
     written(place, &deed.by(tenant, None));
 }
 
-fn written(place: &Place, deed: &Deed) {
+pub(super) fn written(place: &Place, deed: &Deed) {
     if let Err(error) = append_to_audit(&place.data_dir, deed) {
         tell(&format!("enclos: the audit log was not written: {error}"));
     }

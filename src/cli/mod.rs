@@ -7,6 +7,7 @@
 mod attach;
 mod backup;
 mod blobs;
+mod callbacks;
 mod client;
 mod compose;
 mod events;
@@ -208,6 +209,16 @@ enum Command {
         #[command(flatten)]
         place: keys::Place,
     },
+    /// See to callbacks that were not delivered, and to the secrets that sign them
+    #[command(after_help = "Examples:\n  enclos callbacks list --state dead\n  \
+        enclos callbacks retry 0198c0de-1f6e-7c3a-9b1d-3f2a90c1d4e5\n  \
+        enclos callbacks secret --tenant acme > acme.whsec\n  \
+        enclos callbacks secret --tenant acme --rotate --grace 1h\n\n\
+        `secret` opens the master's data directory, on its machine, beside a running master.")]
+    Callbacks {
+        #[command(subcommand)]
+        command: callbacks::CallbacksCommand,
+    },
     /// Print what a shell needs to complete commands of `enclos`
     #[command(after_help = "Examples:\n  enclos completions bash > /etc/bash_completion.d/enclos\n  \
         enclos completions fish > ~/.config/fish/completions/enclos.fish")]
@@ -318,6 +329,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Keys { command, place } => runtime.block_on(keys::keys(&place, command, terminal)),
         Command::Tenants { command, place } => runtime.block_on(keys::tenants(&place, command)),
+        Command::Callbacks { command } => runtime.block_on(callbacks::run(command, terminal)),
         Command::Doctor(HandedOn { args }) => match sibling::become_agent("doctor", &args)? {},
         Command::Images(HandedOn { args }) => match sibling::become_agent("images", &args)? {},
     }

@@ -33,7 +33,13 @@ impl Keeper {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Whoever waits since before the start must hear that their change was read.
         let mut told = None;
-        while stop.run_until_cancelled(looks.tick()).await.is_some() {
+        loop {
+            // Cancel-safe: a stop stays with its token, a tick that is not taken comes, and who asked is seen by any look.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = looks.tick() => {}
+                () = self.gate.asked() => {}
+            }
             self.gate.expire(UnixTime::now());
             if let Err(error) = self.look(&mut told).await {
                 if matches!(error, StoreError::Closed) {

@@ -23,6 +23,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Bucket, Digest256, KeyId, Logins, Quota, Scope, Scopes, Secret, Tenant};
@@ -109,6 +110,10 @@ pub struct Gate {
     own_digest: Digest256,
     logins: Mutex<Logins>,
     rates: Mutex<HashMap<Tenant, Bucket>>,
+    /// The generation that holds, for who waits for it.
+    holds: watch::Sender<u64>,
+    /// Somebody waits for the keeper's next look.
+    asked: Notify,
 }
 
 impl Gate {
@@ -120,6 +125,8 @@ impl Gate {
         let entries = Entries::new(roll, &quota, &Entries::default(), now);
         let own = Secret::generate();
         Self {
+            holds: watch::Sender::new(entries.generation()),
+            asked: Notify::new(),
             entries: RwLock::new(Arc::new(entries)),
             quota,
             is_local,
@@ -216,6 +223,20 @@ impl Gate {
         let entries = Arc::new(Entries::new(roll, &self.quota, &before, now));
         *self.entries.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&entries);
         before.end_those_not_in(&entries);
+        self.holds.send_replace(entries.generation());
+    }
+
+    /// Waits until the gate goes by this change of the store; the keeper looks at once.
+    pub async fn goes_by(&self, change: u64) {
+        let mut holds = self.holds.subscribe();
+        self.asked.notify_one();
+        // It fails only where the gate is gone, which this holds.
+        let _ = holds.wait_for(|generation| *generation >= change).await;
+    }
+
+    /// Until somebody waits for a look. One waits for that at a time.
+    async fn asked(&self) {
+        self.asked.notified().await;
     }
 
     /// Ends callers whose key has expired.

@@ -47,7 +47,7 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
         // Who attaches may speak with the program.
         "/v1/jobs/{id}/attach" | "/v1/jobs/batch" => Need::Scope(Scope::Submit),
         "/v1/languages" => Need::Scope(Scope::Read),
-        path if path.starts_with("/v1/jobs") || path.starts_with("/v1/blobs") => {
+        path if ["/v1/jobs", "/v1/blobs", "/v1/callbacks"].iter().any(|of| path.starts_with(of)) => {
             Need::Scope(if reads { Scope::Read } else { Scope::Submit })
         }
         _ => Need::Scope(Scope::Operate),
@@ -60,6 +60,12 @@ fn is_noted(method: &Method, path: &str) -> bool {
         "/v1/jobs/wait" => false,
         path => path.ends_with("/attach") || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
     }
+}
+
+/// Whether what it does may end the key that asks for it, and must be answered all the same: the secret of a
+/// new key is told once. Such requests are short, and look themselves whether their key still works.
+fn is_about_keys(path: &str) -> bool {
+    path.starts_with("/v1/keys") || path.starts_with("/v1/tenants")
 }
 
 /// Lets a request in, or refuses it.
@@ -95,7 +101,13 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
     }
     let line =
         Line { api: Arc::clone(api), deed: is_noted.then(|| Deed { kept: kept(path.as_deref()), ..deed.clone() }) };
-    let response = serve(&caller, request, next).await;
+    let response = if path.as_deref().is_some_and(is_about_keys) {
+        let mut request = request;
+        request.extensions_mut().insert(caller.clone());
+        Ok(next.run(request).await)
+    } else {
+        serve(&caller, request, next).await
+    };
     match response {
         Ok(response) => {
             let made = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
@@ -256,6 +268,8 @@ mod tests {
             (Method::GET, "/v1/jobs/{id}/attach", Scope::Submit),
             (Method::HEAD, "/v1/blobs/{sha256}", Scope::Read),
             (Method::DELETE, "/v1/blobs/{sha256}", Scope::Submit),
+            (Method::GET, "/v1/callbacks", Scope::Read),
+            (Method::POST, "/v1/callbacks/{id}/retry", Scope::Submit),
         ] {
             assert_eq!(need(&method, Some(path)), Need::Scope(scope), "{method} {path}");
         }

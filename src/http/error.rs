@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 use crate::admission::Refusal;
 
 pub use access::{
-    isolation_denied, language_denied, logins_shut, missing_scope, no_key, no_such_key, quota_exceeded, rate_limited,
-    unauthorized,
+    callbacks_denied, isolation_denied, language_denied, logins_shut, missing_scope, no_key, no_such_key,
+    quota_exceeded, rate_limited, unauthorized,
 };
 
 /// Media type of a refusal.
@@ -66,10 +66,12 @@ fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// Every code, and what it says.
-pub const TITLES: [(&str, &str); 34] = [
+pub const TITLES: [(&str, &str); 38] = [
     ("unauthorized", "No key that works"),
     ("missing_scope", "The key may not do this"),
     ("rate_limited", "Too often"),
+    ("too_many", "There are as many as there may be"),
+    ("key_ended", "The key does not work any more"),
     ("language_denied", "The language is not yours to use"),
     ("isolation_denied", "The isolation is too weak"),
     ("malformed_json", "The body is not JSON"),
@@ -91,6 +93,8 @@ pub const TITLES: [(&str, &str); 34] = [
     ("invalid_dependency", "A dependency is not a name and versions"),
     ("unsupported_dependencies", "The language has no such dependencies"),
     ("dependencies_denied", "Jobs have no dependencies here"),
+    ("callback_refused", "Nothing is sent to this URL"),
+    ("callbacks_denied", "Jobs have no callbacks here"),
     ("no_source", "Nothing to run"),
     ("idempotency_conflict", "The key belongs to another submission"),
     ("overloaded", "The queue is full"),

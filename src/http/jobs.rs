@@ -11,7 +11,7 @@ use enclos_protocol::ids::JobId;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::query::{Named, Nothing, Strict, Wait, job_id, whole};
+use super::query::{Named, Nothing, Page, Strict, Wait, job_id};
 use super::render::{self, Beside};
 use super::{Api, error, wire};
 use crate::admission::{self, Refusal};
@@ -20,10 +20,6 @@ use crate::progress::{Cursor, Phase, Snapshot};
 use crate::scheduler::{Event, Place};
 use crate::store::{Erasure, Filter, StoredState};
 
-/// Jobs on one page.
-const PAGE_DEFAULT: u32 = 50;
-/// Most jobs on one page.
-pub(super) const PAGE_MAX: u32 = 200;
 /// How long a cancellation waits for the end, so that most answers show it.
 const CANCEL_WAIT: Duration = Duration::from_secs(1);
 
@@ -115,20 +111,7 @@ impl ListQuery {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
             None => Err(error::invalid_value("label", "a label is given as key=value")),
         });
-        let before = self.cursor.map(|cursor| i64::try_from(whole(&cursor)?).ok().filter(|n| *n > 0));
-        let before = match before {
-            Some(None) => return Err(error::invalid_value("cursor", "a cursor is the 'next_cursor' of another page")),
-            Some(before) => before,
-            None => None,
-        };
-        let limit = match self.limit.map(|limit| whole(&limit).and_then(|n| u32::try_from(n).ok())) {
-            None => PAGE_DEFAULT,
-            Some(Some(limit @ 1..=PAGE_MAX)) => limit,
-            Some(_) => {
-                let detail = format!("a page has 1 to {PAGE_MAX} jobs");
-                return Err(error::invalid_value("limit", detail).with("maximum", PAGE_MAX));
-            }
-        };
+        let Page { before, limit } = Page::of(self.cursor, self.limit)?;
         let (language, label) = (language.transpose()?, label.transpose()?);
         Ok(Filter { tenant, state, language, label, before, limit })
     }

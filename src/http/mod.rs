@@ -12,6 +12,7 @@
 mod attach;
 mod blobs;
 mod body;
+mod callbacks;
 mod docs;
 mod doors;
 mod entry;
@@ -20,6 +21,7 @@ mod events;
 mod files;
 mod fleet;
 mod jobs;
+mod keys;
 mod many;
 mod openapi;
 mod operate;
@@ -46,6 +48,7 @@ use crate::admission::Refusal;
 use crate::config::BlobBounds;
 use crate::gate::{Audit, Gate};
 use crate::metrics::Metrics;
+use crate::outbound::Policy;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
 use crate::store::{Store, StoreError};
@@ -74,6 +77,8 @@ pub struct Api {
     pub hosts: Vec<String>,
     /// Jobs may bring dependencies.
     pub installs: bool,
+    /// Where the ends of jobs may be told; `None`: nowhere.
+    pub callbacks: Option<Policy>,
     /// Ends what waits: long polls are answered, event streams end.
     pub shutdown: CancellationToken,
     /// Admissions: they go on when their client leaves, and are waited for at shutdown.
@@ -119,6 +124,8 @@ pub struct Services {
     pub client_wait: std::time::Duration,
     /// What blobs may take.
     pub blobs: BlobBounds,
+    /// Where the ends of jobs may be told; `None`: nowhere.
+    pub callbacks: Option<Policy>,
 }
 
 impl Api {
@@ -143,6 +150,7 @@ impl Api {
             batch_jobs_max,
             client_wait,
             blobs,
+            callbacks,
         } = services;
         let document = openapi::document(&catalogue);
         let page = docs::page(&document).into();
@@ -156,6 +164,7 @@ impl Api {
             metrics,
             hosts,
             installs,
+            callbacks,
             shutdown,
             admissions: TaskTracker::new(),
             conversations: TaskTracker::new(),
@@ -184,6 +193,14 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/jobs/{id}/files/{*path}", get(files::file))
         .route("/v1/blobs", post(blobs::upload).route_layer(middleware::from_fn(doors::octets_only)))
         .route("/v1/blobs/{sha256}", get(blobs::download).head(blobs::head).delete(blobs::delete))
+        .route("/v1/callbacks", get(callbacks::list))
+        .route("/v1/callbacks/{id}/retry", post(callbacks::retry).route_layer(json_only()))
+        .route("/v1/keys", post(keys::create).route_layer(json_only()).get(keys::list))
+        .route("/v1/keys/{key}", get(keys::show))
+        .route("/v1/keys/{key}/rotate", post(keys::rotate).route_layer(json_only()))
+        .route("/v1/keys/{key}/revoke", post(keys::revoke).route_layer(json_only()))
+        .route("/v1/tenants", get(keys::tenants))
+        .route("/v1/tenants/{tenant}", post(keys::set_tenant).route_layer(json_only()))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))

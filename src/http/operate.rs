@@ -61,12 +61,15 @@ pub(super) async fn metrics(
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<impl IntoResponse, Refusal> {
     let totals = api.scheduler.totals().await?;
+    let (callbacks_waiting, callbacks_dead) = api.store.callback_counts().await?;
     let gauges = Gauges {
         queued: totals.queued,
         running: totals.running,
         agents_connected: totals.agents_connected,
         agents_suspect: totals.agents_suspect,
         store_bytes: api.store.held_bytes().await?,
+        callbacks_waiting,
+        callbacks_dead,
     };
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render(&gauges)))
 }

@@ -75,6 +75,41 @@ impl Wait {
     }
 }
 
+/// Which page of a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Page {
+    /// What stands before this; `None`: the first.
+    pub(super) before: Option<i64>,
+    /// At most so many.
+    pub(super) limit: u32,
+}
+
+/// Items on one page.
+const PAGE_DEFAULT: u32 = 50;
+/// Most items on one page.
+pub(super) const PAGE_MAX: u32 = 200;
+
+impl Page {
+    /// The page that the parameters `cursor` and `limit` ask for.
+    pub(super) fn of(cursor: Option<String>, limit: Option<String>) -> Result<Self, Refusal> {
+        let before = cursor.map(|cursor| i64::try_from(whole(&cursor)?).ok().filter(|n| *n > 0));
+        let before = match before {
+            Some(None) => return Err(error::invalid_value("cursor", "a cursor is the 'next_cursor' of another page")),
+            Some(before) => before,
+            None => None,
+        };
+        let limit = match limit.map(|limit| whole(&limit).and_then(|n| u32::try_from(n).ok())) {
+            None => PAGE_DEFAULT,
+            Some(Some(limit @ 1..=PAGE_MAX)) => limit,
+            Some(_) => {
+                let detail = format!("a page has 1 to {PAGE_MAX} items");
+                return Err(error::invalid_value("limit", detail).with("maximum", PAGE_MAX));
+            }
+        };
+        Ok(Self { before, limit })
+    }
+}
+
 /// A number as it is written in one way only: decimal, without sign and leading zeros.
 pub(super) fn whole(text: &str) -> Option<u64> {
     let number = text.parse::<u64>().ok()?;

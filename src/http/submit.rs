@@ -144,6 +144,7 @@ async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitte
         return Err(error::dependencies_denied());
     }
     grants::check(&caller.quota, &mut admitted.spec, asked)?;
+    grants::callback(api.callbacks.as_ref(), admitted.callback.as_ref())?;
     Ok((admitted, memory))
 }
 
@@ -244,7 +245,8 @@ async fn store(
     reservation: Reservation,
 ) -> Result<Kept, Refusal> {
     let input_bytes = admitted.size_bytes();
-    let Admitted { spec, input, cases, blobs, scoring, compile_key, labels, body_digest: _ } = admitted;
+    let Admitted { spec, input, cases, blobs, scoring, compile_key, labels, callback, body_digest: _ } = admitted;
+    let callback = callback.map(|target| target.as_str().to_owned());
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
     let (demand, cases_time) = (Arc::new(Demand::of(&spec, compiles)), queue::cases_time(&spec));
@@ -253,7 +255,8 @@ async fn store(
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
     let created = UnixTime::now();
-    let new = NewJob { id: job, spec, input, cases, blobs, scoring, compile_key, labels, created, idempotency };
+    let new =
+        NewJob { id: job, spec, input, cases, blobs, scoring, compile_key, labels, created, idempotency, callback };
     let admission = api.store.admit(new).await;
     if !matches!(admission, Ok(Admission::New)) {
         api.progress.forget(job);

@@ -31,8 +31,11 @@ use tokio_util::sync::CancellationToken;
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
 use crate::config::{
-    AuditBounds, BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention, Security,
+    AuditBounds, BlobBounds, Callbacks, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention,
+    Security,
 };
+
+use crate::outbound::Policy;
 
 const TOKEN: &str = "a-join-token-for-tests";
 /// Longest that anything may take here; only a failure ever waits so long.
@@ -59,6 +62,7 @@ fn config(dir: &Path) -> Config {
         queue: QueueBounds { jobs_max: 1000, bytes_max: 1 << 30 },
         batch_jobs_max: 10,
         blobs: BlobBounds { blob_bytes_max: 1 << 20, all_bytes_max: 16 << 20, ttl: LONG, uploads_max: 4 },
+        callbacks: Callbacks { is_on: true, policy: Policy::default(), ca: None },
         retention: Retention { age: LONG, bytes_max: 1 << 30 },
         clients: Connections::new(256, LONG),
         agents: Connections::new(64, LONG),

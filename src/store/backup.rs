@@ -20,6 +20,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
+use super::CALLBACK_KEY_FILE;
 use super::OpenError;
 use super::open;
 
@@ -170,8 +171,12 @@ fn pack(dir: &Path, copy: &Path, archive: &Path) -> Result<Option<usize>, Backup
             _ => return Ok(None),
         }
     }
-    if let Ok(token) = File::open(dir.join("join-token")) {
-        put(&mut tar, "join-token", token)?;
+    for name in ["join-token", CALLBACK_KEY_FILE] {
+        match File::open(dir.join(name)) {
+            Ok(file) => put(&mut tar, name, file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let mut written = tar.into_inner()?;
     written.flush()?;

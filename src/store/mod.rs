@@ -1,5 +1,5 @@
 //! Everything durable: jobs, their inputs, cases, outputs and files, blobs, idempotency keys, API keys,
-//! quotas and use of tenants, the master's epoch.
+//! quotas and use of tenants, callbacks that were not delivered, the master's epoch.
 //!
 //! ```text
 //! callers ─▶ bounded channel ─▶ writer thread: one transaction for all that wait ─▶ every caller's answer
@@ -14,6 +14,7 @@
 
 mod backup;
 mod blobs;
+mod callbacks;
 mod cases;
 mod erase;
 mod files;
@@ -41,10 +42,14 @@ use crate::metrics::Metrics;
 
 pub use backup::{BackedUp, BackupError, back_up};
 pub use blobs::{Blob, BlobUse, Digest, DigestError, Place, SWEEP_EVERY, Upload, UploadBounds, UploadError};
+pub use callbacks::{
+    CALLBACK_DEAD_AGE, CALLBACKS_DEAD_MAX, CALLBACKS_WAITING_MAX, CallbackEnd, CallbackFilter, CallbackList,
+    CallbackProblem, CallbackRecord, CallbackState, Claimed, Due,
+};
 pub use cases::NewCase;
 pub use erase::Erasure;
 pub use files::{FileKept, LeftFile};
-pub use keys::{Desk, DeskError, KEYS_MAX, KeyRecord, NewKey, Roll, SecretRecord, TENANTS_MAX, Told};
+pub use keys::{Desk, DeskError, KEYS_MAX, KeyRecord, KeyRefusal, NewKey, Roll, SecretRecord, TENANTS_MAX, Told};
 pub use open::Opened;
 pub use prune::Pruned;
 pub use read::{Filter, Listed, Work};
@@ -55,9 +60,13 @@ pub use usage::{Usage, day_ends, day_of};
 pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, Requeued, Started};
 
 use blobs::{Blobs, uses};
+use callbacks::Outbox;
 use read::Readers;
 use write::{Admit, FinishJob};
 use writer::Writer;
+
+/// The file of the data directory that holds the key under which callbacks' secrets are sealed.
+pub const CALLBACK_KEY_FILE: &str = "callback-key";
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -184,6 +193,7 @@ pub struct Store {
     blobs: Blobs,
     /// When it was last tried whether it works, and whether it did.
     probed: tokio::sync::Mutex<Option<(std::time::Instant, Result<(), StoreError>)>>,
+    outbox: Outbox,
 }
 
 impl Store {
@@ -244,7 +254,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is then recorded.
     pub async fn finish(&self, finish: Arc<Finish>) -> Result<Recorded, StoreError> {
-        self.writer.write(FinishJob::encode(finish)?).await
+        let (recorded, enqueued) = self.writer.write(FinishJob::encode(finish)?).await?;
+        self.outbox.enqueued(enqueued);
+        Ok(recorded)
     }
 
     /// A job of a tenant, or `None`.

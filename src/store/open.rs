@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::blobs::{BlobDir, Blobs};
+use super::callbacks::{self, Outbox};
 use super::read::{self, Readers};
 use super::record::{Unfinished, UnixTime};
 use super::schema::{APPLICATION_ID, MIGRATIONS};
@@ -73,18 +74,21 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
     let fail = |source: rusqlite::Error| failure(&path, source);
     let epoch = next_epoch(&connection).map_err(fail)?;
     usage::forget_old(&connection, UnixTime::now()).map_err(fail)?;
+    callbacks::release(&connection).map_err(fail)?;
     let unfinished = read::unfinished(&connection).map_err(fail)?;
     let blobs = BlobDir::open(dir, &connection).map_err(|source| OpenError::Blobs { path: dir.to_owned(), source })?;
     let mut readers = Vec::with_capacity(READERS);
     for _ in 0..READERS {
         readers.push(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?);
     }
+    let outbox = Outbox::new(Arc::clone(&metrics));
     let writer = Writer::start(connection, lock, metrics).map_err(OpenError::Thread)?;
     Ok(Opened {
         store: Store {
             writer,
             readers: Arc::new(Readers::new(readers)),
             blobs: Blobs::new(blobs),
+            outbox,
             probed: tokio::sync::Mutex::default(),
         },
         epoch,

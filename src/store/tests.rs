@@ -19,6 +19,7 @@ use crate::testing;
 
 mod backup;
 mod blobs;
+mod callbacks;
 mod many;
 mod opening;
 mod power;
@@ -45,6 +46,7 @@ fn new_job() -> NewJob {
         labels: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
         created: UnixTime(1),
         idempotency: None,
+        callback: None,
     }
 }
 

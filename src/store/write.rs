@@ -11,6 +11,7 @@ use enclos_protocol::ids::{AgentName, FencingToken, JobId};
 use enclos_protocol::job::{JobInput, JobSpec};
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
+use super::callbacks::{self, Enqueued};
 use super::cases::{self, EncodedCase, EncodedResult, NewCase};
 use super::record::{CaseResult, Ending, Outputs, UnixTime};
 use super::writer::Operation;
@@ -49,6 +50,8 @@ pub struct NewJob {
     pub created: UnixTime,
     /// The key under which it may come again.
     pub idempotency: Option<Idempotency>,
+    /// The URL to which its end is told.
+    pub callback: Option<String>,
 }
 
 /// What became of a [`NewJob`].
@@ -168,8 +171,8 @@ impl Operation for Admit {
         };
         let input_bytes = self.input.len() + self.cases.iter().map(EncodedCase::size_bytes).sum::<usize>();
         c.prepare_cached(
-            "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us, scoring, compile_key)
-             VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us, scoring, compile_key, callback)
+             VALUES (?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             self.job.id.as_bytes(),
@@ -181,6 +184,7 @@ impl Operation for Admit {
             self.job.created.0,
             self.scoring,
             self.job.compile_key.map(u64::cast_signed),
+            self.job.callback,
         ])?;
         let sequence = c.last_insert_rowid();
         c.prepare_cached("INSERT INTO inputs VALUES (?,?)")?.execute(params![sequence, self.input])?;
@@ -287,12 +291,12 @@ impl FinishJob {
 }
 
 impl Operation for FinishJob {
-    type Answer = Recorded;
+    type Answer = (Recorded, Enqueued);
 
-    fn apply(&self, c: &Connection) -> rusqlite::Result<Recorded> {
+    fn apply(&self, c: &Connection) -> rusqlite::Result<(Recorded, Enqueued)> {
         let Finish { job, attempt, attempts, ending, outputs, cases: _, finished } = &*self.finish;
         let judged = ending.judged.as_ref();
-        let found: Option<(i64, bool, String)> = c
+        let found: Option<(i64, bool, String, Option<String>)> = c
             .prepare_cached(
                 "UPDATE jobs SET state = 2, epoch = coalesce(:epoch, epoch), counter = coalesce(:counter, counter),
                         agent = coalesce(:agent, agent), started_us = coalesce(:started, started_us),
@@ -301,7 +305,7 @@ impl Operation for FinishJob {
                         cases_us = :cases
                  WHERE id = :id AND state < 2
                        AND (:epoch IS NULL OR epoch IS NULL OR (epoch, counter) <= (:epoch, :counter))
-                 RETURNING sequence, erase, tenant",
+                 RETURNING sequence, erase, tenant, callback",
             )?
             .query_row(
                 named_params! {
@@ -320,14 +324,16 @@ impl Operation for FinishJob {
                     ":score": judged.map(|j| to_i64(j.score_ppm)),
                     ":cases": judged.map(|j| to_i64(j.wall_us)),
                 },
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             )
             .optional()?;
-        let Some((sequence, erase, tenant)) = found else { return Ok(Recorded::Refused) };
+        let Some((sequence, erase, tenant, callback)) = found else {
+            return Ok((Recorded::Refused, Enqueued::default()));
+        };
         usage::count(c, &tenant, &self.finish)?;
         if erase {
             erase::remove(c, sequence)?;
-            return Ok(Recorded::Erased);
+            return Ok((Recorded::Erased, Enqueued::default()));
         }
         for (part, bytes) in outputs.0.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
             let mut insert = c.prepare_cached("INSERT INTO outputs VALUES (?,?,?)")?;
@@ -338,11 +344,12 @@ impl Operation for FinishJob {
         files::finish(c, sequence, attempt.as_ref().map(|a| a.token))?;
         // No answer shows a job's sources, and a finished job is never run again.
         c.prepare_cached("DELETE FROM inputs WHERE job = ?")?.execute([sequence])?;
-        Ok(Recorded::Now)
+        let told = callback.map(|url| callbacks::enqueue(c, sequence, &tenant, &url, *finished)).transpose()?;
+        Ok((Recorded::Now, told.unwrap_or_default()))
     }
 
-    fn erased(answer: &Recorded) -> bool {
-        *answer == Recorded::Erased
+    fn erased((recorded, _): &(Recorded, Enqueued)) -> bool {
+        *recorded == Recorded::Erased
     }
 }
 

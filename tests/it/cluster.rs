@@ -208,7 +208,8 @@ impl Cluster {
         self.start_master_with(&[]).await;
     }
 
-    async fn start_master_with(&mut self, args: &[&str]) {
+    /// The same with more arguments.
+    pub async fn start_master_with(&mut self, args: &[&str]) {
         let pki = self.pki();
         let files =
             [("--pki", pki.clone()), ("--tls-cert", pki.join("server.crt")), ("--tls-key", pki.join("server.key"))];

@@ -2,6 +2,7 @@
 //! the network, revoked at once; and what a tenant at its quota costs another.
 
 mod apart;
+mod network;
 mod quotas;
 mod up;
 

@@ -9,6 +9,7 @@ mod attach;
 #[path = "../support/attached.rs"]
 mod attached;
 mod blobs;
+mod callbacks;
 mod cases;
 mod cluster;
 mod commands;

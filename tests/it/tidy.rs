@@ -8,8 +8,8 @@ const FILE_LINES_MAX: usize = 450;
 
 /// Modules of the master from left to right: each names only what stands to its left.
 /// Those of one row do not name each other.
-const ORDER: [&[&str]; 17] = [
-    &["access"],
+const ORDER: [&[&str]; 18] = [
+    &["access", "outbound"],
     &["config", "metrics", "testing"],
     &["listen", "pki"],
     &["scoring"],
@@ -22,6 +22,7 @@ const ORDER: [&[&str]; 17] = [
     &["admission"],
     &["http/error"],
     &["http"],
+    &["callbacks"],
     &["master"],
     &["cli"],
     &["lib"],

@@ -27,8 +27,19 @@ const LOG_LINES_MAX: usize = 40;
 const TOKEN: &str = "a-join-token-for-faults";
 const TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
 /// What the master's directory may hold in the end.
-const MASTERS_FILES: [&str; 10] =
-    ["audit.jsonl", "audit.1.jsonl", "audit-jobs.jsonl", "audit-jobs.1.jsonl", "blobs", "enclos.db", "enclos.db-shm", "enclos.db-wal", "join-token", "lock"];
+const MASTERS_FILES: [&str; 11] = [
+    "audit.jsonl",
+    "audit.1.jsonl",
+    "audit-jobs.jsonl",
+    "audit-jobs.1.jsonl",
+    "blobs",
+    "callback-key",
+    "enclos.db",
+    "enclos.db-shm",
+    "enclos.db-wal",
+    "join-token",
+    "lock",
+];
 
 struct Agent {
     name: String,

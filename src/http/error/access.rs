@@ -57,6 +57,13 @@ pub fn quota_exceeded(quota: &str, maximum: u64, retry_after: Duration) -> Refus
     Refusal { retry_after: Some(retry_after), ..refusal.with("maximum", maximum) }
 }
 
+/// 403: the operator has none.
+#[must_use]
+pub fn callbacks_denied() -> Refusal {
+    let detail = "the ends of jobs are not told to URLs here: the operator denies it";
+    Refusal::new(403, "callbacks_denied", detail).at("callback_url")
+}
+
 /// 403: the tenant may not use this language.
 #[must_use]
 pub fn language_denied(field: &str, language: &str) -> Refusal {

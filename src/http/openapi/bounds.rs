@@ -13,25 +13,30 @@ use enclos_protocol::job::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use serde_json::{Value, json};
 
 use super::{judging, operations, parameters};
+use crate::access::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, LANGUAGES_MAX, NUMBER_MAX, RATE_MAX};
 use crate::admission::bounds::{
     ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, LIVE_EXCLUDES,
     NAME_BYTES_MAX, SCOPE_BYTES_MAX, VARIABLES_MAX,
 };
-use crate::http::jobs::PAGE_MAX;
 use crate::http::many::WAIT_IDS_MAX;
-use crate::http::query::WAIT_MS_MAX;
+use crate::http::query::{PAGE_MAX, WAIT_MS_MAX};
 use crate::http::submit::KEY_CHARS_MAX;
+use crate::http::wire::keys::SCOPES_MAX;
+use crate::outbound::URL_BYTES_MAX;
 use crate::progress::Cursor;
 
 /// Texts without NUL.
 pub(super) const NO_NUL: &str = "^[^\\x00]*$";
 
+/// What a URL of a callback begins with, and what is not in it.
+const CALLBACK_URL: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[!\"$-\\[\\]-~]+$";
+
 /// Adds them.
 pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     let language = json!({ "pattern": language_pattern(catalogue) });
-    for (_, _, operation) in operations(document) {
+    for (_, path, operation) in operations(document) {
         for parameter in parameters(operation) {
-            let bounds = parameter_bounds(parameter["name"].as_str().unwrap_or_default(), &language);
+            let bounds = parameter_bounds(path, parameter["name"].as_str().unwrap_or_default(), &language);
             merge(&mut parameter["schema"], bounds);
         }
         bytes_as_they_are(operation);
@@ -46,6 +51,8 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     merge(&mut submission["stdin_base64"], base64());
     merge(&mut submission["stdin_blob"], digest());
     merge(&mut submission["scope"], json!({ "pattern": format!("^[!-~]{{1,{SCOPE_BYTES_MAX}}}$") }));
+    let url = json!({ "maxLength": URL_BYTES_MAX, "pattern": CALLBACK_URL });
+    merge(&mut submission["callback_url"], url);
     merge(&mut submission["labels"], json!({ "maxProperties": LABELS_MAX, "propertyNames": name }));
     merge(&mut submission["labels"]["additionalProperties"], value);
     merge(&mut submission["dependencies"], json!({ "maxProperties": INSTALLERS_MAX }));
@@ -95,12 +102,16 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     let each = json!({ "anyOf": [{ "$ref": "#/components/schemas/Submission" }, {}] });
     merge(&mut schemas["Batch"]["properties"]["jobs"], json!({ "minItems": 1, "items": each }));
     merge(&mut schemas["WaitList"]["properties"]["ids"], json!({ "minItems": 1, "maxItems": WAIT_IDS_MAX }));
+    access(schemas);
     step_limits(schemas, catalogue);
     judging::add(schemas);
 }
 
-fn parameter_bounds(name: &str, language: &Value) -> Value {
+fn parameter_bounds(path: &str, name: &str, language: &Value) -> Value {
     match name {
+        "key" => json!({ "pattern": "^key-[0-9a-f]{12}$" }),
+        "tenant" => tenant(),
+        "state" if path == "/v1/callbacks" => json!({ "enum": ["waiting", "dead"] }),
         "wait_ms" => json!({ "maximum": WAIT_MS_MAX }),
         "limit" => json!({ "minimum": 1, "maximum": PAGE_MAX }),
         "cursor" => json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX }),
@@ -109,7 +120,7 @@ fn parameter_bounds(name: &str, language: &Value) -> Value {
         "language" => language.clone(),
         "sha256" => digest(),
         "id" => json!({ "format": "uuid" }),
-        "name" => json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" }),
+        "name" => tenant(),
         "Idempotency-Key" => json!({ "pattern": format!("^[!-~]([ -~]{{0,{}}}[!-~])?$", KEY_CHARS_MAX - 2) }),
         "Last-Event-ID" | "after" => {
             let cursor = Cursor::pattern();
@@ -117,6 +128,33 @@ fn parameter_bounds(name: &str, language: &Value) -> Value {
         }
         _ => json!({}),
     }
+}
+
+/// The name of a tenant, or of an agent.
+fn tenant() -> Value {
+    json!({ "pattern": "^[a-z0-9][a-z0-9-]{0,62}$" })
+}
+
+/// Keys and the settings of tenants.
+fn access(schemas: &mut Value) {
+    let lasts = u64::try_from(KEY_LASTS_MAX.as_millis()).unwrap_or(u64::MAX);
+    let key = &mut schemas["NewKey"]["properties"];
+    merge(&mut key["tenant"], tenant());
+    merge(&mut key["scopes"], json!({ "minItems": 1, "maxItems": SCOPES_MAX }));
+    merge(&mut key["name"], json!({ "maxLength": KEY_NAME_CHARS_MAX, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$" }));
+    merge(&mut key["lasts_ms"], json!({ "minimum": 1, "maximum": lasts }));
+    merge(&mut schemas["Rotation"]["properties"]["grace_ms"], json!({ "minimum": 0, "maximum": lasts }));
+    merge(&mut schemas["Amount"]["oneOf"][0], json!({ "minimum": 1, "maximum": NUMBER_MAX }));
+    let ids = &mut schemas["Languages"]["oneOf"][0];
+    merge(ids, json!({ "minItems": 1, "maxItems": LANGUAGES_MAX }));
+    merge(&mut ids["items"], json!({ "pattern": "^[a-z0-9-]{1,64}$" }));
+    let settings = &mut schemas["TenantSettings"];
+    let names = settings["properties"].as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
+    let some: Vec<Value> = names.unwrap_or_default().iter().map(|name| given(name)).collect();
+    merge(settings, json!({ "anyOf": some }));
+    let rate = json!({ "maximum": RATE_MAX });
+    let rate = json!({ "allOf": [settings["properties"]["requests_per_second"].take(), { "anyOf": [{ "not": { "type": "number" } }, rate] }] });
+    settings["properties"]["requests_per_second"] = rate;
 }
 
 /// A SHA-256 as it is written.

@@ -28,17 +28,21 @@ const BLOB: &str = "1def07dbe06eeb097aafec8a40329937cd20c93a83634b8221ea2b41a894
 const WRONG_KEY: &str = "Bearer enclos_0000000000000000000000000000000000000000000000000000000000000000b0cb8f12";
 /// The agent of `enclos up`.
 const AGENT: &str = "local";
+/// A tenant.
+const TENANT: &str = "acme";
 
 /// What an event of the job of the example `watch` has as its id.
 const EVENT: &str = "1-28-9-0-0-0-3-0-0-0";
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     include_str!("examples/submit.json"),
     include_str!("examples/many.json"),
     include_str!("examples/jobs.json"),
     include_str!("examples/attach.json"),
     include_str!("examples/blobs.json"),
+    include_str!("examples/callbacks.json"),
     include_str!("examples/fleet.json"),
+    include_str!("examples/keys.json"),
 ];
 
 /// Their names in the order in which they are read.
@@ -122,9 +126,9 @@ pub(super) fn add(document: &mut Value) {
             refused(example).iter().for_each(|refused| add_one(document, refused));
         }
     }
-    for (_, _, operation) in super::operations(document) {
+    for (_, path, operation) in super::operations(document) {
         for parameter in parameters(operation) {
-            let value = parameter_example(parameter["name"].as_str().unwrap_or_default());
+            let value = parameter_example(path, parameter["name"].as_str().unwrap_or_default());
             parameter["example"] = value;
         }
     }
@@ -189,7 +193,7 @@ fn refused(right: &Example) -> Vec<Example> {
     if path.contains('{') {
         all.push(example("nobodys", "A name that nobody has", error::not_found(), &|request| {
             let path = request.path.replace(JOB, NOBODY).replace(&format!("/{BLOB}"), "/nobody");
-            request.path = path.replace(&format!("/{AGENT}"), "/nobody");
+            request.path = path.replace(&format!("/{AGENT}"), "/nobody").replace(&format!("/{TENANT}"), "/-nobody");
         }));
     }
     if !matches!(method, "GET" | "HEAD") {
@@ -204,12 +208,15 @@ fn refused(right: &Example) -> Vec<Example> {
     all
 }
 
-fn parameter_example(name: &str) -> Value {
+fn parameter_example(path: &str, name: &str) -> Value {
     match name {
         "id" => json!(JOB),
         "path" => json!("out/hello.txt"),
         "name" => json!(AGENT),
+        "key" => json!("key-0123456789ab"),
+        "tenant" => json!(TENANT),
         "wait_ms" => json!(10_000),
+        "state" if path == "/v1/callbacks" => json!("waiting"),
         "state" => json!("finished"),
         "language" => json!("python"),
         "label" => json!("course=cs101"),

@@ -39,11 +39,20 @@ use super::{Api, wire};
         super::blobs::delete,
         super::events::events,
         super::attach::attach,
+        super::callbacks::list,
+        super::callbacks::retry,
         super::fleet::languages,
         super::fleet::agents,
         super::fleet::drain,
         super::operate::stats,
         super::usage::show,
+        super::keys::list,
+        super::keys::create,
+        super::keys::show,
+        super::keys::rotate,
+        super::keys::revoke,
+        super::keys::tenants,
+        super::keys::set_tenant,
         super::operate::alive,
         super::operate::ready,
         super::operate::version,
@@ -119,7 +128,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 23);
+        assert_eq!(seen, 32);
     }
 
     #[test]

@@ -38,13 +38,24 @@ const WRITES: [Rule; 4] = [
 ];
 /// Of what has a body of its own.
 const BODY: Rule = ("415", &["unsupported_media_type"], "the body is of another media type than this takes");
+/// Of what there may be so many of.
+const COUNTED: Rule = ("429", &["rate_limited", "too_many"], "too many requests, or there are as many as there may be");
+/// Of what a key has to work for.
+const ENDED: Rule = ("409", &["key_ended"], "the key does not work any more");
 /// Of a list by language.
 const LISTED: Rule = ("422", &["invalid_value", "unknown_language"], ASKED.2);
 /// Of a submission.
 const SUBMITTED: [Rule; 5] = [
     (
         "403",
-        &["missing_scope", "origin_not_allowed", "dependencies_denied", "language_denied", "isolation_denied"],
+        &[
+            "missing_scope",
+            "origin_not_allowed",
+            "dependencies_denied",
+            "callbacks_denied",
+            "language_denied",
+            "isolation_denied",
+        ],
         "the key may not do this, a page of another origin, or the tenant may not run it so",
     ),
     ("429", &["rate_limited", "quota_exceeded"], "too many requests, or a quota is used up; `quota` says which"),
@@ -62,6 +73,7 @@ const SUBMITTED: [Rule; 5] = [
             "unsupported_dependencies",
             "unknown_blob",
             "invalid_archive",
+            "callback_refused",
         ],
         ASKED.2,
     ),
@@ -134,6 +146,9 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
         ("get", "/v1/jobs/{id}/attach") => rules.extend(ATTACHED),
         ("post", "/v1/blobs") => rules.extend(UPLOADED),
+        ("post", "/v1/keys") => rules.push(COUNTED),
+        ("post", "/v1/keys/{key}/rotate") => rules.extend([ASKED, ENDED]),
+        ("post", "/v1/tenants/{tenant}") => rules.extend([ASKED, COUNTED]),
         _ => {}
     }
     rules

@@ -6,6 +6,7 @@ use enclos_protocol::job::{Isolation, JobSpec};
 use crate::access::Quota;
 use crate::admission::Refusal;
 use crate::http::error;
+use crate::outbound::{Policy, Target};
 
 /// Holds a job against its tenant's settings. What it did not ask for is set as they say; what it
 /// asked for is refused, never changed.
@@ -32,6 +33,13 @@ pub(super) fn check(quota: &Quota, spec: &mut JobSpec, asked: Option<Isolation>)
     }
     spec.isolation = minimum;
     Ok(())
+}
+
+/// Holds the URL that a job names for its end against what the operator allows; `None`: nothing is sent.
+pub(super) fn callback(policy: Option<&Policy>, target: Option<&Target>) -> Result<(), Refusal> {
+    let Some(target) = target else { return Ok(()) };
+    let policy = policy.ok_or_else(error::callbacks_denied)?;
+    policy.permits(target).map_err(|refused| Refusal::callback_refused(refused.to_string()))
 }
 
 fn field(judging: &Judging) -> &'static str {

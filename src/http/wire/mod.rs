@@ -2,9 +2,11 @@
 
 mod attach;
 mod blobs;
+mod callbacks;
 mod cases;
 mod dependencies;
 mod fleet;
+pub mod keys;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use utoipa::ToSchema;
 
 pub use attach::{AttachError, AttachFrame, AttachRequest, AttachStdin, StdinStage};
 pub use blobs::Blob;
+pub use callbacks::{Callback, CallbackPage, CallbackStateName};
 pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile, VerdictName, WaitLine, WaitList};
 pub use dependencies::{Dependencies, Package};
 pub use fleet::{

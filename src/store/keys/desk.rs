@@ -10,9 +10,9 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::time::{Instant, interval};
 
-use super::rows;
-use super::{KEYS_MAX, KeyRecord, TENANTS_MAX};
-use crate::access::{KeyId, Scopes, Secret, Settings, Tenant};
+use super::rules::{self, KeyRefusal, NewKey, Ruled};
+use super::{KeyRecord, rows};
+use crate::access::{Secret, Settings, Tenant};
 use crate::store::record::UnixTime;
 use crate::store::{OpenError, StoreError, open};
 
@@ -30,15 +30,9 @@ pub enum DeskError {
     /// It failed.
     #[error("the database failed")]
     Store(#[from] StoreError),
-    /// There is no such key.
-    #[error("there is no key '{0}'; `enclos keys list` shows them")]
-    NoSuchKey(String),
-    /// It does not work any more.
-    #[error("'{0}' was revoked or has expired; create a new key")]
-    Ended(String),
-    /// There are as many as there may be.
-    #[error("there are {0} {1} already, which is the most there may be")]
-    TooMany(usize, &'static str),
+    /// A rule is against it.
+    #[error(transparent)]
+    Refused(#[from] KeyRefusal),
     /// The running master has another version of the database.
     #[error("{} has schema {found}, this program knows {known}; use the program of the running master", path.display())]
     OtherVersion {
@@ -61,19 +55,6 @@ impl From<io::Error> for DeskError {
     fn from(error: io::Error) -> Self {
         Self::Store(error.into())
     }
-}
-
-/// A key to make.
-#[derive(Clone, Debug)]
-pub struct NewKey {
-    /// Whose.
-    pub tenant: Tenant,
-    /// What its owner calls it.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// For how long it works.
-    pub lasts: Option<Duration>,
 }
 
 /// Whether the change holds by now.
@@ -120,16 +101,8 @@ impl Desk {
     /// # Errors
     /// [`DeskError`].
     pub fn create(&mut self, new: NewKey, now: UnixTime) -> Result<(KeyRecord, Secret, u64), DeskError> {
-        let NewKey { tenant, name, scopes, lasts } = new;
-        let expires = lasts.map(|lasts| now.after(lasts));
-        let key = KeyRecord { id: KeyId::generate(), tenant, name, scopes, created: now, expires, revoked: None };
-        let secret = Secret::generate();
-        let change = self.change(|c| {
-            if rows::counted(c, "keys")? >= KEYS_MAX {
-                return Err(DeskError::TooMany(KEYS_MAX, "keys"));
-            }
-            Ok(rows::insert(c, &key, &secret.digest())?)
-        })?;
+        let (key, secret) = (new.record(now), Secret::generate());
+        let ((), change) = self.change(|c| rules::create(c, &key, &secret.digest()))?;
         Ok((key, secret, change))
     }
 
@@ -146,9 +119,7 @@ impl Desk {
     /// # Errors
     /// [`DeskError`].
     pub fn revoke(&mut self, id: &str, now: UnixTime) -> Result<(KeyRecord, u64), DeskError> {
-        let key = self.key(id)?;
-        let change = self.change(|c| Ok(rows::revoke(c, &key.id, now)?))?;
-        Ok((key, change))
+        self.change(|c| rules::revoke(c, id, now))
     }
 
     /// A new secret for a key; the one of before works for `grace`.
@@ -156,15 +127,8 @@ impl Desk {
     /// # Errors
     /// [`DeskError`].
     pub fn rotate(&mut self, id: &str, grace: Duration, now: UnixTime) -> Result<(KeyRecord, Secret, u64), DeskError> {
-        let key = self.key(id)?;
-        if !key.works(now) {
-            return Err(DeskError::Ended(id.to_owned()));
-        }
         let secret = Secret::generate();
-        let change = self.change(|c| {
-            rows::end_secrets(c, &key.id, now, now.after(grace))?;
-            Ok(rows::insert_secret(c, &key.id, &secret.digest())?)
-        })?;
+        let (key, change) = self.change(|c| rules::rotate(c, id, &secret.digest(), grace, now))?;
         Ok((key, secret, change))
     }
 
@@ -181,17 +145,7 @@ impl Desk {
     /// # Errors
     /// [`DeskError`].
     pub fn set(&mut self, tenant: &Tenant, change: impl Fn(&mut Settings)) -> Result<(Settings, u64), DeskError> {
-        let mut settings = Settings::default();
-        let number = self.change(|c| {
-            let known = rows::settings_of(c, tenant)?;
-            if known.is_none() && rows::counted(c, "tenants")? >= TENANTS_MAX {
-                return Err(DeskError::TooMany(TENANTS_MAX, "tenants with settings"));
-            }
-            settings = known.unwrap_or_default();
-            change(&mut settings);
-            Ok(rows::set_settings(c, tenant, &settings)?)
-        })?;
-        Ok((settings, number))
+        self.change(|c| rules::set(c, tenant, change))
     }
 
     /// Waits (bounded) until the running master goes by a change.
@@ -214,17 +168,18 @@ impl Desk {
         Ok(Told::NotYet)
     }
 
-    fn key(&self, id: &str) -> Result<KeyRecord, DeskError> {
-        rows::key_of(&self.connection, id)?.ok_or_else(|| DeskError::NoSuchKey(id.to_owned()))
+    /// Its connection, for what else a command of the operator changes.
+    pub(in crate::store) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// Makes a change whole or not at all; its number.
-    fn change(&mut self, make: impl FnOnce(&Connection) -> Result<(), DeskError>) -> Result<u64, DeskError> {
+    fn change<T>(&mut self, make: impl FnOnce(&Connection) -> Ruled<T>) -> Result<(T, u64), DeskError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        make(&transaction)?;
+        let made = make(&transaction)??;
         let number = rows::changed(&transaction)?;
         transaction.commit()?;
-        Ok(number)
+        Ok((made, number))
     }
 }
 
@@ -273,8 +228,11 @@ mod tests {
         desk.revoke(key.id.as_str(), now).unwrap();
         let roll = rows::roll_unless(&desk.connection, None).unwrap().unwrap();
         assert!(roll.secrets.is_empty() && !roll.keys[0].works(now));
-        assert!(matches!(desk.rotate(key.id.as_str(), Duration::ZERO, now), Err(DeskError::Ended(_))));
-        assert!(matches!(desk.revoke("key-0", now), Err(DeskError::NoSuchKey(_))));
+        assert!(matches!(
+            desk.rotate(key.id.as_str(), Duration::ZERO, now),
+            Err(DeskError::Refused(KeyRefusal::Ended(_)))
+        ));
+        assert!(matches!(desk.revoke("key-0", now), Err(DeskError::Refused(KeyRefusal::NoSuchKey(_)))));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Keys and tenants: kept in the database, changed by the command line beside a running master.
+//! Keys and tenants: kept in the database, changed by the command line beside a running master, or by the
+//! master where an operator asks it to.
 //!
 //! ```text
-//! enclos keys … ─▶ desk: its own connection ─▶ keys, secrets, tenants; counter + 1
+//! enclos keys … ─▶ desk: its own connection ─┬─▶ rules ─▶ keys, secrets, tenants; counter + 1
+//! POST /v1/keys … ─▶ within: the one writer ──┘
 //! master ─▶ looks at the counter, again and again ─▶ reads all anew ─▶ writes down which it has seen
 //! ```
 //!
@@ -10,6 +12,8 @@
 
 mod desk;
 mod rows;
+mod rules;
+mod within;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +24,8 @@ use super::writer::Operation;
 use super::{Store, StoreError};
 use crate::access::{Digest256, KeyId, Scopes, Settings, Tenant};
 
-pub use desk::{Desk, DeskError, NewKey, Told};
+pub use desk::{Desk, DeskError, Told};
+pub use rules::{KeyRefusal, NewKey};
 
 /// Keys that may be kept, revoked ones among them.
 pub const KEYS_MAX: usize = 10_000;

@@ -1,6 +1,7 @@
 //! The examples of the document, sent as it says.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Method;
@@ -143,6 +144,8 @@ pub struct Replay<'a> {
     examples: Vec<Example<'a>>,
     /// Sent so far: keys of different examples must differ.
     sent: AtomicUsize,
+    /// The first key that was made: from then on the cluster wants one.
+    key: OnceLock<String>,
 }
 
 impl<'a> Replay<'a> {
@@ -165,16 +168,22 @@ impl<'a> Replay<'a> {
                 }
             }
         }
-        Self { cluster, examples, sent: AtomicUsize::new(0) }
+        Self { cluster, examples, sent: AtomicUsize::new(0), key: OnceLock::new() }
     }
 
-    /// All of them: uploads first, which are new once; then submissions, which lists show; last what
+    /// All of them: the key first by which others are asked for, uploads, which are new once; then submissions, which lists show; last what
     /// takes the agent away.
     pub fn in_order(&self) -> Vec<&Example<'a>> {
         let mut all: Vec<_> = self.examples.iter().collect();
         let follows = |e: &Example<'_>| e.path == "/v1/blobs" && e.request["after"].is_string();
         all.sort_by_key(|e| {
-            (e.name == "drain", follows(e), e.operation() != "post /v1/blobs", e.operation() != "post /v1/jobs")
+            (
+                e.name == "drain",
+                e.name != "create_key",
+                follows(e),
+                e.operation() != "post /v1/blobs",
+                e.operation() != "post /v1/jobs",
+            )
         });
         all
     }
@@ -214,7 +223,7 @@ impl<'a> Replay<'a> {
         };
         let mut answer = look_until(JOB_WAIT, asking).await.expect("a cancellation comes to its end");
         if let Ok(Value::Object(job)) = serde_json::from_str(&answer.text) {
-            let goes_on = job.get("state").is_some_and(|state| state != "finished");
+            let goes_on = job.get("state").is_some_and(|state| state == "queued" || state == "running");
             if let Some(id) = job.get("id").and_then(Value::as_str).filter(|_| goes_on) {
                 self.cluster.cancel(id).await;
             }
@@ -222,7 +231,8 @@ impl<'a> Replay<'a> {
         if example.frames().last().is_some_and(|last| last["from"] == "client") {
             self.cluster.cancel(id).await;
         }
-        answer.text = answer.text.replace(id, JOB).replace(self.cluster.agents.first().map_or("-", |a| &a.name), AGENT);
+        answer.text =
+            answer.text.replace(id, JOB).replace(self.cluster.agents.first().map_or(AGENT, |a| &a.name), AGENT);
         answer
     }
 
@@ -252,6 +262,9 @@ impl<'a> Replay<'a> {
                 _ => request.header(name, value),
             };
         }
+        if let Some(key) = self.key.get().filter(|_| example.request["headers"]["authorization"].is_null()) {
+            request = request.bearer_auth(key);
+        }
         if let Some(text) = example.request["text"].as_str() {
             request = request.body(text.to_owned());
         } else if let Some(body) = example.request.get("body") {
@@ -266,6 +279,12 @@ impl<'a> Replay<'a> {
             let text = response.text().await.expect("the answer is whole");
             Answer { status, kind, text, headers, frames: Vec::new() }
         });
-        answer.await.unwrap_or_else(|_| panic!("{} is not answered\n{}", example.name, self.cluster.logs()))
+        let answer =
+            answer.await.unwrap_or_else(|_| panic!("{} is not answered\n{}", example.name, self.cluster.logs()));
+        let secret = serde_json::from_str::<Value>(&answer.text)
+            .ok()
+            .and_then(|made| made["secret"].as_str().map(str::to_owned));
+        secret.into_iter().for_each(|secret| drop(self.key.set(secret)));
+        answer
     }
 }

@@ -114,7 +114,7 @@ fn shapes() -> Vec<Case> {
         unknown("deep objects", Raw(deeper_field.into_bytes()), "limits.limits"),
         unknown("an unknown field", with(&json!({ "colour": 1 })), "colour"),
         unknown("a nested unknown field", run_limit("cpu", json!(1)), "limits.run.cpu"),
-        unknown("a field of a later release", with(&json!({ "callback_url": "http://x" })), "callback_url"),
+        unknown("a field of a later release", with(&json!({ "run_at": "http://x" })), "run_at"),
         unknown("a field of a file", files(json!([{ "path": "a.py", "content": "", "mode": 7 }])), "files[0].mode"),
         invalid("a repeated field", raw(r#"{"language":"c","language":"cpp","source":""}"#), "language"),
         invalid("a repeated label", raw(r#"{"language":"c","source":"","labels":{"a":"1","a":"2"}}"#), "labels.a"),
