@@ -127,6 +127,8 @@ async fn a_full_queue_refuses_before_it_looks_at_what_was_sent() {
         let (status, problem) = refused(request.body(body).send().await.unwrap()).await;
         assert_eq!((status, &problem["reason"]), (503, &json!("queue_full")));
     }
+    let metrics = master.http.get(format!("{}/metrics", master.url)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("enclos_queue_refusals_total{reason=\"queue_full\"} 2\n"), "{metrics}");
     master.end().await;
 }
 
