@@ -23,15 +23,17 @@ mod event;
 mod fleet;
 mod handle;
 mod placement;
+pub mod predict;
 mod view;
 
 #[cfg(test)]
 mod model;
 
-pub use self::core::{Core, Packing, Policy};
+pub use self::core::{Core, Policy};
 pub use driver::{Driver, Parts};
 pub use event::{
     Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession, Traits,
 };
+pub use fleet::Packing;
 pub use handle::{Reservation, Scheduler, SchedulerGone};
 pub use view::{AgentState, AgentView, Place, Share, Totals};
