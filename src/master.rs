@@ -11,7 +11,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use enclos_images::{Catalogue, CatalogueError};
 use enclos_protocol::ids::AttemptId;
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::Secret;
 use crate::agents::{self, Entry, Link};
 use crate::callbacks::{self, Deliverer, Post, PostError, SealError, SealingKey, SystemResolver};
-use crate::config::{Callbacks, Config, Connections, JoinToken, Membership, Pair};
+use crate::config::{Callbacks, Config, Connections, JoinToken, Membership, Pair, Placement, Prediction, Scheduling};
 use crate::gate::{Audit, Gate, GateParts, Keeper};
 use crate::http::{self, Api, Services};
 use crate::listen::descriptors::{self, DescriptorError};
@@ -33,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::pki::{self, Members, PkiError};
 use crate::progress::Progress;
 use crate::queue::{Demand, cases_time};
-use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
+use crate::scheduler::{Driver, Packing, Parts, Policy, Scheduler, Submitted, Survivor, Traits};
 use crate::store::{OpenError, Opened, Store, StoreError, StoredState, Unfinished, UnixTime};
 
 /// Longest that agents' sessions may take to end.
@@ -152,7 +152,7 @@ impl Master {
             let (dir, metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
             tokio::task::spawn_blocking(move || Store::open(&dir, metrics))
         };
-        let Opened { store, epoch, unfinished } = opening.await??;
+        let Opened { store, epoch, unfinished, predictions } = opening.await??;
         let (store, progress) = (Arc::new(store), Progress::default());
         tracing::info!(epoch, unfinished = unfinished.len(), "the store is open");
         let gate = Arc::new(gate(&store, &config, http.address()).await?);
@@ -163,10 +163,11 @@ impl Master {
             store: Arc::clone(&store),
             progress: progress.clone(),
             metrics: Arc::clone(&metrics),
-            policy: Policy::new(epoch, config.lease, config.heartbeat),
+            policy: policy(epoch, &config),
             bounds: config.queue,
             running: gate.running_bounds(),
             survivors,
+            predictions,
         };
         let scheduler_stop = CancellationToken::new();
         let (driver, scheduler) = Driver::new(parts, scheduler_stop.clone());
@@ -261,6 +262,7 @@ impl Master {
             metrics: Arc::clone(&metrics),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
+            scheduling: config.scheduling,
             blobs: config.blobs,
             callbacks: config.callbacks.is_on.then_some(config.callbacks.policy),
         };
@@ -320,6 +322,21 @@ async fn farewell(api: &Api) {
 fn api_tls(pair: Pair) -> Result<Arc<Tls>, MasterError> {
     let Pair { certificate, key } = pair;
     Tls::open(Files { certificate, key, clients: None }).map_err(MasterError::ApiTls)
+}
+
+fn policy(epoch: u64, config: &Config) -> Policy {
+    let Scheduling { queue_ttl: _, queue_ttl_max: _, ageing, prediction, placement, cpu_overcommit } =
+        config.scheduling;
+    Policy {
+        ageing,
+        packing: match placement {
+            Placement::Spread => Packing::Spread,
+            Placement::Pack => Packing::Pack,
+        },
+        cpu_promise_permille: cpu_overcommit.0,
+        prediction: prediction == Prediction::On,
+        ..Policy::new(epoch, config.lease, config.heartbeat)
+    }
 }
 
 /// What lets an agent in, and the TLS that goes with it.
@@ -404,8 +421,19 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
         progress.running(AttemptId { job: record.id, token }, agent);
     }
     let demand = Arc::new(Demand::of(&record.spec, compiles));
+    let (turn, now) = (record.turn, UnixTime::now());
     Survivor {
-        submitted: Submitted { job: record.id, demand, input_bytes, compile_key, cases_time: cases_time(&record.spec) },
+        submitted: Submitted {
+            job: record.id,
+            demand,
+            input_bytes,
+            compile_key,
+            cases_time: cases_time(&record.spec),
+            priority: turn.priority,
+            expires: turn.expires.map(|at| Instant::now() + Duration::from_micros(at.us_since(now))),
+            traits: Traits { source: turn.source },
+            waited: Duration::from_micros(now.us_since(record.created)),
+        },
         attempts: record.attempts,
         failures,
         token: record.token,

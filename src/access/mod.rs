@@ -4,6 +4,7 @@
 
 mod key;
 mod logins;
+mod priority;
 mod quota;
 mod rate;
 mod scope;
@@ -12,7 +13,8 @@ mod tenant;
 
 pub use key::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, key_name};
 pub use logins::{FAILURES_MAX, Logins};
-pub use quota::{LANGUAGES_MAX, NUMBER_MAX, Quota, QuotaArgs, RATE_MAX, Setting, SettingArgs, Settings};
+pub use priority::Priority;
+pub use quota::{LANGUAGES_MAX, NUMBER_MAX, Quota, QuotaArgs, RATE_MAX, Setting, SettingArgs, Settings, WEIGHT_MAX};
 pub use rate::Bucket;
 pub use scope::{Scope, Scopes};
 pub use secret::{Digest256, PREFIX, Secret};

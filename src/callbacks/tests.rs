@@ -167,6 +167,7 @@ impl Desk {
             blobs: vec![],
             scoring: Scoring::default(),
             compile_key: None,
+            turn: Turn::default(),
             labels: [("k".to_owned(), "v".to_owned())].into(),
             created: UnixTime::now(),
             idempotency: None,

@@ -148,7 +148,8 @@ impl Line {
         };
         if status == StatusCode::FORBIDDEN {
             audit.note_refusal(&Deed { outcome, kept: Kept::Access, ..deed }).await;
-        } else if is_noted {
+        } else if is_noted && !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            // Who had no place or no room has done nothing, and can do so a million times: it is counted.
             audit.note(&Deed { outcome, ..deed }).await;
         }
     }

@@ -15,6 +15,7 @@ mod keys;
 mod link;
 mod many;
 mod transfers;
+mod turns;
 mod watching;
 
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
 use crate::config::{
     AuditBounds, BlobBounds, Callbacks, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention,
-    Security,
+    Scheduling, Security,
 };
 
 use crate::outbound::Policy;
@@ -64,6 +65,7 @@ fn config(dir: &Path) -> Config {
         blobs: BlobBounds { blob_bytes_max: 1 << 20, all_bytes_max: 16 << 20, ttl: LONG, uploads_max: 4 },
         callbacks: Callbacks { is_on: true, policy: Policy::default(), ca: None },
         retention: Retention { age: LONG, bytes_max: 1 << 30 },
+        scheduling: Scheduling::default(),
         clients: Connections::new(256, LONG),
         agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],

@@ -22,7 +22,9 @@ mod driver;
 mod event;
 mod fleet;
 mod handle;
+mod learnt;
 mod placement;
+pub mod predict;
 mod view;
 
 #[cfg(test)]
@@ -31,7 +33,8 @@ mod model;
 pub use self::core::{Core, Policy};
 pub use driver::{Driver, Parts};
 pub use event::{
-    Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession,
+    Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession, Traits,
 };
+pub use fleet::Packing;
 pub use handle::{Reservation, Scheduler, SchedulerGone};
 pub use view::{AgentState, AgentView, Place, Share, Totals};

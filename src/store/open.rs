@@ -17,7 +17,7 @@ use super::read::{self, Readers};
 use super::record::{Unfinished, UnixTime};
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::writer::Writer;
-use super::{OpenError, Store, usage};
+use super::{OpenError, PredictionRow, Store, predictions, usage};
 use crate::metrics::Metrics;
 
 /// The database's file.
@@ -40,6 +40,8 @@ pub struct Opened {
     pub epoch: u64,
     /// Jobs that have not finished, in the order of their admission.
     pub unfinished: Vec<Unfinished>,
+    /// What was learnt of jobs, those of whole groups first.
+    pub predictions: Vec<PredictionRow>,
 }
 
 /// The database below `dir`, checked and up to date, for whoever has its lock.
@@ -76,6 +78,7 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
     usage::forget_old(&connection, UnixTime::now()).map_err(fail)?;
     callbacks::release(&connection).map_err(fail)?;
     let unfinished = read::unfinished(&connection).map_err(fail)?;
+    let predictions = predictions::all(&connection).map_err(fail)?;
     let blobs = BlobDir::open(dir, &connection).map_err(|source| OpenError::Blobs { path: dir.to_owned(), source })?;
     let mut readers = Vec::with_capacity(READERS);
     for _ in 0..READERS {
@@ -93,6 +96,7 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
         },
         epoch,
         unfinished,
+        predictions,
     })
 }
 

@@ -129,7 +129,11 @@ async fn guessing_keys_is_slowed_and_keeps_no_key_that_works_out() {
     let allowed = 10 + usize::try_from(took.as_secs() / 6).expect("it is short") + 1;
     println!("{looked_at} of {GUESSES} guesses in {took:?} were looked at");
     assert!(looked_at <= allowed, "{looked_at} in {took:?}");
-    assert_eq!(keyed.ask(&key, Method::GET, "/v1/jobs", None).await.status(), 200, "for the first time, from the same address");
+    assert_eq!(
+        keyed.ask(&key, Method::GET, "/v1/jobs", None).await.status(),
+        200,
+        "for the first time, from the same address"
+    );
     keyed.0.shutdown().await;
 }
 

@@ -13,11 +13,12 @@ use enclos_protocol::job::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use serde_json::{Value, json};
 
 use super::{judging, operations, parameters};
-use crate::access::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, LANGUAGES_MAX, NUMBER_MAX, RATE_MAX};
+use crate::access::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, LANGUAGES_MAX, NUMBER_MAX, RATE_MAX, WEIGHT_MAX};
 use crate::admission::bounds::{
     ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, LIVE_EXCLUDES,
     NAME_BYTES_MAX, SCOPE_BYTES_MAX, VARIABLES_MAX,
 };
+use crate::config::QUEUE_TTL_MS_MAX;
 use crate::http::many::WAIT_IDS_MAX;
 use crate::http::query::{PAGE_MAX, WAIT_MS_MAX};
 use crate::http::submit::KEY_CHARS_MAX;
@@ -55,6 +56,7 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     merge(&mut submission["callback_url"], url);
     merge(&mut submission["labels"], json!({ "maxProperties": LABELS_MAX, "propertyNames": name }));
     merge(&mut submission["labels"]["additionalProperties"], value);
+    merge(&mut submission["queue_ttl_ms"], json!({ "minimum": 1, "maximum": QUEUE_TTL_MS_MAX }));
     merge(&mut submission["dependencies"], json!({ "maxProperties": INSTALLERS_MAX }));
     let requirements = &mut submission["dependencies"]["additionalProperties"];
     merge(requirements, json!({ "maxItems": REQUIREMENTS_MAX }));
@@ -152,9 +154,11 @@ fn access(schemas: &mut Value) {
     let names = settings["properties"].as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
     let some: Vec<Value> = names.unwrap_or_default().iter().map(|name| given(name)).collect();
     merge(settings, json!({ "anyOf": some }));
-    let rate = json!({ "maximum": RATE_MAX });
-    let rate = json!({ "allOf": [settings["properties"]["requests_per_second"].take(), { "anyOf": [{ "not": { "type": "number" } }, rate] }] });
-    settings["properties"]["requests_per_second"] = rate;
+    for (name, maximum) in [("requests_per_second", RATE_MAX), ("weight", u64::from(WEIGHT_MAX))] {
+        let at_most = json!({ "anyOf": [{ "not": { "type": "number" } }, { "maximum": maximum }] });
+        let setting = &mut settings["properties"][name];
+        *setting = json!({ "allOf": [setting.take(), at_most] });
+    }
 }
 
 /// A SHA-256 as it is written.

@@ -55,6 +55,7 @@ const SUBMITTED: [Rule; 5] = [
             "callbacks_denied",
             "language_denied",
             "isolation_denied",
+            "priority_denied",
         ],
         "the key may not do this, a page of another origin, or the tenant may not run it so",
     ),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::access::{LANGUAGES_MAX, Scope, Scopes, Setting, Settings, Tenant as TenantName};
+use super::PriorityName;
+use crate::access::{LANGUAGES_MAX, Priority, Scope, Scopes, Setting, Settings, Tenant as TenantName};
 use crate::admission::{IsolationChoice, few_there};
 
 /// What a key may do.
@@ -185,6 +186,16 @@ pub enum Permission {
     Word(SettingWord),
 }
 
+/// The most urgent priority, `default` or `unlimited`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum PriorityMax {
+    /// This.
+    Class(PriorityName),
+    /// None.
+    Word(SettingWord),
+}
+
 /// What a tenant may use; a setting that is absent stays as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -213,6 +224,12 @@ pub struct TenantSettings {
     /// Whether jobs may bring dependencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependencies: Option<Permission>,
+    /// The most urgent priority of jobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_max: Option<PriorityMax>,
+    /// Its part of the fleet while others wait, against a tenant of weight 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Amount>,
 }
 
 impl TenantSettings {
@@ -231,6 +248,8 @@ impl TenantSettings {
             languages,
             isolation,
             dependencies,
+            priority_max,
+            weight,
         } = self;
         let languages = languages.as_ref().map(|languages| match languages {
             Languages::Ids(ids) => ids.join(","),
@@ -245,6 +264,10 @@ impl TenantSettings {
             Permission::Is(false) => "deny".to_owned(),
             Permission::Word(word) => word.as_str().to_owned(),
         });
+        let priority_max = priority_max.map(|class| match class {
+            PriorityMax::Class(class) => Priority::from(class).as_str().to_owned(),
+            PriorityMax::Word(word) => word.as_str().to_owned(),
+        });
         let all = [
             ("requests_per_second", requests_per_second.map(amount)),
             ("running_jobs", running_jobs.map(amount)),
@@ -254,6 +277,8 @@ impl TenantSettings {
             ("languages", languages),
             ("isolation", isolation),
             ("dependencies", dependencies),
+            ("priority_max", priority_max),
+            ("weight", weight.map(amount)),
         ];
         all.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
     }
@@ -284,6 +309,14 @@ impl TenantSettings {
             dependencies: Some(match &settings.dependencies {
                 Setting::At(allowed) => Permission::Is(*allowed),
                 other => Permission::Word(SettingWord::of(other)),
+            }),
+            priority_max: Some(match &settings.priority_max {
+                Setting::At(class) => PriorityMax::Class((*class).into()),
+                other => PriorityMax::Word(SettingWord::of(other)),
+            }),
+            weight: Some(match &settings.weight {
+                Setting::At(weight) => Amount::Number(u64::from(*weight)),
+                other => Amount::Word(SettingWord::of(other)),
             }),
         }
     }

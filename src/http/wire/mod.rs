@@ -7,6 +7,7 @@ mod cases;
 mod dependencies;
 mod fleet;
 pub mod keys;
+mod turn;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use fleet::{
     Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageImageState,
     LanguageLimits, LanguageList, LanguageView, LimitBound, Stats, Version,
 };
+pub use turn::{LevelName, Prediction, PriorityName};
 pub use usage::{Measured, TenantUsage, UsageList};
 
 /// An object without members: the body of a request that says all by its path.
@@ -114,6 +116,11 @@ pub struct Job {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<String>,
+    /// How urgent it is.
+    pub priority: PriorityName,
+    /// When it is cancelled if it still waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
     /// While it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueuePlace>,
@@ -168,6 +175,9 @@ pub struct Job {
     /// When finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
+    /// What it is expected to use, where anything like it ended before; what it used is in its steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
     /// Who has or had it last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,

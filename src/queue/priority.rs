@@ -1,0 +1,3 @@
+//! How urgent a job is; declared where quotas name it.
+
+pub use crate::access::Priority;
