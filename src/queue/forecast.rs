@@ -107,7 +107,7 @@ impl ReadyQueue {
         let (own_above, own) = self.own_before(tenant, class, key);
         let run = self.run(tenant, class);
         let each = run.map_or(0.0, |run| run.each);
-        let start = self.start(tenant, class) + (own.count as f64 * each) as Tag;
+        let start = self.start(tenant, class) + whole(own.count as f64 * each);
         let at = start.saturating_add(self.later(tenant, cost_us));
         let (mut jobs, mut work) = ranks.before(at, key);
         if let Some(run) = run {
@@ -116,7 +116,7 @@ impl ReadyQueue {
             (jobs, work) = (jobs - own_jobs, work - own_work);
         }
         let others_above = above.minus(own_above);
-        let (jobs, work) = (jobs.round().max(0.0) as usize, work.max(0.0) as u64);
+        let (jobs, work) = (usize::try_from(whole(jobs.round())).unwrap_or(usize::MAX), whole(work));
         Ahead {
             jobs: own_above.count + own.count + others_above.count + jobs,
             work_us: own_above
@@ -228,7 +228,7 @@ impl Ranks {
             let ended = Lines { jobs: run.sum.count as f64, work: run.sum.weight as f64, ..line.negative() };
             ranks.ends.push((run.end(base) - run.each / 2.0, ended));
         }
-        ranks.starts.sort_by(|a, b| a.0.cmp(&b.0));
+        ranks.starts.sort_by_key(|(start, _)| *start);
         ranks.ends.sort_by(|a, b| a.0.total_cmp(&b.0));
         add_up(ranks.starts.iter_mut().map(|(_, lines)| lines));
         add_up(ranks.ends.iter_mut().map(|(_, lines)| lines));
@@ -275,6 +275,12 @@ impl Lines {
             work: -self.work,
         }
     }
+}
+
+/// The whole part of what is not negative but for rounding.
+#[expect(clippy::cast_possible_truncation, reason = "what is beyond the largest number becomes that")]
+fn whole(number: f64) -> u64 {
+    number.max(0.0) as u64
 }
 
 fn add_up<'a>(lines: impl Iterator<Item = &'a mut Lines>) {

@@ -63,7 +63,7 @@ impl Ranked {
 
     /// The first key that is not before this one.
     pub(super) fn first_from(&self, key: Key) -> Option<Key> {
-        let chunk = self.chunks.iter().nth(self.chunk_of(key))?;
+        let chunk = self.chunks.get(self.chunk_of(key))?;
         chunk.members.get(chunk.members.partition_point(|(member, _)| *member < key)).map(|(member, _)| *member)
     }
 

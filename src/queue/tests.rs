@@ -61,11 +61,18 @@ impl World {
     fn submit(&mut self, tenant: &str, language: u8, priority: Priority, cost_us: u64) -> Order {
         let order = self.next;
         self.next += 1;
-        self.put(order, tenant, language, priority, self.now, cost_us);
+        self.put(order, tenant, language, priority, (self.now, cost_us));
         order
     }
 
-    fn put(&mut self, order: Order, tenant: &str, language: u8, priority: Priority, arrived: Instant, cost_us: u64) {
+    fn put(
+        &mut self,
+        order: Order,
+        tenant: &str,
+        language: u8,
+        priority: Priority,
+        (arrived, cost_us): (Instant, u64),
+    ) {
         let (job, demand) = (JobId::generate(), demand(tenant, language));
         let ticket = self.queue.insert(Waiting { job, order, arrived, priority, demand, cost_us });
         let known = Known { job, tenant: tenant.into(), language, priority, arrived, cost_us, ticket };
@@ -144,8 +151,8 @@ fn line(known: &Known) -> Line {
 /// Heads of lines, by line.
 fn heads(world: &World) -> BTreeMap<Line, Order> {
     let key = |order: &Order, known: &Known| {
-        let later = (known.cost_us * 10).min(OVERTAKEN_MAX.as_micros() as u64);
-        (known.arrived + Duration::from_micros(later), *order)
+        let later = Duration::from_micros(known.cost_us * 10).min(OVERTAKEN_MAX);
+        (known.arrived + later, *order)
     };
     let mut heads: BTreeMap<Line, Order> = BTreeMap::new();
     for (order, known) in &world.jobs {
@@ -211,7 +218,7 @@ proptest! {
                 },
                 Op::Back => if let Some((order, known, _)) = gone.pop() {
                     let Known { tenant, language, priority, arrived, cost_us, .. } = known;
-                    world.put(order, &tenant, language, priority, arrived, cost_us);
+                    world.put(order, &tenant, language, priority, (arrived, cost_us));
                 },
                 Op::Aside(n, is_aside) => if let Some((_, known)) = nth(&world, n) {
                     world.queue.set_aside(known.ticket.line, is_aside);
@@ -332,7 +339,7 @@ proptest! {
         for (order, known) in &world.jobs {
             let waited = world.now - known.arrived;
             let Known { tenant, language, priority, cost_us, .. } = known;
-            again.put(*order, tenant, *language, *priority, again.now - waited, *cost_us);
+            again.put(*order, tenant, *language, *priority, (again.now - waited, *cost_us));
         }
         prop_assert_eq!(again.taken(), world.taken());
     }

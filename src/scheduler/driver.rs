@@ -158,9 +158,10 @@ impl Driver {
         let now = Moment::now().instant;
         let ahead = self.core.ahead(job, now)?;
         let position = ahead.jobs + 1;
+        let expected = self.core.expected(job).map(|estimate| estimate.told());
         let by_work = self.core.time_for(ahead.work_us);
         let estimated_start = by_work.or_else(|| self.backlog().time_for(position, now));
-        Some(Place { position, estimated_start, expected: self.core.expected(job).map(|estimate| estimate.told()) })
+        Some(Place { position, expected, estimated_start })
     }
 
     fn event(&mut self, event: Event) {

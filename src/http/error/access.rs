@@ -74,7 +74,7 @@ pub fn no_place(refused: &Overloaded) -> Refusal {
             Refusal::new(429, "quota_exceeded", detail).with("quota", "queued_jobs").with("maximum", bound)
         }
         Shed::Full => {
-            let detail = format!("the queue holds {length} jobs, of {bound} at most; come back after 'retry-after'");
+            let detail = format!("the queue holds {length} jobs, of {bound} at most; come back later");
             Refusal::new(503, "overloaded", detail)
         }
         Shed::Normal => {

@@ -69,6 +69,8 @@ impl Core {
                 let job = self.jobs.get_mut(&attempt.job).expect("it runs");
                 if report.outcome != Outcome::InternalError {
                     self.fleet.ended(&name);
+                }
+                if says_something {
                     // It was the agent that failed it before, not the job.
                     job.avoid.iter().filter(|before| **before != name).for_each(|before| self.fleet.blame(before));
                 }

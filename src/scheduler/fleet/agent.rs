@@ -7,10 +7,11 @@ use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::Isolation;
 use uuid::Uuid;
 
+use super::join::wear_since;
 use super::languages::{Bit, Languages, Table};
 use super::tree::Summary;
 use super::trust::Trust;
-use super::{Packing, Rules, wear_since};
+use super::{Packing, Rules};
 use crate::metrics::Wear;
 use crate::queue::{Demand, Room};
 use crate::scheduler::event::{Offer, SessionId};

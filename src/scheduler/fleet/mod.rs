@@ -5,6 +5,7 @@
 
 mod agent;
 mod hints;
+mod join;
 mod languages;
 mod names;
 #[cfg(test)]
@@ -23,6 +24,8 @@ use crate::metrics::Wear;
 use crate::queue::{Demand, Room};
 
 pub use agent::Agent;
+use join::wear_since;
+pub(super) use join::{Before, JoinRefusal};
 pub(super) use languages::{Bit, Languages};
 pub(super) use tree::{Summary, Tree};
 
@@ -30,6 +33,9 @@ pub(super) use tree::{Summary, Tree};
 const AGENTS_MAX: usize = 16_384;
 /// An agent that is gone for so long, and holds nothing, is forgotten.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+/// Of those connected, one in so many may be shut at once, and one at least.
+const SHUT_PART: usize = 4;
 
 /// Which of the agents that have room is preferred.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
@@ -51,44 +57,6 @@ pub(super) struct Rules {
     pub prediction: bool,
     /// An agent that said nothing for longer may be cut off: it gets no job.
     pub silence_max: Duration,
-}
-
-/// What one process of an agent counted between two of its reports. A count that fell is an agent's
-/// mistake and counts nothing.
-fn wear_since(before: &LoadReport, now: &LoadReport) -> Option<Wear> {
-    let wear = Wear {
-        unclean_jobs: now.unclean_jobs.saturating_sub(before.unclean_jobs),
-        sandboxes_closed: now.sandboxes_closed.zip(&before.sandboxes_closed, u64::saturating_sub),
-    };
-    (wear != Wear::default()).then_some(wear)
-}
-
-/// Why an agent may not join.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum JoinRefusal {
-    NameInUse,
-    TooMany,
-}
-
-impl JoinRefusal {
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Self::NameInUse => "another agent of this name is connected; give each agent a name of its own",
-            Self::TooMany => "the master knows as many agents as it may",
-        }
-    }
-}
-
-/// An agent that joined: what was there before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Before {
-    /// What the same process counted while it was away. A process that was not known counts from
-    /// here on: what it did before, it did for another process of the master, or there is nothing.
-    pub wear: Option<Wear>,
-    /// A connection that it replaces.
-    pub session: Option<SessionId>,
-    /// It is another process than the one known under this name.
-    pub restarted: bool,
 }
 
 /// All agents.
@@ -280,7 +248,9 @@ impl Fleet {
 
     /// A job that failed on an agent ended on another.
     pub(super) fn blame(&mut self, name: &AgentName) {
-        let wake = self.change(name, |agent, now| agent.trust.blamed(now)).flatten();
+        let shut = self.places.iter().flatten().filter(|agent| agent.trust.is_shut()).count();
+        let may_be_shut = shut < (self.sessions.len() / SHUT_PART).max(1);
+        let wake = self.change(name, |agent, now| agent.trust.blamed(may_be_shut, now)).flatten();
         self.wake(name, wake);
     }
 

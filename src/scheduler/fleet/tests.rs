@@ -1,5 +1,6 @@
 //! What agents count is counted once, and who is placed is found as by looking at all.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use enclos_protocol::agent_link::{ClosedSandboxes, ImageState, OfferedLanguage};
@@ -183,9 +184,9 @@ proptest! {
         let (mut sessions, mut placed) = (HashMap::new(), Vec::new());
         for (number, operation) in (100u64..).zip(operations) {
             match operation {
-                Op::Join(agent, like) => if !sessions.contains_key(&agent) {
+                Op::Join(agent, like) => if let Entry::Vacant(vacant) = sessions.entry(agent) {
                     join(&mut fleet, agent, &like);
-                    sessions.insert(agent, SessionId(agent));
+                    vacant.insert(SessionId(agent));
                 },
                 Op::Leave(agent) => if let Some(session) = sessions.remove(&agent) {
                     fleet.leave(session);

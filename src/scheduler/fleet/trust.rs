@@ -9,7 +9,8 @@
 //!
 //! A job that fails on an agent says little: some jobs kill whatever runs them. So a failure only
 //! makes an agent dearer. It is blamed when the job then ends well on another agent, and only who is
-//! blamed is shut: no client can shut agents, or have all of them shut, by what it sends.
+//! blamed is shut. A client whose jobs kill what runs them by chance can bring that about, so few
+//! agents may be shut at once.
 
 use std::time::{Duration, Instant};
 
@@ -58,9 +59,15 @@ impl Trust {
     }
 
     /// A job that failed there ended on another agent. When it is probed next, if that changes by this.
-    pub(super) fn blamed(&mut self, now: Instant) -> Option<Instant> {
+    /// Where as many are shut as may, it is not.
+    pub(super) fn blamed(&mut self, may_be_shut: bool, now: Instant) -> Option<Instant> {
         self.add(1.0 - DOUBT, now);
-        (self.shut_until.is_none() && self.score >= SHUT_AT).then(|| self.shut(now))
+        (may_be_shut && self.shut_until.is_none() && self.score >= SHUT_AT).then(|| self.shut(now))
+    }
+
+    /// Whether it is shut, or probed.
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut_until.is_some()
     }
 
     /// A job ended there.
@@ -77,7 +84,6 @@ impl Trust {
     /// What a job there costs more, in thousandths of a busy agent.
     pub(super) fn cost(&self, now: Instant) -> u64 {
         #[expect(clippy::cast_possible_truncation, reason = "it is within bounds")]
-        #[expect(clippy::cast_sign_loss, reason = "a score is never negative")]
         let cost = (self.score(now) * COST).min(COST_MAX) as u64;
         cost
     }
@@ -117,7 +123,7 @@ mod tests {
         let mut trust = Trust::new(now);
         let fail = |trust: &mut Trust, now| {
             trust.failed(now);
-            trust.blamed(now)
+            trust.blamed(true, now)
         };
         assert_eq!((fail(&mut trust, now), fail(&mut trust, now)), (None, None));
         let probed = fail(&mut trust, now).expect("three in a row");
@@ -134,7 +140,8 @@ mod tests {
     fn pauses_end() {
         let mut now = Instant::now();
         let mut trust = Trust::new(now);
-        let shut = (0..5).find_map(|_| trust.blamed(now));
+        assert_eq!((0..9).find_map(|_| trust.blamed(false, now)), None);
+        let shut = trust.blamed(true, now);
         assert_eq!(shut, Some(now + PAUSE_FIRST));
         for _ in 0..40 {
             let until = trust.shut_until.unwrap_or(now);

@@ -29,6 +29,12 @@ impl World {
         }
     }
 
+    fn submit_many(&mut self, count: usize) {
+        for _ in 0..count {
+            self.submit(of("a"));
+        }
+    }
+
     /// A second passes in which everybody is heard.
     fn second(&mut self) {
         self.heartbeats();
@@ -159,7 +165,7 @@ fn who_fails_what_others_can_run_gets_nothing_then_one_job_to_prove_itself() {
     };
     // Both are kept busy, so that who is dearer gets jobs, too.
     for _ in 0..12 {
-        (0..6).for_each(|_| drop(world.submit(of("a"))));
+        world.submit_many(6);
         fail(&mut world);
         world.end_all(2);
         world.second();
@@ -167,7 +173,7 @@ fn who_fails_what_others_can_run_gets_nothing_then_one_job_to_prove_itself() {
     let is_shut = world.agents[1].holding.is_empty() && world.agents[2].holding.len() == 3;
     assert!(is_shut, "{:?}", world.agents.iter().map(|a| a.holding.len()).collect::<Vec<_>>());
     for _ in 0..320 {
-        (0..3).for_each(|_| drop(world.submit(of("a"))));
+        world.submit_many(3);
         world.end_all(2);
         world.second();
         assert!(world.agents[1].holding.len() <= 1, "it is probed with one");

@@ -1,3 +1,5 @@
+//! What estimates come to: how near they are, whom they trust, what they keep and what they cost.
+
 use proptest::prelude::*;
 
 use super::*;

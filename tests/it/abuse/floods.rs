@@ -26,7 +26,7 @@ async fn post(cluster: &Cluster, path: &str, body: &Value) -> (u16, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_submissions_fills_the_queue_and_no_memory() {
-    // Of fifty, the last ones are for what is urgent.
+    // The last of the fifty are kept for jobs of priority 'high'.
     const PLACES: usize = 48;
     let cluster = Cluster::master_with(&["--queue-jobs-max", "50"]).await;
     let flood = async |count: usize| {
