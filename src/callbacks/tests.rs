@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Policy;
 use crate::scoring::Scoring;
 use crate::store::{
-    CallbackFilter, CallbackProblem, CallbackRecord, Ending, Finish, NewJob, Outputs, Part, Store, UnixTime,
+    CallbackFilter, CallbackProblem, CallbackRecord, Ending, Finish, NewJob, Outputs, Part, Store, Turn, UnixTime,
 };
 use crate::testing;
 

@@ -1,7 +1,7 @@
 //! One job's live state, and a watcher's way through it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use enclos_protocol::cases::{CASES_REPORT_BYTES_MAX, CaseReport};
 use enclos_protocol::ids::{AgentName, FencingToken};
@@ -45,8 +45,9 @@ pub struct Live {
     /// What clients say to it, where its standard input is live.
     stdin: Option<Arc<Stdin>>,
     state: Mutex<State>,
-    /// Counts changes: watchers wait for a number, so none is missed between looking and waiting.
-    changes: watch::Sender<u64>,
+    /// Counts changes: watchers wait for a number, so none is missed between looking and waiting. It is
+    /// made for the first of them: it is a third of what a job that waits would take.
+    changes: OnceLock<watch::Sender<u64>>,
 }
 
 /// A job's phase at one moment.
@@ -96,7 +97,7 @@ impl Live {
         let stdin = spec.live_stdin.then(Arc::default);
         let tenant = spec.binding.tenant.clone();
         let languages = [&spec.language].into_iter().chain(companion.map(|c| &c.language)).cloned().collect();
-        let changes = watch::Sender::new(0);
+        let changes = OnceLock::new();
         Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes }
     }
 
@@ -123,7 +124,8 @@ impl Live {
     /// Someone who wants to see what comes after `cursor`.
     #[must_use]
     pub fn watch(self: &Arc<Self>, cursor: Cursor) -> Watcher {
-        Watcher { changes: self.changes.subscribe(), live: Arc::clone(self), cursor, image: None }
+        let changes = self.changes.get_or_init(|| watch::Sender::new(0)).subscribe();
+        Watcher { changes, live: Arc::clone(self), cursor, image: None }
     }
 
     pub(super) fn queued(&self) {
@@ -266,8 +268,9 @@ impl Live {
     /// Makes a change under the lock and wakes the watchers if there was one.
     fn change(&self, change: impl FnOnce(&mut State) -> bool) {
         let changed = change(&mut self.lock());
-        if changed {
-            self.changes.send_modify(|count| *count += 1);
+        // Who is not there yet makes it before they look, and then sees what was changed.
+        if changed && let Some(changes) = self.changes.get() {
+            changes.send_modify(|count| *count += 1);
         }
     }
 

@@ -95,7 +95,7 @@ impl Core {
 
     pub(super) fn returned(&mut self, session: SessionId, attempt: AttemptId, reason: ReturnReason, now: Moment) {
         let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
-        let current = |job: &&mut Job| matches!(&job.state, State::Running(run) if run.token == attempt.token && run.agent == name);
+        let current = |job: &&mut Box<Job>| matches!(&job.state, State::Running(run) if run.token == attempt.token && run.agent == name);
         let Some(job) = self.jobs.get_mut(&attempt.job).filter(current) else {
             return self.send(session, FromMaster::Abandon { attempt });
         };

@@ -154,7 +154,8 @@ pub struct Core {
     policy: Policy,
     counter: u64,
     next_order: Order,
-    jobs: HashMap<JobId, Job>,
+    /// Boxed: a table that grows has twice the places that it needs.
+    jobs: HashMap<JobId, Box<Job>>,
     queue: ReadyQueue,
     turns: placing::Turns,
     delayed: BTreeMap<(Instant, Order), JobId>,

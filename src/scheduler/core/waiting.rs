@@ -82,7 +82,7 @@ impl Core {
             state: State::Ready(ticket),
         };
         self.expiring.extend(expires.map(|at| (at, id)));
-        self.jobs.insert(id, job);
+        self.jobs.insert(id, Box::new(job));
     }
 
     /// What a job is expected to take, in microseconds of a slot (0: not known), and of the processors,
@@ -112,7 +112,7 @@ impl Core {
     /// A job that is no more at an agent, or whose pause is over, is ready at its old place.
     pub(super) fn make_ready(&mut self, id: JobId) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let Job { order, arrived, priority, cost_us, .. } = *job;
+        let Job { order, arrived, priority, cost_us, .. } = **job;
         let waiting = Waiting { job: id, order, arrived, priority, demand: Arc::clone(&job.demand), cost_us };
         job.state = State::Ready(self.queue.insert(waiting));
     }
@@ -209,7 +209,7 @@ impl Core {
     }
 
     fn standing(&self, id: JobId) -> Option<Standing<'_>> {
-        let Job { order, arrived, priority, cost_us, ref demand, ref state, .. } = *self.jobs.get(&id)?;
+        let Job { order, arrived, priority, cost_us, ref demand, ref state, .. } = **self.jobs.get(&id)?;
         let waits = matches!(state, State::Ready(_) | State::Delayed { .. });
         waits.then(|| Standing { tenant: &demand.tenant, priority, order, arrived, cost_us })
     }

@@ -26,7 +26,7 @@ fn resident() -> u64 {
 }
 
 #[test]
-#[ignore = "takes a minute and a gibibyte; `make bench` documents its figure"]
+#[ignore = "takes a minute and a gibibyte"]
 fn a_million_jobs_wait_in_less_than_a_kibibyte_each() {
     let now = Moment { instant: Instant::now(), unix: UnixTime(0) };
     let mut core = Core::new(policy(1), RunningBounds::default(), Vec::new(), now);
