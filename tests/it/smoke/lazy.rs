@@ -47,7 +47,7 @@ fn images_with_a_late_one(root: &Path) {
             }
         }
     };
-    ["base", "scripting"].map(copy);
+    ["base", "scripting"].into_iter().for_each(copy);
     let late = root.join("late");
     std::fs::create_dir(&late).expect("a folder can be made");
     // The engine makes nothing twice, so that each run has a step of its own.
