@@ -1,7 +1,7 @@
 //! The API for clients: JSON over HTTP, as `/openapi.json` describes it.
 //!
 //! ```text
-//! request ─ doors (host, origin, media type) ─ entry (key, scope, turn) ─ route ─ admission ─ store ─ scheduler
+//! request ─ guard (host, origin, media type) ─ entry (key, scope, turn) ─ route ─ admission ─ store ─ scheduler
 //!                                                 └─ store + live state ─ wire types ─ JSON
 //! ```
 //!
@@ -13,12 +13,12 @@ mod attach;
 mod blobs;
 mod body;
 mod docs;
-mod doors;
 mod entry;
 pub mod error;
 mod events;
 mod files;
 mod fleet;
+mod guard;
 mod jobs;
 mod many;
 mod openapi;
@@ -171,7 +171,7 @@ impl Api {
 
 /// The routes of the API.
 pub fn router(api: Arc<Api>) -> Router {
-    let json_only = || middleware::from_fn(doors::json_only);
+    let json_only = || middleware::from_fn(guard::json_only);
     Router::new()
         .route("/v1/jobs", post(submit::submit).route_layer(json_only()).get(jobs::list))
         .route("/v1/jobs/batch", post(many::batch).route_layer(json_only()))
@@ -181,7 +181,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/jobs/{id}/events", get(events::events))
         .route("/v1/jobs/{id}/attach", get(attach::attach))
         .route("/v1/jobs/{id}/files/{*path}", get(files::file))
-        .route("/v1/blobs", post(blobs::upload).route_layer(middleware::from_fn(doors::octets_only)))
+        .route("/v1/blobs", post(blobs::upload).route_layer(middleware::from_fn(guard::octets_only)))
         .route("/v1/blobs/{sha256}", get(blobs::download).head(blobs::head).delete(blobs::delete))
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
@@ -199,7 +199,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/docs/icon.svg", get(docs::icon))
         .fallback(|| async { error::not_found() })
         .method_not_allowed_fallback(|| async { error::method_not_allowed() })
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), doors::check))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), guard::check))
         .with_state(api)
 }
 
