@@ -261,7 +261,7 @@ impl Master {
         parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         parts.spawn(link.run(link_router, link_stop.clone()));
         watched.keep_current(&mut parts, &scheduler_stop);
-        let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
+        let serving = http.run(http::router(Arc::clone(&api), config.doors), api_stop.clone());
         tokio::pin!(serving);
         // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
         let early = tokio::select! {

@@ -7,12 +7,13 @@
 //!
 //! Handlers are thin: what is decided stands in `admission` and `scheduler`,
 //! what is shown in [`render`]. Every answer that is not a success is a
-//! [`Refusal`](crate::admission::Refusal).
+//! [`Refusal`](crate::admission::Refusal). The APIs of others stand in `doors`.
 
 mod attach;
 mod blobs;
 mod body;
 mod docs;
+mod doors;
 mod entry;
 pub mod error;
 mod events;
@@ -42,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Refusal;
-use crate::config::BlobBounds;
+use crate::config::{BlobBounds, Doors};
 use crate::gate::{Audit, Gate};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
@@ -169,8 +170,8 @@ impl Api {
     }
 }
 
-/// The routes of the API.
-pub fn router(api: Arc<Api>) -> Router {
+/// The routes of the API, and those of its doors.
+pub fn router(api: Arc<Api>, doors: Doors) -> Router {
     let json_only = || middleware::from_fn(guard::json_only);
     Router::new()
         .route("/v1/jobs", post(submit::submit).route_layer(json_only()).get(jobs::list))
@@ -197,9 +198,11 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/docs/style.css", get(docs::style))
         .route("/docs/copy.js", get(docs::script))
         .route("/docs/icon.svg", get(docs::icon))
+        .merge(doors::piston::routes(doors.piston_root))
         .fallback(|| async { error::not_found() })
         .method_not_allowed_fallback(|| async { error::method_not_allowed() })
         .layer(middleware::from_fn_with_state(Arc::clone(&api), guard::check))
+        .layer(middleware::from_fn(doors::reword))
         .with_state(api)
 }
 

@@ -148,7 +148,7 @@ async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitte
 }
 
 /// Does what takes long off the async threads.
-async fn perhaps_elsewhere<T: Send + 'static>(
+pub(super) async fn perhaps_elsewhere<T: Send + 'static>(
     takes_long: bool,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
