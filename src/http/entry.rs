@@ -60,7 +60,7 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
 fn is_noted(method: &Method, path: &str) -> bool {
     match path {
         "/v1/jobs/wait" => false,
-        path if piston::has(path) && path.ends_with("/connect") => true,
+        path if piston::has(path) && path.trim_end_matches('/').ends_with("/connect") => true,
         path => path.ends_with("/attach") || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
     }
 }
@@ -221,6 +221,17 @@ mod tests {
         ] {
             assert_eq!(need(&method, Some(path)), Need::Scope(scope), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn who_speaks_with_a_program_is_noted_and_who_reads_is_not() {
+        for path in ["/v1/jobs/{id}/attach", "/api/v2/piston/connect", "/api/v2/connect/"] {
+            assert!(is_noted(&Method::GET, path), "{path}");
+        }
+        for path in ["/v1/jobs/{id}", "/api/v2/piston/runtimes/", "/v1/connect"] {
+            assert!(!is_noted(&Method::GET, path), "{path}");
+        }
+        assert!(is_noted(&Method::POST, "/api/v2/piston/execute"));
     }
 
     #[test]

@@ -6,11 +6,13 @@ use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::{PUBLIC, cluster, program};
 use crate::cluster::Cluster;
+use crate::keys::Keyed;
 
 /// Longest that anything may take to come; only a failure ever waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,8 +22,21 @@ struct Connected(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Connected {
     async fn to(cluster: &Cluster) -> Self {
+        Self::with(cluster, &[]).await.expect("it can be connected to")
+    }
+
+    /// Connects with these headers, or is refused with this status.
+    async fn with(cluster: &Cluster, headers: &[(&'static str, &str)]) -> Result<Self, u16> {
         let url = format!("{}{PUBLIC}/connect", cluster.url.replace("http://", "ws://"));
-        Self(connect_async(url).await.expect("it can be connected to").0)
+        let mut request = url.into_client_request().expect("it is an address");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("tests use good headers"));
+        }
+        match connect_async(request).await {
+            Ok((stream, _)) => Ok(Self(stream)),
+            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(other) => panic!("neither connected nor refused: {other}"),
+        }
     }
 
     /// Connects and begins a program that has time.
@@ -216,4 +231,26 @@ async fn what_is_out_of_turn_closes_with_pistons_codes() {
         })
         .await;
     cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_key_any_more_is_cut_off_and_a_page_of_another_origin_never_let_in() {
+    let keyed = Keyed(Cluster::master_only().await);
+    let foreign = Connected::with(&keyed.0, &[("origin", "http://evil.example")]).await;
+    assert_eq!(foreign.err(), Some(403));
+    let key = keyed.key("acme", "submit,read").await;
+    assert_eq!(Connected::with(&keyed.0, &[]).await.err(), Some(401));
+    let mut client = Connected::with(&keyed.0, &[("authorization", &key)]).await.expect("the key works");
+    let mut init = program("c", "int main(void) { return 0; }\n");
+    init["type"] = json!("init");
+    client.say(&init).await;
+    // No agent is there: nobody knows its version, and its job waits.
+    let seen = client.until(|frame| frame["type"] == "runtime").await;
+    assert_eq!(seen.last().map(|frame| &frame["version"]), Some(&json!("0.0.0")), "{seen:#?}");
+    keyed.printed(&["keys", "revoke", &keyed.id_of("acme").await]).await;
+    assert_eq!(client.refused().await.0, 4401);
+    let other = keyed.key("acme", "read").await;
+    let listed = async || keyed.parts(&other, reqwest::Method::GET, "/v1/jobs", None).await.1;
+    keyed.0.eventually("its job is cancelled", || async { listed().await["jobs"][0]["outcome"] == "cancelled" }).await;
+    keyed.0.shutdown().await;
 }

@@ -148,3 +148,21 @@ async fn who_leaves_takes_the_job_along() {
     assert_eq!(told, (500, json!({ "message": "the job was cancelled" })));
     cluster.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_ends_tells_who_waits_and_takes_the_job_along() {
+    let mut cluster = Cluster::master_only().await;
+    let request = cluster.http.post(format!("{}{PUBLIC}/execute", cluster.url)).json(&program("c", "x"));
+    let mut waiting = JoinSet::new();
+    waiting.spawn(answer(request));
+    let job = async || cluster.get("/v1/jobs").await["jobs"][0].clone();
+    cluster.eventually("the job waits", || async { job().await["state"] == "queued" }).await;
+    cluster.end_master().await;
+    let (status, said) = waiting.join_next().await.expect("it was begun").expect("it is answered");
+    assert!(status == 503 && said["message"].as_str().unwrap().contains("ending"), "{status} {said}");
+    cluster.start_master().await;
+    cluster
+        .eventually("it is cancelled", || async { cluster.get("/v1/jobs").await["jobs"][0]["outcome"] == "cancelled" })
+        .await;
+    cluster.shutdown().await;
+}
