@@ -7,6 +7,7 @@
 mod audit;
 mod blobs;
 mod callbacks;
+mod doors;
 mod join_token;
 mod retention;
 mod scheduling;
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub use audit::{AuditArgs, AuditBounds};
 pub use blobs::{BlobArgs, BlobBounds};
 pub use callbacks::{CallbackArgs, Callbacks, CallbacksChoice};
+pub use doors::{DoorArgs, Doors};
 pub use join_token::{JOIN_TOKEN_VARIABLE, JoinToken};
 pub use retention::{Retention, RetentionArgs};
 pub use scheduling::{Permille, Placement, Prediction, QUEUE_TTL_MS_MAX, Scheduling, SchedulingArgs};
@@ -113,6 +115,9 @@ pub struct MasterArgs {
     /// Whether jobs may have packages installed; agents have the same flag
     #[arg(long, env = "ENCLOS_DEPENDENCIES", value_enum, default_value = "allow", value_name = "allow|deny")]
     pub dependencies: Dependencies,
+    /// APIs of others
+    #[command(flatten)]
+    pub doors: DoorArgs,
     /// TLS of both ports
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -198,6 +203,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Jobs may bring dependencies.
     pub installs: bool,
+    /// APIs of others that are served.
+    pub doors: Doors,
     /// Live standard input at which nobody is ends after so long.
     pub attach_idle: Duration,
     /// What the audit log may take.
@@ -297,6 +304,7 @@ impl Config {
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,
             installs: args.dependencies == Dependencies::Allow,
+            doors: Doors::from(&args.doors),
             attach_idle: Duration::from_millis(args.attach_idle_ms.into()),
             audit: AuditBounds::from(&args.audit),
             quota: Quota::from(&args.quota),

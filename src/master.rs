@@ -276,7 +276,7 @@ impl Master {
         deliverer.into_iter().for_each(|d| drop(parts.spawn(d.run(scheduler_stop.clone()))));
         parts.spawn(link.run(link_router, link_stop.clone()));
         watched.keep_current(&mut parts, &scheduler_stop);
-        let serving = http.run(http::router(Arc::clone(&api)), api_stop.clone());
+        let serving = http.run(http::router(Arc::clone(&api), config.doors), api_stop.clone());
         tokio::pin!(serving);
         // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
         let early = tokio::select! {

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::doors::piston;
 use super::{Api, error};
 use crate::access::Scope;
 use crate::admission::Refusal;
@@ -43,6 +44,7 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
         "/healthz" | "/readyz" | "/version" | "/openapi.json" => Need::Nothing,
         "/docs" | "/docs/style.css" | "/docs/copy.js" | "/docs/icon.svg" => Need::Nothing,
         "/v1/usage" => Need::AnyKey,
+        path if piston::has(path) => piston::need(path),
         "/v1/jobs/wait" => Need::Scope(Scope::Read),
         // Who attaches may speak with the program.
         "/v1/jobs/{id}/attach" | "/v1/jobs/batch" => Need::Scope(Scope::Submit),
@@ -58,6 +60,7 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
 fn is_noted(method: &Method, path: &str) -> bool {
     match path {
         "/v1/jobs/wait" => false,
+        path if piston::has(path) && path.trim_end_matches('/').ends_with("/connect") => true,
         path => path.ends_with("/attach") || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
     }
 }
@@ -123,9 +126,12 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
     }
 }
 
+/// Paths by which tenants have jobs run.
+const WORK: [&str; 4] = ["/v1/jobs", "/v1/blobs", "/api/v2", "/mcp"];
+
 /// In which book it is written down.
 fn kept(path: Option<&str>) -> Kept {
-    let is_work = path.is_some_and(|path| path.starts_with("/v1/jobs") || path.starts_with("/v1/blobs"));
+    let is_work = path.is_some_and(|path| WORK.iter().any(|prefix| path.starts_with(prefix)));
     if is_work { Kept::Jobs } else { Kept::Access }
 }
 
@@ -188,9 +194,11 @@ fn admitted(api: &Api, request: &Request, from: IpAddr) -> Result<Caller, (Refus
 fn shown(request: &Request, is_open: bool) -> Result<Option<&str>, Refusal> {
     let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let bearer = value.to_str().ok().and_then(|text| {
-        let (scheme, key) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    let takes_bare = !is_open && piston::has(request.uri().path());
+    let bearer = value.to_str().ok().and_then(|text| match text.split_once(' ') {
+        Some((scheme, key)) => scheme.eq_ignore_ascii_case("bearer").then_some(key.trim()),
+        // As clients of Piston send it.
+        None => takes_bare.then_some(text),
     });
     match bearer {
         Some(key) if values.next().is_none() => Ok(Some(key)),
@@ -271,9 +279,25 @@ mod tests {
             (Method::DELETE, "/v1/blobs/{sha256}", Scope::Submit),
             (Method::GET, "/v1/callbacks", Scope::Read),
             (Method::POST, "/v1/callbacks/{id}/retry", Scope::Submit),
+            (Method::POST, "/api/v2/piston/execute", Scope::Submit),
+            (Method::GET, "/api/v2/piston/connect/", Scope::Submit),
+            (Method::GET, "/api/v2/runtimes", Scope::Read),
+            (Method::POST, "/api/v2/packages/", Scope::Read),
+            (Method::GET, "/api/v2/piston/secrets", Scope::Operate),
         ] {
             assert_eq!(need(&method, Some(path)), Need::Scope(scope), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn who_speaks_with_a_program_is_noted_and_who_reads_is_not() {
+        for path in ["/v1/jobs/{id}/attach", "/api/v2/piston/connect", "/api/v2/connect/"] {
+            assert!(is_noted(&Method::GET, path), "{path}");
+        }
+        for path in ["/v1/jobs/{id}", "/api/v2/piston/runtimes/", "/v1/connect"] {
+            assert!(!is_noted(&Method::GET, path), "{path}");
+        }
+        assert!(is_noted(&Method::POST, "/api/v2/piston/execute"));
     }
 
     #[test]
@@ -289,5 +313,9 @@ mod tests {
             assert_eq!(shown(&request(bad), false).unwrap_err().status, 401, "{bad:?}");
             assert_eq!(shown(&request(bad), true).unwrap(), None, "{bad:?}");
         }
+        let mut bare = request(&["abc"]);
+        *bare.uri_mut() = "/api/v2/piston/execute".parse().unwrap();
+        assert_eq!(shown(&bare, false).unwrap(), Some("abc"), "as clients of Piston send it");
+        assert_eq!(shown(&bare, true).unwrap(), None);
     }
 }

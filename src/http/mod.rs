@@ -1,13 +1,13 @@
 //! The API for clients: JSON over HTTP, as `/openapi.json` describes it.
 //!
 //! ```text
-//! request ─ doors (host, origin, media type) ─ entry (key, scope, turn) ─ route ─ admission ─ store ─ scheduler
+//! request ─ guard (host, origin, media type) ─ entry (key, scope, turn) ─ route ─ admission ─ store ─ scheduler
 //!                                                 └─ store + live state ─ wire types ─ JSON
 //! ```
 //!
 //! Handlers are thin: what is decided stands in `admission` and `scheduler`,
 //! what is shown in [`render`]. Every answer that is not a success is a
-//! [`Refusal`](crate::admission::Refusal).
+//! [`Refusal`](crate::admission::Refusal). The APIs of others stand in `doors`.
 
 mod attach;
 mod blobs;
@@ -20,6 +20,7 @@ pub mod error;
 mod events;
 mod files;
 mod fleet;
+mod guard;
 mod jobs;
 mod keys;
 mod many;
@@ -45,7 +46,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Refusal;
-use crate::config::{BlobBounds, Scheduling};
+use crate::config::{BlobBounds, Doors, Scheduling};
 use crate::gate::{Audit, Gate};
 use crate::metrics::Metrics;
 use crate::outbound::Policy;
@@ -185,9 +186,9 @@ impl Api {
     }
 }
 
-/// The routes of the API.
-pub fn router(api: Arc<Api>) -> Router {
-    let json_only = || middleware::from_fn(doors::json_only);
+/// The routes of the API, and those of its doors.
+pub fn router(api: Arc<Api>, doors: Doors) -> Router {
+    let json_only = || middleware::from_fn(guard::json_only);
     Router::new()
         .route("/v1/jobs", post(submit::submit).route_layer(json_only()).get(jobs::list))
         .route("/v1/jobs/batch", post(many::batch).route_layer(json_only()))
@@ -197,7 +198,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/v1/jobs/{id}/events", get(events::events))
         .route("/v1/jobs/{id}/attach", get(attach::attach))
         .route("/v1/jobs/{id}/files/{*path}", get(files::file))
-        .route("/v1/blobs", post(blobs::upload).route_layer(middleware::from_fn(doors::octets_only)))
+        .route("/v1/blobs", post(blobs::upload).route_layer(middleware::from_fn(guard::octets_only)))
         .route("/v1/blobs/{sha256}", get(blobs::download).head(blobs::head).delete(blobs::delete))
         .route("/v1/callbacks", get(callbacks::list))
         .route("/v1/callbacks/{id}/retry", post(callbacks::retry).route_layer(json_only()))
@@ -221,9 +222,11 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/docs/style.css", get(docs::style))
         .route("/docs/copy.js", get(docs::script))
         .route("/docs/icon.svg", get(docs::icon))
+        .merge(doors::piston::routes(doors.piston_root))
         .fallback(|| async { error::not_found() })
         .method_not_allowed_fallback(|| async { error::method_not_allowed() })
-        .layer(middleware::from_fn_with_state(Arc::clone(&api), doors::check))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), guard::check))
+        .layer(middleware::from_fn(doors::reword))
         .with_state(api)
 }
 

@@ -194,7 +194,7 @@ fn wanted(caller: &Caller, priority: Priority, bytes: u64) -> Wanted {
 }
 
 /// Does what takes long off the async threads.
-async fn perhaps_elsewhere<T: Send + 'static>(
+pub(super) async fn perhaps_elsewhere<T: Send + 'static>(
     takes_long: bool,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {

@@ -180,7 +180,7 @@ impl Watch {
 }
 
 /// What a watcher has not seen of a job that has ended.
-fn next_stored(detail: &Detail, cursor: &mut Cursor) -> Option<Seen> {
+pub(super) fn next_stored(detail: &Detail, cursor: &mut Cursor) -> Option<Seen> {
     let cases = u32::try_from(detail.cases.len()).unwrap_or(u32::MAX);
     let case = |number| detail.cases.get(number as usize).map(|case| &case.result);
     Written { outputs: &detail.outputs, case, cases, complete: true }.next(cursor)

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
 use crate::config::{
-    AuditBounds, BlobBounds, Callbacks, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention,
+    AuditBounds, BlobBounds, Callbacks, Config, Connections, Doors, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention,
     Scheduling, Security,
 };
 
@@ -70,6 +70,7 @@ fn config(dir: &Path) -> Config {
         agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],
         installs: true,
+        doors: Doors::default(),
         attach_idle: LONG,
         audit: AuditBounds { file_bytes_max: 1 << 20, files_max: 2 },
         quota: crate::access::Quota::default(),

@@ -46,7 +46,7 @@ impl Keyed {
     }
 
     /// The id of the only key of a tenant.
-    async fn id_of(&self, tenant: &str) -> String {
+    pub async fn id_of(&self, tenant: &str) -> String {
         let listed: Value = serde_json::from_str(&self.printed(&["keys", "list", "--json"]).await).expect("it is JSON");
         let keys = listed["keys"].as_array().expect("a list").iter();
         let id = keys.filter(|key| key["tenant"] == tenant).map(|key| key["id"].as_str().expect("an id")).next();

@@ -1,8 +1,8 @@
 //! Every integration test of Enclos, in one binary.
 //!
 //! Modules stand in the order of what they need: nothing (`tidy`, `promises`), a master
-//! alone (`refusals`, `abuse`, most of `keys`), or a master, agents and a real engine (all others).
-//! `cluster`, `engine`, `host`, `programs` and `watch` are what the tests share.
+//! alone (`refusals`, `abuse`, `piston/refusals`, most of `keys`), or a master, agents and a real engine (all others).
+//! `cluster`, `engine`, `host`, `packages`, `programs` and `watch` are what the tests share.
 
 mod abuse;
 mod attach;
@@ -27,7 +27,9 @@ mod keys;
 mod levels;
 mod mixed;
 mod ordinary;
+mod packages;
 mod pinning;
+mod piston;
 mod plain;
 mod poison;
 mod programs;

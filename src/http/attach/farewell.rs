@@ -10,9 +10,9 @@ use tokio::time::timeout;
 /// Longest for the close to be sent, and for the client to answer it.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// The client does not read, or does not answer pings (beside HTTP's 408).
-const TOO_SLOW: u16 = 4408;
+pub(in crate::http) const TOO_SLOW: u16 = 4408;
 /// The client's key has ended (beside HTTP's 401).
-const KEY_ENDED: u16 = 4401;
+pub(in crate::http) const KEY_ENDED: u16 = 4401;
 
 /// Why a conversation ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,14 +53,25 @@ impl Farewell {
     }
 }
 
-/// Says it, and waits (bounded) until the client has heard: to close while something that the client
-/// sent is unread would make its system drop what it has not read of ours.
+/// Says it, and waits as [`close`] does.
 pub(super) async fn say(
     farewell: Farewell,
     sink: &mut SplitSink<WebSocket, Message>,
     stream: &mut SplitStream<WebSocket>,
 ) {
-    let Some((code, reason)) = farewell.close() else { return };
+    if let Some((code, reason)) = farewell.close() {
+        close(code, reason, sink, stream).await;
+    }
+}
+
+/// Closes, and waits (bounded) until the client has heard: to close while something that the client
+/// sent is unread would make its system drop what it has not read of ours.
+pub(in crate::http) async fn close(
+    code: u16,
+    reason: &'static str,
+    sink: &mut SplitSink<WebSocket, Message>,
+    stream: &mut SplitStream<WebSocket>,
+) {
     let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     let said = timeout(FAREWELL_MAX, sink.send(close)).await;
     if matches!(said, Ok(Ok(()))) {

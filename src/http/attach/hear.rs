@@ -18,7 +18,7 @@ use crate::http::wire::{AttachError, AttachRequest};
 use crate::progress::{Client, Refused, Stage};
 
 /// Longest that nothing may come, answers to pings among it.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+pub(in crate::http) const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 /// The half that hears.
 pub(super) struct Hearing {
@@ -82,7 +82,7 @@ const UNKNOWN_SIGNAL: AttachError =
     AttachError { code: "unknown_signal", detail: "a signal is HUP, INT, QUIT, KILL, USR1, USR2 or TERM" };
 
 /// By its name, with or without `SIG`.
-fn signal_of(name: &str) -> Option<Signal> {
+pub(in crate::http) fn signal_of(name: &str) -> Option<Signal> {
     let name: StrDeserializer<'_, NoSignal> = name.strip_prefix("SIG").unwrap_or(name).into_deserializer();
     Signal::deserialize(name).ok()
 }

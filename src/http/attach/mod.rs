@@ -9,9 +9,9 @@
 //! Nothing is queued for a client: a slow one is behind by a cursor, and is cut when it takes nothing
 //! for `--client-wait-ms`. None of it has any effect on the job.
 
-mod farewell;
-mod hear;
-mod tell;
+pub(super) mod farewell;
+pub(super) mod hear;
+pub(super) mod tell;
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ use crate::http::wire::{AttachError, AttachFrame, AttachStdin, StdinStage};
 use crate::progress::{Stage, Stdin};
 
 /// How often a client is asked whether it is there.
-const PING_INTERVAL: Duration = Duration::from_secs(15);
+pub(in crate::http) const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 type Sink = SplitSink<WebSocket, Message>;
 

@@ -80,7 +80,7 @@ fn sent(kind: &'static str, body: axum::body::Bytes) -> Response {
     (StatusCode::OK, headers, body).into_response()
 }
 
-/// The doors have checked the name of the host, not what stands behind its colon.
+/// The guard has checked the name of the host, not what stands behind its colon.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let given = headers.get(header::HOST).and_then(|value| value.to_str().ok());
     let host = uri.authority().map(axum::http::uri::Authority::as_str).or(given).unwrap_or(HOST_DEFAULT);

@@ -121,7 +121,7 @@ pub(super) fn add(document: &mut Value) {
     let mut general = BTreeSet::new();
     for example in &examples {
         add_one(document, example);
-        // The first example of each operation is the request that the doors refuse.
+        // The first example of each operation is the request that the guard refuses.
         if general.insert(&example.operation) {
             refused(example).iter().for_each(|refused| add_one(document, refused));
         }
@@ -163,7 +163,7 @@ fn add_one(document: &mut Value, example: &Example) {
     contents.for_each(|(_, content)| content["examples"][name] = told.clone());
 }
 
-/// What the doors and the paths refuse of a request that is right otherwise.
+/// What the guard and the paths refuse of a request that is right otherwise.
 fn refused(right: &Example) -> Vec<Example> {
     let (method, path) = right.operation.split_once(' ').unwrap_or_default();
     let example = |name: &str, summary: &str, refusal: Refusal, change: &dyn Fn(&mut Request)| {
@@ -233,7 +233,7 @@ fn parameter_example(path: &str, name: &str) -> Value {
 const GENERAL: [&str; 6] =
     ["unknown_key", "foreign_host", "unknown_parameter", "nobodys", "foreign_page", "other_kind"];
 
-/// Whether the doors or the paths refuse what this example sends, whatever the operation.
+/// Whether the guard or the paths refuse what this example sends, whatever the operation.
 pub(in crate::http) fn is_general(name: &str) -> bool {
     GENERAL.contains(&name)
 }

@@ -1,5 +1,6 @@
 //! `/openapi.json`: the API described by the types that serve it (OpenAPI 3.1), and by the bounds
-//! that hold for their values.
+//! that hold for their values. The doors (`http/doors`) are not in it: their bodies are for others to
+//! describe, and looser than any schema of ours.
 //!
 //! `scripts/schemathesis.sh` holds a running master against it.
 

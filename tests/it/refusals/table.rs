@@ -73,7 +73,7 @@ fn too_high(name: &'static str, send: Send, field: &'static str, maximum: Value)
 
 /// Every case there is.
 pub fn all() -> Vec<Case> {
-    [shapes(), limits(), sources(), words(), cases(), doors(), inputs::all()].into_iter().flatten().collect()
+    [shapes(), limits(), sources(), words(), cases(), guard(), inputs::all()].into_iter().flatten().collect()
 }
 
 /// A submission that is right but for the members of `wrong`.
@@ -301,7 +301,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn doors() -> Vec<Case> {
+fn guard() -> Vec<Case> {
     let nobodys = "/v1/jobs/01900000-0000-7000-8000-000000000000";
     vec![
         case("no content type", Headers(&[("content-type", "")]), 415, "unsupported_media_type"),
