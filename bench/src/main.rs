@@ -8,14 +8,18 @@
 //! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
 //! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
+//! `simulate` drives the scheduler's own core under a virtual clock; the only figure there that
+//! depends on the machine is the rate of decisions.
 //! `faults` measures nothing: it strikes a cluster and looks whether it keeps its word.
 
 mod bare;
 mod cases;
 mod cells;
+mod chance;
 mod faults;
 mod floor;
 mod jobs;
+mod sim;
 mod stats;
 
 use std::process::ExitCode;
@@ -44,6 +48,8 @@ enum Command {
     Relay(faults::RelayArgs),
     /// Jobs through a running master, against bare processes and `docker run`
     Jobs(jobs::JobsArgs),
+    /// The scheduler under a virtual clock, beside other policies on the same arrivals
+    Simulate(sim::SimulateArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
         Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Jobs(args) => jobs::run(&args),
+        Command::Simulate(args) => sim::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
