@@ -31,8 +31,8 @@ use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
 use crate::pki::{self, Members, PkiError};
 use crate::progress::Progress;
-use crate::queue::{Demand, cases_time};
-use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor};
+use crate::queue::{Demand, Priority, cases_time};
+use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor, Traits};
 use crate::store::{OpenError, Opened, Store, StoreError, StoredState, Unfinished, UnixTime};
 
 /// Longest that agents' sessions may take to end.
@@ -370,7 +370,17 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
     }
     let demand = Arc::new(Demand::of(&record.spec, compiles));
     Survivor {
-        submitted: Submitted { job: record.id, demand, input_bytes, compile_key, cases_time: cases_time(&record.spec) },
+        submitted: Submitted {
+            job: record.id,
+            demand,
+            input_bytes,
+            compile_key,
+            cases_time: cases_time(&record.spec),
+            priority: Priority::default(),
+            expires: None,
+            traits: Traits::default(),
+            waited: Duration::from_micros(UnixTime::now().us_since(record.created)),
+        },
         attempts: record.attempts,
         failures,
         token: record.token,

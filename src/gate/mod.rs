@@ -213,7 +213,8 @@ impl Gate {
     /// How many jobs of each tenant may be at agents at once.
     #[must_use]
     pub fn running_bounds(&self) -> RunningBounds {
-        RunningBounds { default: self.quota.running_jobs, tenants: self.entries().running_bounds() }
+        let tenants = self.entries().running_bounds();
+        RunningBounds { default: self.quota.running_jobs, tenants, ..RunningBounds::default() }
     }
 
     /// From here on this roll holds: callers whose key is not in it are ended.

@@ -24,8 +24,8 @@ use super::query::{Strict, Wait};
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Admitted, Brought, NamedCase, Parsed, Refusal};
 use crate::gate::Caller;
-use crate::queue::{self, Demand, Overloaded};
-use crate::scheduler::{Reservation, Submitted};
+use crate::queue::{self, Demand, Overloaded, Priority, Wanted};
+use crate::scheduler::{Reservation, Submitted, Traits};
 use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime, day_ends};
 
 /// Bodies above this are parsed off the async threads, in bytes.
@@ -210,9 +210,11 @@ async fn place(api: &Api, caller: &Caller, bytes: u64) -> Result<Reservation, Re
             return Err(error::quota_exceeded("cpu_seconds_per_day", maximum, rest));
         }
     }
-    let reserved = api.scheduler.reserve(caller.tenant.shared(), caller.quota.queued_jobs, bytes);
-    reserved.map_err(|Overloaded { length, bound, of_tenant, retry_after }| {
-        if of_tenant {
+    let (tenant, tenant_max) = (caller.tenant.shared(), caller.quota.queued_jobs);
+    let reserved = api.scheduler.reserve(Wanted { tenant, tenant_max, bytes, priority: Priority::default() });
+    reserved.map_err(|refused| {
+        let Overloaded { rule: _, length, bound, retry_after } = refused;
+        if refused.of_tenant() {
             return error::quota_exceeded("queued_jobs", bound as u64, retry_after).with("length", length);
         }
         error::overloaded(length, bound, retry_after)
@@ -248,7 +250,17 @@ async fn store(
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
     let (demand, cases_time) = (Arc::new(Demand::of(&spec, compiles)), queue::cases_time(&spec));
-    let submitted = Submitted { job, demand, input_bytes, compile_key, cases_time };
+    let submitted = Submitted {
+        job,
+        demand,
+        input_bytes,
+        compile_key,
+        cases_time,
+        priority: Priority::default(),
+        expires: None,
+        traits: Traits::default(),
+        waited: Duration::ZERO,
+    };
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();

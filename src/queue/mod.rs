@@ -12,9 +12,12 @@
 
 mod backlog;
 mod demand;
+mod drain;
+mod priority;
 mod ranks;
 mod ready;
 
-pub use backlog::{Backlog, Overloaded};
+pub use backlog::{Backlog, NORMAL_PERMILLE, Overloaded, SHED_PERMILLE, Shed, Wanted};
 pub use demand::{Demand, Room, cases_time};
+pub use priority::Priority;
 pub use ready::{Order, ReadyQueue};

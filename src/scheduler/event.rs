@@ -10,7 +10,7 @@ use enclos_protocol::job::{Isolation, JobReport, Reuse};
 use uuid::Uuid;
 
 use crate::metrics::{AttemptEnd, Wear};
-use crate::queue::{Demand, Room};
+use crate::queue::{Demand, Priority, Room};
 use crate::store::{Ending, Recorded, UnixTime};
 
 /// One connection of an agent; never used twice.
@@ -77,6 +77,8 @@ pub struct RunningBounds {
     pub default: Option<u64>,
     /// Of these.
     pub tenants: HashMap<Arc<str>, Option<u64>>,
+    /// Parts of the fleet that these have against one of weight 1, which is everybody else's.
+    pub weights: HashMap<Arc<str>, u32>,
 }
 
 impl RunningBounds {
@@ -86,6 +88,13 @@ impl RunningBounds {
         let bound = self.tenants.get(tenant).copied().unwrap_or(self.default);
         bound.is_none_or(|max| (running as u64) < max)
     }
+}
+
+/// What a job is like, beside what it needs: by this its use is estimated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traits {
+    /// Of its sources and arguments, in the first bytes of a digest; 0: not known.
+    pub source: u64,
 }
 
 /// A job that is stored and waits.
@@ -101,6 +110,14 @@ pub struct Submitted {
     pub compile_key: Option<u64>,
     /// What its cases may take, beside the time that every attempt may take.
     pub cases_time: Duration,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// It ends as cancelled if it still waits then.
+    pub expires: Option<Instant>,
+    /// By what its use is estimated.
+    pub traits: Traits,
+    /// How long it has waited already: since it was stored, where the master was started after that.
+    pub waited: Duration,
 }
 
 /// A job that had not finished when the master started.

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::event::{Event, Joining, SessionId, Submitted, ToSession};
 use super::view::{AgentView, Place, Share, Totals};
-use crate::queue::{Backlog, Overloaded};
+use crate::queue::{Backlog, Overloaded, Wanted};
 
 /// Messages that may wait for the scheduler; senders wait for a place.
 const WAITING_MAX: usize = 4096;
@@ -62,13 +62,13 @@ impl Scheduler {
         (Self { messages, backlog, sessions: Arc::default() }, waiting)
     }
 
-    /// A place in the queue for a job of `bytes`, of a tenant of which so many may wait.
+    /// A place in the queue for a job.
     ///
     /// # Errors
     /// [`Overloaded`] where there is none.
-    pub fn reserve(&self, tenant: Arc<str>, queued_max: Option<u64>, bytes: u64) -> Result<Reservation, Overloaded> {
-        let now = Instant::now();
-        self.backlog.lock().unwrap_or_else(PoisonError::into_inner).reserve(&tenant, queued_max, bytes, now)?;
+    pub fn reserve(&self, wanted: Wanted) -> Result<Reservation, Overloaded> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner).reserve(&wanted, Instant::now())?;
+        let Wanted { tenant, bytes, .. } = wanted;
         Ok(Reservation { backlog: Some(Arc::clone(&self.backlog)), tenant, bytes })
     }
 

@@ -28,10 +28,10 @@ mod view;
 #[cfg(test)]
 mod model;
 
-pub use self::core::{Core, Policy};
+pub use self::core::{Core, Packing, Policy};
 pub use driver::{Driver, Parts};
 pub use event::{
-    Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession,
+    Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession, Traits,
 };
 pub use handle::{Reservation, Scheduler, SchedulerGone};
 pub use view::{AgentState, AgentView, Place, Share, Totals};

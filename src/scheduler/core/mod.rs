@@ -22,6 +22,16 @@ use super::view::{AgentView, Totals};
 use crate::queue::{Demand, Order, ReadyQueue};
 use crate::store::{Ending, UnixTime};
 
+/// Which of the agents that have room is preferred.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum Packing {
+    /// The least busy.
+    #[default]
+    Spread,
+    /// The first by name, so that the last are free and can be taken away.
+    Pack,
+}
+
 /// Rules that do not change while it runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -43,6 +53,15 @@ pub struct Policy {
     pub cancel_max: Duration,
     /// Output that all running jobs together may have the master hold, in bytes.
     pub report_bytes_max: u64,
+    /// A job that waits rises by one class every so long.
+    pub ageing: Duration,
+    /// Which of the agents that have room is preferred.
+    pub packing: Packing,
+    /// CPU that may be promised on an agent, in thousandths of what it offers. Beyond 1000 it is
+    /// promised only while what its jobs are expected to use stays within what it offers.
+    pub cpu_promise_permille: u32,
+    /// What jobs use is learnt and gone by.
+    pub prediction: bool,
 }
 
 impl Policy {
@@ -60,6 +79,10 @@ impl Policy {
             attempt_max: Duration::from_secs(3600),
             cancel_max: Duration::from_secs(30),
             report_bytes_max: 1 << 30,
+            ageing: Duration::from_secs(60),
+            packing: Packing::Spread,
+            cpu_promise_permille: 1000,
+            prediction: true,
         }
     }
 }
@@ -243,7 +266,7 @@ impl Core {
     }
 
     fn insert(&mut self, submitted: Submitted, now: Moment) {
-        let Submitted { job: id, demand, input_bytes, compile_key, cases_time } = submitted;
+        let Submitted { job: id, demand, input_bytes, compile_key, cases_time, .. } = submitted;
         let order = self.next_order;
         self.next_order += 1;
         self.queue.insert(order, id, Arc::clone(&demand));

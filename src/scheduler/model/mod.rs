@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use self::ops::{Op, op, step};
 use self::parts::{BOUND, TENANTS, bounds, capacity, demand, load, policy, report};
-use super::{Action, Core, Event, Joining, Moment, Offer, SessionId, Submitted, Survivor};
-use crate::queue::Demand;
+use super::{Action, Core, Event, Joining, Moment, Offer, SessionId, Submitted, Survivor, Traits};
+use crate::queue::{Demand, Priority};
 use crate::store::{Recorded, UnixTime};
 
 const LEASE: Duration = Duration::from_secs(5);
@@ -117,6 +117,10 @@ impl World {
             input_bytes: 1,
             compile_key: None,
             cases_time: Duration::ZERO,
+            priority: Priority::default(),
+            expires: None,
+            traits: Traits::default(),
+            waited: Duration::ZERO,
         }));
         job
     }
@@ -279,6 +283,10 @@ impl World {
                 input_bytes: 1,
                 compile_key: None,
                 cases_time: Duration::ZERO,
+                priority: Priority::default(),
+                expires: None,
+                traits: Traits::default(),
+                waited: Duration::ZERO,
             },
             attempts: row.attempts,
             failures: vec![],

@@ -19,7 +19,7 @@ pub(super) fn policy(epoch: u64) -> Policy {
 pub(super) const BOUND: u64 = 4;
 
 pub(super) fn bounds(max: u64) -> RunningBounds {
-    RunningBounds { default: None, tenants: [(TENANTS[0].into(), Some(max))].into() }
+    RunningBounds { default: None, tenants: [(TENANTS[0].into(), Some(max))].into(), ..RunningBounds::default() }
 }
 
 /// The first of them may have few jobs at agents at once.
