@@ -23,6 +23,7 @@ mod event;
 mod fleet;
 mod handle;
 mod placement;
+pub mod predict;
 mod view;
 
 #[cfg(test)]
