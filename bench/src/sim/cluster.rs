@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use enclos::queue::{Demand, Room};
+use enclos::queue::{Demand, Priority, Room};
 use enclos::scheduler::{
-    Action, Core, Event, Joining, Moment, Offer, Policy as Rules, RunningBounds, SessionId, Submitted,
+    Action, Core, Event, Joining, Moment, Offer, Policy as Rules, RunningBounds, SessionId, Submitted, Traits,
 };
 use enclos::store::{Recorded, UnixTime};
 use enclos_protocol::agent_link::{FromMaster, ImageState, LoadReport, OfferedLanguage, ReturnReason};
@@ -29,9 +29,30 @@ const EPOCH: u64 = 1;
 /// What a job needs of an agent, and an agent has for each of its slots, so that slots are what is short.
 const SLOT: Room = Room { memory_bytes: 256 << 20, cpu_millis: 1000, pids: 64, slots: 1 };
 
+/// Times are told apart by this ratio where the truth is known.
+const BUCKET_RATIO: f64 = 1.1;
+/// The shortest of them, in seconds.
+const SERVICE_LEAST_S: f64 = 0.001;
+/// The time that is its own inverse, in seconds.
+const MIDDLE_S: f64 = 0.3;
+
+/// What the core may know of how long jobs take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sight {
+    /// Nothing: prediction is off.
+    None,
+    /// What it learns from jobs that ended.
+    History,
+    /// The truth: jobs that take as long are of one source.
+    Truth,
+    /// The opposite: as the truth, and agents report short runs of long jobs and long ones of short.
+    Inverse,
+}
+
 /// The core and what stands around it.
 pub struct Cluster {
     core: Core,
+    sight: Sight,
     base: Instant,
     demands: HashMap<(u16, usize), Arc<Demand>>,
     names: Vec<AgentName>,
@@ -63,6 +84,16 @@ fn load(busy_permille: u16) -> LoadReport {
     let ready =
         |id: &str| OfferedLanguage { id: id.to_owned(), version: String::new(), image: ImageState::Ready, warm: 1 };
     LoadReport { cpu_busy_permille: busy_permille, languages: LANGUAGES.map(ready).to_vec(), ..LoadReport::default() }
+}
+
+/// The same for times that differ by less than [`BUCKET_RATIO`]; never 0.
+fn bucket(time: Duration) -> u64 {
+    let (mut number, mut bound_s) = (1, SERVICE_LEAST_S);
+    while bound_s < time.as_secs_f64() {
+        bound_s *= BUCKET_RATIO;
+        number += 1;
+    }
+    number
 }
 
 /// A run that took so long.
@@ -100,12 +131,13 @@ fn report(took: Duration) -> Box<JobReport> {
 
 impl Cluster {
     /// A master that has just started.
-    pub fn new() -> Self {
+    pub fn new(sight: Sight) -> Self {
         let base = Instant::now();
-        let rules = Rules::new(EPOCH, LEASE, HEARTBEAT);
+        let rules = Rules { prediction: sight != Sight::None, ..Rules::new(EPOCH, LEASE, HEARTBEAT) };
         let now = Moment { instant: base, unix: UnixTime(0) };
         Self {
             core: Core::new(rules, RunningBounds::default(), Vec::new(), now),
+            sight,
             base,
             demands: HashMap::new(),
             names: Vec::new(),
@@ -135,6 +167,26 @@ impl Cluster {
             input_bytes: 1,
             compile_key: None,
             cases_time: Duration::ZERO,
+            priority: Priority::Normal,
+            expires: None,
+            traits: Traits { source: self.source(work) },
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// By what the core knows a job again.
+    fn source(&self, work: &Work) -> u64 {
+        match self.sight {
+            Sight::None | Sight::History => work.source,
+            Sight::Truth | Sight::Inverse => bucket(work.service),
+        }
+    }
+
+    /// How long an agent says that a run took.
+    fn said(&self, took: Duration) -> Duration {
+        match self.sight {
+            Sight::Inverse => Duration::from_secs_f64(MIDDLE_S * MIDDLE_S / took.as_secs_f64().max(f64::MIN_POSITIVE)),
+            _ => took,
         }
     }
 
@@ -186,9 +238,11 @@ impl Cluster {
                 Event::Heartbeat { session: self.sessions[agent], sequence: self.sequence, load: load(busy_permille) }
             }
             Happening::Arrived(work) => Event::Submitted(self.submitted(work)),
-            Happening::Done { agent, attempt, took } => {
-                Event::Finished { session: self.sessions[agent], attempt: attempt_id(attempt), report: report(took) }
-            }
+            Happening::Done { agent, attempt, took } => Event::Finished {
+                session: self.sessions[agent],
+                attempt: attempt_id(attempt),
+                report: report(self.said(took)),
+            },
             Happening::Failed { agent, attempt } => Event::Returned {
                 session: self.sessions[agent],
                 attempt: attempt_id(attempt),

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 /// Jobs shorter than this count as this long in slowdowns.
 pub const SLOWDOWN_FLOOR: Duration = Duration::from_millis(10);
-/// The first jobs, one of so many, find an empty cluster and are left out.
-const WARM_UP_PART: u32 = 10;
 
 /// What was seen of jobs, two numbers of four bytes for each.
 pub struct Seen {
@@ -53,10 +51,10 @@ pub struct Figures {
 }
 
 impl Seen {
-    /// Of so many jobs, on so many slots.
-    pub fn new(jobs: u32, slots: u32) -> Self {
+    /// Of all jobs but the first `warm_up`, on so many slots.
+    pub fn new(warm_up: u32, slots: u32) -> Self {
         Self {
-            warm_up: jobs / WARM_UP_PART,
+            warm_up,
             slots,
             waits_s: Vec::new(),
             slowdowns: Vec::new(),

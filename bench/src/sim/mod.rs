@@ -26,11 +26,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use self::baselines::{Bound, Central, Choice};
-use self::cluster::Cluster;
+use self::cluster::{Cluster, Sight};
 use self::faults::Faults;
-use self::measure::{Figures, quantile};
+pub use self::measure::{Figures, mean, quantile};
 use self::policy::Policy;
-use self::workload::{Kind, Offered, Workload};
+pub use self::workload::{Kind, Offered, Work, Workload};
 use self::world::World;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -38,6 +38,9 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 /// Most agents and jobs of a run: what a job and an agent are numbered with, and memory, bound them.
 const AGENTS_MAX: usize = 20_000;
 const JOBS_MAX: u32 = 10_000_000;
+
+/// The first jobs, one of so many, find an empty cluster and are left out.
+const WARM_UP_PART: u32 = 10;
 
 /// Who decides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -54,6 +57,12 @@ pub enum Named {
     CentralFifo,
     /// Ours without prediction
     EnclosOff,
+    /// Ours with prediction
+    Enclos,
+    /// Ours with the true times for predictions
+    Oracle,
+    /// Ours with the inverse of the true times for predictions
+    Inverted,
 }
 
 impl Named {
@@ -69,7 +78,10 @@ impl Named {
             Self::LeastConnections => bound(Choice::LeastConnections),
             Self::TwoChoices => bound(Choice::TwoChoices),
             Self::CentralFifo => Box::new(Central::default()),
-            Self::EnclosOff => Box::new(Cluster::new()),
+            Self::EnclosOff => Box::new(Cluster::new(Sight::None)),
+            Self::Enclos => Box::new(Cluster::new(Sight::History)),
+            Self::Oracle => Box::new(Cluster::new(Sight::Truth)),
+            Self::Inverted => Box::new(Cluster::new(Sight::Inverse)),
         }
     }
 }
@@ -183,7 +195,13 @@ pub fn run(args: &SimulateArgs) -> Outcome<()> {
 /// One run of one policy.
 fn simulate(named: Named, offered: Offered, slots: &[u32], faults: Faults) -> Figures {
     let mut policy = named.policy(&offered);
-    World::new(policy.as_mut(), slots, faults, offered.jobs).run(Workload::new(offered))
+    World::new(policy.as_mut(), slots, faults, offered.jobs / WARM_UP_PART).run(Workload::new(offered))
+}
+
+/// What ours makes of these jobs where nothing goes wrong; the first `warm_up` are not counted.
+pub fn replay(prediction: bool, works: &[Work], slots: &[u32], warm_up: u32) -> Figures {
+    let mut cluster = Cluster::new(if prediction { Sight::History } else { Sight::None });
+    World::new(&mut cluster, slots, Faults::none(), warm_up).run(works.iter().copied())
 }
 
 /// Waits of those that do not flood, beside those on a cluster of their fair share that is theirs alone.

@@ -1,7 +1,6 @@
 //! Whether the simulator is right: against queueing theory, against itself, and every policy in small.
 
 use super::*;
-use crate::sim::measure::mean;
 
 fn offered(kind: Kind, jobs: u32, utilisation: f64, slots: u32) -> Offered {
     Offered { kind, jobs, utilisation, slots, within_sigma: 0.5, seed: 11, without_flood: false }

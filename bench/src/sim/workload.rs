@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::chance::Chance;
 
 /// Sources that a tenant submits again and again.
-const SOURCES_PER_TENANT: u64 = 20;
+pub const SOURCES_PER_TENANT: u64 = 20;
 /// Jobs of a source that was never seen before, of a hundred.
 const UNSEEN_PERCENT: u64 = 30;
 /// Deviation of the logarithms of sources' times.
@@ -38,6 +38,8 @@ const BURST_LENGTH: f64 = 5.0;
 pub enum Kind {
     /// One tenant, exponential gaps and times: what queueing theory knows
     Exponential,
+    /// One tenant, exponential gaps, lognormal times
+    Lone,
     /// Many tenants, exponential gaps, lognormal times
     Lognormal,
     /// Many tenants, exponential gaps, times of a bounded Pareto distribution
@@ -113,7 +115,7 @@ impl Workload {
     pub fn new(offered: Offered) -> Self {
         let seed = offered.seed;
         let weights: Vec<f64> = match offered.kind {
-            Kind::Exponential => vec![1.0],
+            Kind::Exponential | Kind::Lone => vec![1.0],
             Kind::Flood => {
                 let (flood, each) = FLOOD_OFFERED;
                 let share = each / f64::from(FLOOD_TENANTS);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::faults::{Faults, Luck};
 use super::measure::{Figures, Seen};
 use super::policy::{Attempt, Happening, Order, Policy};
-use super::workload::Workload;
+use super::workload::Work;
 
 /// How often agents say that they live, as real ones do.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -122,8 +122,8 @@ pub struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    /// A world with an agent for each of `slots`.
-    pub fn new(policy: &'a mut dyn Policy, slots: &[u32], faults: Faults, jobs: u32) -> Self {
+    /// A world with an agent for each of `slots`; the first `warm_up` jobs are not counted.
+    pub fn new(policy: &'a mut dyn Policy, slots: &[u32], faults: Faults, warm_up: u32) -> Self {
         let agents = slots.iter().map(|&slots| Agent { slots, ..Agent::default() }).collect();
         Self {
             policy,
@@ -133,7 +133,7 @@ impl<'a> World<'a> {
             foreseen: 0,
             agents,
             live: HashMap::new(),
-            seen: Seen::new(jobs, slots.iter().sum()),
+            seen: Seen::new(warm_up, slots.iter().sum()),
             spent: Duration::ZERO,
             decisions: 0,
             orders: Vec::new(),
@@ -142,7 +142,7 @@ impl<'a> World<'a> {
     }
 
     /// Runs until every job has ended.
-    pub fn run(mut self, workload: Workload) -> Figures {
+    pub fn run(mut self, workload: impl Iterator<Item = Work>) -> Figures {
         let count = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
         for agent in 0..self.agents.len() {
             self.comes(agent);
