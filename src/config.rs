@@ -6,35 +6,28 @@
 
 mod audit;
 mod blobs;
+mod join_token;
 mod retention;
+mod scheduling;
 mod tls;
 
-use std::fmt;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
-
 pub use audit::{AuditArgs, AuditBounds};
 pub use blobs::{BlobArgs, BlobBounds};
+pub use join_token::{JOIN_TOKEN_VARIABLE, JoinToken};
 pub use retention::{Retention, RetentionArgs};
+pub use scheduling::{Permille, Placement, Prediction, QUEUE_TTL_MS_MAX, Scheduling, SchedulingArgs};
 pub use tls::{Membership, Pair, Security, TlsArgs};
 
 use crate::access::{Quota, QuotaArgs};
+use join_token::{JOIN_TOKEN_CHARS_MAX, JOIN_TOKEN_CHARS_MIN, join_token};
 
-/// Variable that carries the join token.
-pub const JOIN_TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
-/// Fewest characters of a join token.
-const JOIN_TOKEN_CHARS_MIN: usize = 16;
-/// Most characters of a join token, so that it fits a header.
-const JOIN_TOKEN_CHARS_MAX: usize = 512;
-/// Random bytes of a join token that is made here.
-const JOIN_TOKEN_RANDOM_BYTES: usize = 32;
 /// An attempt not renewed for this long is given to another agent.
 pub const LEASE: Duration = Duration::from_secs(5);
 /// How often an agent sends a heartbeat.
@@ -88,6 +81,9 @@ pub struct MasterArgs {
     /// How long jobs are kept
     #[command(flatten)]
     pub retention: RetentionArgs,
+    /// The order of jobs and where they go
+    #[command(flatten)]
+    pub scheduling: SchedulingArgs,
     /// Connections of clients that may be open at once
     #[arg(long, env = "ENCLOS_CONNECTIONS_MAX", default_value_t = 2048, value_name = "N",
           value_parser = clap::value_parser!(u32).range(8..=1_000_000))]
@@ -184,6 +180,8 @@ pub struct Config {
     pub blobs: BlobBounds,
     /// What is kept of jobs that have ended.
     pub retention: Retention,
+    /// In which order jobs get their turn, and where they go.
+    pub scheduling: Scheduling,
     /// What clients' connections may take.
     pub clients: Connections,
     /// What agents' connections may take.
@@ -282,6 +280,7 @@ impl Config {
             batch_jobs_max: as_usize(args.batch_jobs_max),
             blobs: BlobBounds::from(&args.blobs),
             retention: Retention::from(&args.retention),
+            scheduling: Scheduling::from(&args.scheduling),
             clients,
             agents: Connections::new(AGENT_CONNECTIONS_MAX, client_wait),
             hosts,
@@ -316,101 +315,9 @@ pub fn make_private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-fn join_token(file: Option<&Path>, variable: Option<String>, data_dir: &Path) -> Result<JoinToken, ConfigError> {
-    if let Some(path) = file {
-        return read_token(path);
-    }
-    if let Some(text) = variable {
-        return JoinToken::parse(&text).ok_or(ConfigError::TokenForm { from: JOIN_TOKEN_VARIABLE.to_owned() });
-    }
-    let path = data_dir.join("join-token");
-    if !path.exists() {
-        let fail = |source| ConfigError::TokenWrite { path: path.clone(), source };
-        write_private(&path, &random_token()).map_err(fail)?;
-    }
-    read_token(&path)
-}
-
-fn read_token(path: &Path) -> Result<JoinToken, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::TokenRead { path: path.to_owned(), source })?;
-    JoinToken::parse(&text).ok_or_else(|| ConfigError::TokenForm { from: path.display().to_string() })
-}
-
-fn random_token() -> String {
-    hex::encode(rand::random::<[u8; JOIN_TOKEN_RANDOM_BYTES]>())
-}
-
-/// Written beside and renamed, so that a crash leaves no half token.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
-}
-
-/// What an agent must show to join; never printed by `Debug`.
-#[derive(Clone)]
-pub struct JoinToken(String);
-
-impl JoinToken {
-    /// The token in `text`, white space around it left out; `None` where it has a wrong form.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let fits = (JOIN_TOKEN_CHARS_MIN..=JOIN_TOKEN_CHARS_MAX).contains(&text.len());
-        (fits && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(text.to_owned()))
-    }
-
-    /// Whether `shown` is the token, in a time that tells nothing of it.
-    #[must_use]
-    pub fn matches(&self, shown: &str) -> bool {
-        // Digests have one length, so not even the token's length is told.
-        Sha256::digest(&self.0).ct_eq(&Sha256::digest(shown)).into()
-    }
-
-    /// The token itself, for the environment of a child process.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for JoinToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JoinToken(…)")
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
-
-    #[test]
-    fn a_token_is_made_once_and_only_its_owner_reads_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = join_token(None, None, dir.path()).unwrap();
-        let second = join_token(None, None, dir.path()).unwrap();
-        assert!(first.matches(second.expose()));
-        let mode = fs::metadata(dir.path().join("join-token")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_short_token_is_refused_without_being_shown() {
-        let error = join_token(None, Some("hunter2".into()), Path::new("/")).unwrap_err();
-        assert!(!format!("{error:?} {error}").contains("hunter2"));
-    }
-
-    #[test]
-    fn tokens_match_only_themselves_and_never_show() {
-        let token = JoinToken::parse(" a-token-of-some-length\n").unwrap();
-        assert!(token.matches("a-token-of-some-length"));
-        assert!(!token.matches("a-token-of-some-lengtH"));
-        assert!(!format!("{token:?}").contains("some"));
-    }
 
     #[test]
     fn fewer_connections_keep_their_proportions() {

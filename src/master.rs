@@ -11,7 +11,7 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use enclos_images::{Catalogue, CatalogueError};
 use enclos_protocol::ids::AttemptId;
@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::Secret;
 use crate::agents::{self, Entry, Link};
-use crate::config::{Config, Connections, JoinToken, Membership, Pair};
+use crate::config::{Config, Connections, JoinToken, Membership, Pair, Placement, Prediction, Scheduling};
 use crate::gate::{Audit, Gate, GateParts, Keeper};
 use crate::http::{self, Api, Services};
 use crate::listen::descriptors::{self, DescriptorError};
@@ -31,8 +31,8 @@ use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
 use crate::pki::{self, Members, PkiError};
 use crate::progress::Progress;
-use crate::queue::{Demand, Priority, cases_time};
-use crate::scheduler::{Driver, Parts, Policy, Scheduler, Submitted, Survivor, Traits};
+use crate::queue::{Demand, cases_time};
+use crate::scheduler::{Driver, Packing, Parts, Policy, Scheduler, Submitted, Survivor, Traits};
 use crate::store::{OpenError, Opened, Store, StoreError, StoredState, Unfinished, UnixTime};
 
 /// Longest that agents' sessions may take to end.
@@ -144,7 +144,7 @@ impl Master {
             let (dir, metrics) = (config.data_dir.clone(), Arc::clone(&metrics));
             tokio::task::spawn_blocking(move || Store::open(&dir, metrics))
         };
-        let Opened { store, epoch, unfinished } = opening.await??;
+        let Opened { store, epoch, unfinished, predictions } = opening.await??;
         let (store, progress) = (Arc::new(store), Progress::default());
         tracing::info!(epoch, unfinished = unfinished.len(), "the store is open");
         let gate = Arc::new(gate(&store, &config, http.address()).await?);
@@ -154,10 +154,11 @@ impl Master {
             store: Arc::clone(&store),
             progress: progress.clone(),
             metrics: Arc::clone(&metrics),
-            policy: Policy::new(epoch, config.lease, config.heartbeat),
+            policy: policy(epoch, &config),
             bounds: config.queue,
             running: gate.running_bounds(),
             survivors,
+            predictions,
         };
         let scheduler_stop = CancellationToken::new();
         let (driver, scheduler) = Driver::new(parts, scheduler_stop.clone());
@@ -250,6 +251,7 @@ impl Master {
             metrics: Arc::clone(&metrics),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
+            scheduling: config.scheduling,
             blobs: config.blobs,
         };
         let api = Api::new(services, config.hosts, http.bounds().max, config.installs, api_stop.clone());
@@ -302,6 +304,21 @@ async fn farewell(api: &Api) {
 fn api_tls(pair: Pair) -> Result<Arc<Tls>, MasterError> {
     let Pair { certificate, key } = pair;
     Tls::open(Files { certificate, key, clients: None }).map_err(MasterError::ApiTls)
+}
+
+fn policy(epoch: u64, config: &Config) -> Policy {
+    let Scheduling { queue_ttl: _, queue_ttl_max: _, ageing, prediction, placement, cpu_overcommit } =
+        config.scheduling;
+    Policy {
+        ageing,
+        packing: match placement {
+            Placement::Spread => Packing::Spread,
+            Placement::Pack => Packing::Pack,
+        },
+        cpu_promise_permille: cpu_overcommit.0,
+        prediction: prediction == Prediction::On,
+        ..Policy::new(epoch, config.lease, config.heartbeat)
+    }
 }
 
 /// What lets an agent in, and the TLS that goes with it.
@@ -369,6 +386,7 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
         progress.running(AttemptId { job: record.id, token }, agent);
     }
     let demand = Arc::new(Demand::of(&record.spec, compiles));
+    let (turn, now) = (record.turn, UnixTime::now());
     Survivor {
         submitted: Submitted {
             job: record.id,
@@ -376,10 +394,10 @@ fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Surv
             input_bytes,
             compile_key,
             cases_time: cases_time(&record.spec),
-            priority: Priority::default(),
-            expires: None,
-            traits: Traits::default(),
-            waited: Duration::from_micros(UnixTime::now().us_since(record.created)),
+            priority: turn.priority,
+            expires: turn.expires.map(|at| Instant::now() + Duration::from_micros(at.us_since(now))),
+            traits: Traits { source: turn.source },
+            waited: Duration::from_micros(now.us_since(record.created)),
         },
         attempts: record.attempts,
         failures,

@@ -3,6 +3,7 @@
 //! Pure: no clock, no disk, no lock. `store` keeps them, `gate` applies them.
 
 mod logins;
+mod priority;
 mod quota;
 mod rate;
 mod scope;
@@ -10,7 +11,8 @@ mod secret;
 mod tenant;
 
 pub use logins::{FAILURES_MAX, Logins};
-pub use quota::{LANGUAGES_MAX, Quota, QuotaArgs, Setting, SettingArgs, Settings};
+pub use priority::Priority;
+pub use quota::{LANGUAGES_MAX, Quota, QuotaArgs, Setting, SettingArgs, Settings, WEIGHT_MAX};
 pub use rate::Bucket;
 pub use scope::{Scope, Scopes};
 pub use secret::{Digest256, PREFIX, Secret};

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use enclos_protocol::job::Isolation;
 use serde::{Deserialize, Serialize};
 
+use super::Priority;
+
 /// Most languages that one setting names.
 pub const LANGUAGES_MAX: usize = 256;
 /// Largest number of any setting; JSON carries it exactly.
 const NUMBER_MAX: u64 = 1 << 53;
+/// Largest weight of a tenant.
+pub const WEIGHT_MAX: u32 = 100;
 /// Most requests a second.
 const RATE_MAX: u64 = 1_000_000;
 
@@ -31,6 +35,10 @@ pub struct Quota {
     pub isolation: Option<Isolation>,
     /// Whether jobs may bring dependencies.
     pub dependencies: Option<bool>,
+    /// The most urgent class of jobs.
+    pub priority_max: Option<Priority>,
+    /// Its part of the fleet against a tenant of weight 1, where both have jobs that wait; `None`: 1.
+    pub weight: Option<u32>,
 }
 
 /// One of a tenant's settings.
@@ -69,6 +77,8 @@ pub struct Settings {
     pub languages: Setting<BTreeSet<String>>,
     pub isolation: Setting<Isolation>,
     pub dependencies: Setting<bool>,
+    pub priority_max: Setting<Priority>,
+    pub weight: Setting<u32>,
 }
 
 impl Settings {
@@ -84,6 +94,8 @@ impl Settings {
             languages: self.languages.over(&default.languages),
             isolation: self.isolation.over(&default.isolation),
             dependencies: self.dependencies.over(&default.dependencies),
+            priority_max: self.priority_max.over(&default.priority_max),
+            weight: self.weight.over(&default.weight),
         }
     }
 }
@@ -112,6 +124,10 @@ pub struct QuotaArgs {
     #[arg(long, env = "ENCLOS_TENANT_BLOB_BYTES", value_name = "BYTES",
           value_parser = clap::value_parser!(u64).range(1..=NUMBER_MAX))]
     pub tenant_blob_bytes: Option<u64>,
+    /// The most urgent priority of jobs; the default tenant has none such bound while no key was made
+    #[arg(long, env = "ENCLOS_TENANT_PRIORITY_MAX", default_value = "normal", value_name = "low|normal|high",
+          value_parser = class)]
+    pub tenant_priority_max: Priority,
 }
 
 impl From<&QuotaArgs> for Quota {
@@ -122,6 +138,7 @@ impl From<&QuotaArgs> for Quota {
             queued_jobs: args.tenant_queued_jobs,
             cpu_seconds_per_day: args.tenant_cpu_seconds_per_day,
             blob_bytes: args.tenant_blob_bytes,
+            priority_max: Some(args.tenant_priority_max),
             ..Self::default()
         }
     }
@@ -155,6 +172,12 @@ pub struct SettingArgs {
     /// Whether jobs may bring dependencies: allow or deny
     #[arg(long, value_name = "allow|deny", value_parser = dependencies)]
     dependencies: Option<Setting<bool>>,
+    /// The most urgent priority of jobs: low, normal or high
+    #[arg(long, value_name = "CLASS", value_parser = priority)]
+    priority_max: Option<Setting<Priority>>,
+    /// Its part of the fleet while others wait, against a tenant of weight 1: 1 to 100
+    #[arg(long, value_name = "N", value_parser = weight)]
+    weight: Option<Setting<u32>>,
 }
 
 impl SettingArgs {
@@ -170,11 +193,15 @@ impl SettingArgs {
             languages,
             isolation,
             dependencies,
+            priority_max,
+            weight,
         } = self;
         [requests_per_second, running_jobs, queued_jobs, cpu_seconds_per_day, blob_bytes].iter().all(|n| n.is_none())
             && languages.is_none()
             && isolation.is_none()
             && dependencies.is_none()
+            && priority_max.is_none()
+            && weight.is_none()
     }
 
     /// Changes what is given.
@@ -193,6 +220,8 @@ impl SettingArgs {
             languages,
             isolation,
             dependencies,
+            priority_max,
+            weight,
         } = self;
         set(&mut settings.requests_per_second, requests_per_second);
         set(&mut settings.running_jobs, running_jobs);
@@ -202,6 +231,8 @@ impl SettingArgs {
         set(&mut settings.languages, languages);
         set(&mut settings.isolation, isolation);
         set(&mut settings.dependencies, dependencies);
+        set(&mut settings.priority_max, priority_max);
+        set(&mut settings.weight, weight);
     }
 }
 
@@ -254,6 +285,25 @@ fn dependencies(text: &str) -> Result<Setting<bool>, String> {
     })
 }
 
+fn class(text: &str) -> Result<Priority, String> {
+    Priority::named(text).ok_or_else(|| "is low, normal or high".to_owned())
+}
+
+fn priority(text: &str) -> Result<Setting<Priority>, String> {
+    setting(text, class)
+}
+
+/// A part has a size: 'unlimited' would be everything, which is no share.
+fn weight(text: &str) -> Result<Setting<u32>, String> {
+    let number = text.parse::<u32>().ok().filter(|n| (1..=WEIGHT_MAX).contains(n));
+    match text {
+        "default" => Ok(Setting::Default),
+        _ => {
+            number.map(Setting::At).ok_or_else(|| format!("needs a whole number from 1 to {WEIGHT_MAX}, or 'default'"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
@@ -281,7 +331,17 @@ mod tests {
         assert_eq!(quota.languages.unwrap().len(), 2);
         args("--running-jobs default").unwrap().apply(&mut settings);
         assert_eq!(settings.over(&default).running_jobs, Some(5));
-        for bad in ["--running-jobs 0", "--running-jobs -1", "--blob-bytes x", "--isolation kata", "--languages c,,d"] {
+        for bad in [
+            "--running-jobs 0",
+            "--running-jobs -1",
+            "--blob-bytes x",
+            "--isolation kata",
+            "--languages c,,d",
+            "--weight 0",
+            "--weight 101",
+            "--weight unlimited",
+            "--priority-max urgent",
+        ] {
             assert!(args(bad).is_none(), "{bad}");
         }
     }
@@ -289,7 +349,7 @@ mod tests {
     #[test]
     fn settings_come_back_as_they_were_kept() {
         let mut settings = Settings::default();
-        args("--running-jobs 2 --isolation gvisor --dependencies deny --blob-bytes unlimited")
+        args("--running-jobs 2 --isolation gvisor --dependencies deny --blob-bytes unlimited --priority-max high --weight 7")
             .unwrap()
             .apply(&mut settings);
         let text = serde_json::to_string(&settings).unwrap();

@@ -29,6 +29,7 @@ mod tests;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use enclos_images::compile_key::{Compilation, Source};
 use enclos_images::{Catalogue, Language};
@@ -37,6 +38,7 @@ use enclos_protocol::job::{Isolation, JobInput, JobSpec};
 use enclos_protocol::limits::OnOutputLimit;
 use sha2::{Digest as _, Sha256};
 
+use crate::access::Priority;
 use crate::scoring::Scoring;
 use crate::store::{BlobUse, Digest, Place};
 use blobs::Known;
@@ -49,8 +51,8 @@ pub use program::language;
 pub use refusal::Refusal;
 pub use strict::few_there;
 pub use submission::{
-    CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, ReuseChoice, RunOptions, StepLimitsRequest,
-    Submission, SubmittedArchive, SubmittedFile, Whole, strict_json,
+    CompileOptions, CpuShare, IsolationChoice, Limits, OutputLimitChoice, PriorityChoice, ReuseChoice, RunOptions,
+    StepLimitsRequest, Submission, SubmittedArchive, SubmittedFile, Whole, strict_json,
 };
 
 /// How much a submission may bring, for who describes it.
@@ -85,6 +87,12 @@ pub struct Admitted {
     pub scoring: Scoring,
     /// By what an agent knows that it has compiled the same before.
     pub compile_key: Option<u64>,
+    /// How urgent it is; `None`: it leaves that to others.
+    pub priority: Option<Priority>,
+    /// How long it may wait; `None`: it leaves that to others.
+    pub queue_ttl: Option<Duration>,
+    /// Of its program, in the first bytes of a digest; never 0.
+    pub source: u64,
     /// The client's own marks.
     pub labels: BTreeMap<String, String>,
     /// SHA-256 of the submission in one canonical form: two bodies that say the
@@ -186,6 +194,8 @@ fn admitted(catalogue: &Catalogue, tenant: &str, parsed: Parsed, brought: Brough
         scope,
         labels,
         dependencies,
+        priority,
+        queue_ttl_ms,
     } = submission;
     let archive = files::unpacked(archive, files.as_ref().map_or(0, Vec::len), &sizes, archive_bytes)?;
     let asked = program::Asked { language, files, archive, source, entry, compile, limits };
@@ -197,13 +207,9 @@ fn admitted(catalogue: &Catalogue, tenant: &str, parsed: Parsed, brought: Brough
     let stdin = files::bytes("stdin", stdin, stdin_base64, stdin_blob, &sizes)?;
     let (stdin, stdin_blob) = stdin.map(files::Content::parts).unwrap_or_default();
     let input = JobInput { files, stdin: stdin.into(), companion };
-    let mut blobs_bytes = companion_blobs_bytes;
-    let of_input = file_blobs.iter().map(|(index, known)| (Place::File(*index), known, format!("files[{index}].blob")));
-    for (place, known, field) in of_input.chain(stdin_blob.iter().map(|k| (Place::Stdin, k, "stdin_blob".to_owned()))) {
-        blobs_bytes += known.size_bytes;
-        blobs.push(BlobUse { place, digest: known.digest, field });
-    }
-    files::within_size(&input, blobs_bytes)?;
+    let (own, own_bytes) = references(&file_blobs, stdin_blob);
+    blobs.extend(own);
+    files::within_size(&input, companion_blobs_bytes + own_bytes)?;
 
     let RunOptions { args: run_args, env, attach } = run.unwrap_or_default();
     let spec = JobSpec {
@@ -225,8 +231,30 @@ fn admitted(catalogue: &Catalogue, tenant: &str, parsed: Parsed, brought: Brough
         live_stdin: attach.unwrap_or(false),
         dependencies: dependencies::admitted(catalogue, language, dependencies)?,
     };
-    let compile_key = compile_key(language, &spec, &input, &file_blobs);
-    Ok(Admitted { spec, input, cases, blobs, scoring, compile_key, labels: words::labels(labels)?, body_digest })
+    let files = sources(&input, &file_blobs);
+    Ok(Admitted {
+        compile_key: compile_key(language, &spec, &files),
+        source: source_key(&spec, &files),
+        priority: priority.map(Into::into),
+        queue_ttl: words::queue_ttl(queue_ttl_ms)?,
+        labels: words::labels(labels)?,
+        spec,
+        input,
+        cases,
+        blobs,
+        scoring,
+        body_digest,
+    })
+}
+
+/// Which of its files and whether its standard input are in blobs, and the bytes of those.
+fn references(files: &[(u32, Known)], stdin: Option<Known>) -> (Vec<BlobUse>, u64) {
+    let of_files = files.iter().map(|(index, known)| (Place::File(*index), *known, format!("files[{index}].blob")));
+    let of_input = of_files.chain(stdin.map(|known| (Place::Stdin, known, "stdin_blob".to_owned())));
+    let uses =
+        of_input.map(|(place, Known { digest, size_bytes }, field)| (BlobUse { place, digest, field }, size_bytes));
+    let (uses, sizes): (Vec<_>, Vec<_>) = uses.unzip();
+    (uses, sizes.into_iter().sum())
 }
 
 /// Fields that exclude each other, whatever their values.
@@ -258,25 +286,47 @@ fn refuse_contradictions(submission: &Submission) -> Result<(), Refusal> {
     }
 }
 
-/// The first bytes of what makes its compile step the same as another's.
-fn compile_key(language: &Language, spec: &JobSpec, input: &JobInput, blobs: &[(u32, Known)]) -> Option<u64> {
-    language.compile.as_ref()?;
+/// Its files by their digests, those in blobs among them.
+fn sources<'a>(input: &'a JobInput, blobs: &[(u32, Known)]) -> Vec<Source<'a>> {
     let mut files: Vec<Source<'_>> = input.files.iter().map(Source::of).collect();
     for (index, known) in blobs {
         if let Some(file) = files.get_mut(*index as usize) {
             file.digest = known.digest.0;
         }
     }
+    files
+}
+
+/// The first bytes of what makes its compile step the same as another's.
+fn compile_key(language: &Language, spec: &JobSpec, files: &[Source<'_>]) -> Option<u64> {
+    language.compile.as_ref().filter(|_| !spec.no_cache)?;
     let compilation = Compilation {
         binding: &spec.binding,
         language,
         entry: &spec.entry,
         args: &spec.compile_args,
         limits: &spec.compile_limits,
-        files: &files,
+        files,
     };
-    let key = compilation.key().filter(|_| !spec.no_cache)?;
-    Some(key.short())
+    Some(compilation.key()?.short())
+}
+
+/// The first bytes of what makes its program the same as another's: what it uses then is likely the
+/// same, whatever it is given to read. Two that come to one key spoil each other's estimates, no more.
+fn source_key(spec: &JobSpec, files: &[Source<'_>]) -> u64 {
+    let mut hash = Sha256::new();
+    let mut text = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    text(spec.entry.as_str());
+    spec.compile_args.iter().chain(&spec.run_args).for_each(|arg| text(arg));
+    files.iter().for_each(|file| text(file.path.as_str()));
+    files.iter().for_each(|file| hash.update(file.digest));
+    // Twice as many cases take about twice as long.
+    hash.update(spec.cases.as_ref().map_or(0, |plan| plan.count).to_be_bytes());
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
+    u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1)
 }
 
 /// SHA-256 of the submission as its type writes it: fields in declared order, nothing for what is absent.

@@ -24,6 +24,7 @@ use super::judging::{CheckerChoice, SubmittedCase, SubmittedCompanion, Submitted
 use super::refusal::Refusal;
 use super::strict::{few, few_lists, few_objects, few_texts, maximum, object};
 use super::words::{ARGS_MAX, LABELS_MAX};
+use crate::access::Priority;
 
 /// Characters of a parser's message that an answer repeats: it may hold a client's own, endless word.
 const MESSAGE_CHARS_MAX: usize = 400;
@@ -121,6 +122,13 @@ pub struct Submission {
     )]
     #[schema(example = json!({ "python": ["numpy==2.*"] }))]
     pub dependencies: Option<BTreeMap<String, Vec<String>>>,
+    /// How urgent it is; default `normal`, or what the tenant may have at most. A job that waits rises with time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<PriorityChoice>,
+    /// Cancelled if it still waits after so many milliseconds; default: as the operator says, else never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>, example = 60_000)]
+    pub queue_ttl_ms: Option<Whole>,
 }
 
 /// One file: its path, and exactly one of `content`, `content_base64` and `blob`.
@@ -272,6 +280,28 @@ impl From<IsolationChoice> for Isolation {
             IsolationChoice::Runc => Self::Runc,
             IsolationChoice::Userns => Self::Userns,
             IsolationChoice::Gvisor => Self::Gvisor,
+        }
+    }
+}
+
+/// How urgent a job is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PriorityChoice {
+    /// When nothing else waits; refused first where the queue fills.
+    Low,
+    /// As most jobs.
+    Normal,
+    /// Before the others.
+    High,
+}
+
+impl From<PriorityChoice> for Priority {
+    fn from(choice: PriorityChoice) -> Self {
+        match choice {
+            PriorityChoice::Low => Self::Low,
+            PriorityChoice::Normal => Self::Normal,
+            PriorityChoice::High => Self::High,
         }
     }
 }

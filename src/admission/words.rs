@@ -4,8 +4,11 @@
 //! of either link beside the largest inline input; a test here holds that.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::refusal::Refusal;
+use super::submission::Whole;
+use crate::config::QUEUE_TTL_MS_MAX;
 
 /// Arguments of one step.
 pub const ARGS_MAX: usize = 256;
@@ -71,5 +74,17 @@ pub(super) fn scope(scope: Option<String>) -> Result<String, Refusal> {
     } else {
         let detail = format!("a scope is 1 to {SCOPE_BYTES_MAX} visible ASCII characters without spaces");
         Err(Refusal::invalid("scope", detail).with("maximum", SCOPE_BYTES_MAX))
+    }
+}
+
+/// How long a job may wait.
+pub(super) fn queue_ttl(asked: Option<Whole>) -> Result<Option<Duration>, Refusal> {
+    match asked {
+        None => Ok(None),
+        Some(Whole(ms)) if (1..=QUEUE_TTL_MS_MAX).contains(&ms) => Ok(Some(Duration::from_millis(ms))),
+        Some(_) => {
+            let detail = format!("a job may wait from 1 to {QUEUE_TTL_MS_MAX} milliseconds");
+            Err(Refusal::invalid("queue_ttl_ms", detail).with("minimum", 1).with("maximum", QUEUE_TTL_MS_MAX))
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,6 +12,7 @@ use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 use serde_json::{Map, Number, Value, json};
 
 use super::exit::CliError;
+use super::keys::lasting;
 use super::package;
 use crate::admission::bounds::ARCHIVE_BYTES_MAX;
 
@@ -65,6 +67,12 @@ pub struct RunArgs {
     /// At least this isolation
     #[arg(long, value_name = "runc|userns|gvisor")]
     pub isolation: Option<String>,
+    /// How urgent it is
+    #[arg(long, value_name = "low|normal|high")]
+    pub priority: Option<String>,
+    /// Cancel it if it still waits after so long, such as 90s, 10m or 24h
+    #[arg(long, value_name = "TIME", value_parser = lasting)]
+    pub queue_ttl: Option<Duration>,
     /// Jobs of different scopes never share a sandbox
     #[arg(long, value_name = "SCOPE")]
     pub scope: Option<String>,
@@ -136,12 +144,16 @@ pub fn submission(args: &RunArgs) -> Result<Value, CliError> {
         ("checker", &args.checker),
         ("reuse", &args.reuse),
         ("isolation", &args.isolation),
+        ("priority", &args.priority),
         ("scope", &args.scope),
     ];
     for (name, value) in words {
         if let Some(value) = value {
             body[name] = json!(value);
         }
+    }
+    if let Some(ttl) = args.queue_ttl {
+        body["queue_ttl_ms"] = json!(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
     }
     Ok(body)
 }

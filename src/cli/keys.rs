@@ -98,7 +98,8 @@ fn time(text: &str) -> Result<Duration, String> {
     fits.ok_or_else(|| "needs a count and a unit, such as 90s, 10m, 24h, 30d or 52w, at most ten years".to_owned())
 }
 
-fn lasting(text: &str) -> Result<Duration, String> {
+/// As [`time`], but longer than nothing.
+pub(super) fn lasting(text: &str) -> Result<Duration, String> {
     time(text)
         .and_then(|time| if time.is_zero() { Err("needs to be longer than nothing".to_owned()) } else { Ok(time) })
 }

@@ -143,6 +143,9 @@ fn job_lines(job: &Value, terminal: Terminal) -> Vec<String> {
     fact("agent", harmless_line(&text(&job["agent"])));
     fact("isolation", harmless_line(&text(&job["isolation"])));
     fact("packages", packages(&job["dependencies"]));
+    fact("priority", harmless_line(&text(&job["priority"])));
+    fact("expires", harmless_line(&text(&job["expires_at"])));
+    fact("expected", expected(&job["prediction"]));
     fact("position", job["queue"]["position"].as_u64().map(|n| n.to_string()).unwrap_or_default());
     let timing = ["queued", "dispatch", "install", "sandbox", "compile", "run", "total"];
     let parts = timing
@@ -154,6 +157,17 @@ fn job_lines(job: &Value, terminal: Terminal) -> Vec<String> {
     }
     lines.extend(verdicts::job_lines(job, terminal));
     lines
+}
+
+/// What it was expected to use, in the order in which its steps say what they used.
+fn expected(prediction: &Value) -> String {
+    let number = |field: &str| prediction[field].as_u64();
+    let (Some(cpu), Some(wall), Some(memory)) = (number("cpu_ms"), number("wall_ms"), number("memory_bytes")) else {
+        return String::new();
+    };
+    let (level, runs) = (harmless_line(&text(&prediction["level"])), number("observations").unwrap_or_default());
+    let (cpu, wall, memory) = (duration(cpu), duration(wall), size(memory));
+    format!("cpu {cpu}, wall {wall}, memory {memory} (from {runs} of the same {level})")
 }
 
 fn packages(dependencies: &Value) -> String {
@@ -350,7 +364,8 @@ mod tests {
 
     #[test]
     fn a_job_reads_well() {
-        let job = json!({ "id": "0198-x", "state": "finished", "outcome": "runtime_error", "language": "c", "agent": "local",
+        let job = json!({ "id": "0198-x", "state": "finished", "outcome": "runtime_error", "language": "c", "agent": "local", "priority": "high",
+            "prediction": { "cpu_ms": 40, "wall_ms": 1500, "memory_bytes": 9_000_000, "level": "source", "observations": 12 },
             "timing": { "queued_ms": 1, "install_ms": 3000, "compile_ms": 1250, "total_ms": 61_000 },
             "dependencies": { "python": [{ "name": "numpy", "version": "2.3.1" }, { "name": "six", "version": "1" }], "cached": true, "install_ms": 3000 },
             "compile": { "outcome": "ok", "exit_code": 0, "cpu_ms": 40, "wall_ms": 41, "memory_peak_bytes": 9_000_000 },
@@ -362,6 +377,8 @@ mod tests {
         language  c
         agent     local
         packages  numpy 2.3.1, six 1 (cached)
+        priority  high
+        expected  cpu 40 ms, wall 1.5 s, memory 9 MiB (from 12 of the same source)
         timing    queued 1 ms, install 3.0 s, compile 1.2 s, total 1 min 1 s
         compile   ok, exit code 0, cpu 40 ms, wall 41 ms, memory 9 MiB
         run       runtime_error, SIGSEGV, cpu 0 ms, wall 0 ms, memory 0 KiB

@@ -103,6 +103,8 @@ pub struct GateParts {
 pub struct Gate {
     entries: RwLock<Arc<Entries>>,
     quota: Arc<Quota>,
+    /// Of the default tenant while no key was made: everybody there is the operator.
+    open_quota: Arc<Quota>,
     is_local: bool,
     /// The master's own key, for what runs in its process; never kept.
     own: Secret,
@@ -116,12 +118,14 @@ impl Gate {
     #[must_use]
     pub fn new(parts: GateParts, now: UnixTime) -> Self {
         let GateParts { roll, quota, is_local } = parts;
+        let open_quota = Arc::new(Quota { priority_max: None, ..quota.clone() });
         let quota = Arc::new(quota);
         let entries = Entries::new(roll, &quota, &Entries::default(), now);
         let own = Secret::generate();
         Self {
             entries: RwLock::new(Arc::new(entries)),
             quota,
+            open_quota,
             is_local,
             own_digest: own.digest(),
             own,
@@ -213,8 +217,9 @@ impl Gate {
     /// How many jobs of each tenant may be at agents at once.
     #[must_use]
     pub fn running_bounds(&self) -> RunningBounds {
-        let tenants = self.entries().running_bounds();
-        RunningBounds { default: self.quota.running_jobs, tenants, ..RunningBounds::default() }
+        let entries = self.entries();
+        let (tenants, weights) = (entries.running_bounds(), entries.weights());
+        RunningBounds { default: self.quota.running_jobs, tenants, weights }
     }
 
     /// From here on this roll holds: callers whose key is not in it are ended.
@@ -239,7 +244,7 @@ impl Gate {
     /// The default tenant, that may everything.
     fn anybody(&self, entries: &Entries) -> Caller {
         let tenant = Tenant::default();
-        let quota = entries.quota_of(tenant.as_str()).unwrap_or_else(|| Arc::clone(&self.quota));
+        let quota = entries.quota_of(tenant.as_str()).unwrap_or_else(|| Arc::clone(&self.open_quota));
         Caller { tenant, key: None, scopes: Scopes::ALL, quota, ended: entries.open_ends() }
     }
 

@@ -96,6 +96,10 @@ impl Entries {
         self.quotas.iter().map(|(tenant, quota)| (tenant.shared(), quota.running_jobs)).collect()
     }
 
+    pub(super) fn weights(&self) -> HashMap<Arc<str>, u32> {
+        self.quotas.iter().filter_map(|(tenant, quota)| Some((tenant.shared(), quota.weight?))).collect()
+    }
+
     pub(super) fn open_ends(&self) -> CancellationToken {
         self.open.clone()
     }

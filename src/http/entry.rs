@@ -90,7 +90,9 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
         Need::Scope(scope) if !caller.may(scope) => error::missing_scope(scope).into_response(),
         _ => serve(&caller, request, next).await,
     };
-    if is_noted || response.status() == StatusCode::FORBIDDEN {
+    // Who had no place or no room has done nothing, and can do so a million times: it is counted.
+    let is_turned_away = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    if (is_noted && !is_turned_away) || response.status() == StatusCode::FORBIDDEN {
         let made = response.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
         let deed = match made {
             Some(place) => deed.about(place),

@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 use crate::admission::Refusal;
 
 pub use access::{
-    isolation_denied, language_denied, logins_shut, missing_scope, no_key, no_such_key, quota_exceeded, rate_limited,
-    unauthorized,
+    isolation_denied, language_denied, logins_shut, missing_scope, no_key, no_place, no_such_key, priority_denied,
+    quota_exceeded, rate_limited, unauthorized,
 };
 
 /// Media type of a refusal.
@@ -66,12 +66,13 @@ fn whole_seconds(wait: Duration) -> u64 {
 }
 
 /// Every code, and what it says.
-pub const TITLES: [(&str, &str); 34] = [
+pub const TITLES: [(&str, &str); 35] = [
     ("unauthorized", "No key that works"),
     ("missing_scope", "The key may not do this"),
     ("rate_limited", "Too often"),
     ("language_denied", "The language is not yours to use"),
     ("isolation_denied", "The isolation is too weak"),
+    ("priority_denied", "The priority is not yours to use"),
     ("malformed_json", "The body is not JSON"),
     ("unknown_field", "There is no such field"),
     ("invalid_value", "A value breaks a rule"),
@@ -188,15 +189,6 @@ pub fn origin_not_allowed() -> Refusal {
     Refusal::new(403, "origin_not_allowed", "pages of other origins may not write here")
 }
 
-/// 503: the queue holds `length` jobs of at most `bound`.
-#[must_use]
-pub fn overloaded(length: usize, bound: usize, retry_after: Duration) -> Refusal {
-    let detail = format!("{length} jobs wait and the queue holds {bound}; come back after 'retry-after'");
-    let mut refusal = Refusal::new(503, "overloaded", detail).with("length", length).with("bound", bound);
-    refusal.retry_after = Some(retry_after);
-    refusal
-}
-
 /// 503: the store does not answer, or the master is ending.
 #[must_use]
 pub fn unavailable(detail: impl Into<String>, retry_after: Duration) -> Refusal {
@@ -214,6 +206,7 @@ pub fn internal() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::{Overloaded, Shed};
 
     #[test]
     fn a_problem_has_the_members_of_rfc_9457_and_ours() {
@@ -240,10 +233,29 @@ mod tests {
 
     #[test]
     fn the_answer_says_when_to_come_back_in_whole_seconds_rounded_up() {
-        let response = overloaded(10, 10, Duration::from_millis(1200)).into_response();
+        let (rule, retry_after) = (Shed::Full, Duration::from_millis(1200));
+        let refused = no_place(&Overloaded { rule, length: 10, bound: 10, retry_after });
+        assert_eq!(problem(refused.clone())["retry_after_ms"], 1200);
+        let response = refused.into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "2");
         assert_eq!(response.headers()["content-type"], PROBLEM_JSON);
+    }
+
+    #[test]
+    fn who_has_no_place_is_told_by_which_rule() {
+        let retry_after = Duration::from_secs(3);
+        let told = |rule| problem(no_place(&Overloaded { rule, length: 90, bound: 80, retry_after }));
+        for rule in [Shed::Full, Shed::Normal, Shed::Low, Shed::Share, Shed::Tenant] {
+            let body = told(rule);
+            assert_eq!(body["reason"], rule.as_str());
+            assert_eq!((&body["queue_length"], &body["queue_bound"]), (&json!(90), &json!(80)), "{rule:?}");
+            assert_eq!(body["status"], if rule == Shed::Tenant { 429 } else { 503 });
+        }
+        assert_eq!(
+            (&told(Shed::Tenant)["quota"], &told(Shed::Low)["code"]),
+            (&json!("queued_jobs"), &json!("overloaded"))
+        );
     }
 
     #[test]

@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Refusal;
-use crate::config::BlobBounds;
+use crate::config::{BlobBounds, Scheduling};
 use crate::gate::{Audit, Gate};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
@@ -85,6 +85,8 @@ pub struct Api {
     pub bodies: body::Memory,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
+    /// How long jobs may wait.
+    pub scheduling: Scheduling,
     /// What blobs may take.
     pub blobs: blobs::Blobs,
     /// What may be going on at once.
@@ -116,6 +118,8 @@ pub struct Services {
     pub batch_jobs_max: usize,
     /// How long an attached client may take to read what it is sent.
     pub client_wait: std::time::Duration,
+    /// How long jobs may wait.
+    pub scheduling: Scheduling,
     /// What blobs may take.
     pub blobs: BlobBounds,
 }
@@ -141,6 +145,7 @@ impl Api {
             metrics,
             batch_jobs_max,
             client_wait,
+            scheduling,
             blobs,
         } = services;
         let document = openapi::document(&catalogue);
@@ -161,6 +166,7 @@ impl Api {
             client_wait,
             bodies: body::Memory::default(),
             batch_jobs_max,
+            scheduling,
             blobs: blobs::Blobs::new(blobs),
             room: room::Room::new(connections_max),
             document: document.to_string().into(),

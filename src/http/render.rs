@@ -1,6 +1,7 @@
 //! From what the store and the live state hold to what the API answers. Pure.
 
 mod cases;
+mod turn;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -62,6 +63,8 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         created_at: time(record.created),
         started_at: record.started.filter(|_| state != JobState::Queued).map(time),
         finished_at: record.finished.map(time),
+        priority: turn::priority(record.turn.priority),
+        expires_at: record.turn.expires.filter(|_| state == JobState::Queued).map(time),
         queue: beside.place.filter(|_| state == JobState::Queued).map(queue_place),
         step: running.map(|(name, _)| name),
         case: running.and_then(|(_, case)| case),
@@ -81,6 +84,7 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         files: cases::files(spec, report),
         files_error: report.and_then(|r| r.files_error.clone()),
         timing: timing(record),
+        prediction: beside.place.and_then(|place| place.expected).or(record.prediction).map(turn::prediction),
         agent: live.and_then(|s| s.agent.as_ref()).map(ToString::to_string).or_else(|| record.agent.clone()),
         attempts: record.attempts,
         isolation: report.map(|r| r.isolation.as_str().to_owned()),

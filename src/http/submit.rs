@@ -9,10 +9,10 @@ mod grants;
 
 use std::io::{BufReader, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -23,10 +23,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::query::{Strict, Wait};
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Admitted, Brought, NamedCase, Parsed, Refusal};
+use crate::config::Scheduling;
 use crate::gate::Caller;
-use crate::queue::{self, Demand, Overloaded, Priority, Wanted};
+use crate::queue::{self, Demand, Priority, Wanted};
 use crate::scheduler::{Reservation, Submitted, Traits};
-use crate::store::{Admission, Idempotency, NewCase, NewJob, UnixTime, day_ends};
+use crate::store::{Admission, Idempotency, NewCase, NewJob, Turn, UnixTime, day_ends};
 
 /// Bodies above this are parsed off the async threads, in bytes.
 const PARSE_HERE_MAX: usize = 64 * 1024;
@@ -65,6 +66,10 @@ pub(super) async fn submit(
 ) -> Result<Response, Refusal> {
     let wait = wait.duration()?;
     let key = idempotency_key(request.headers())?;
+    if key.is_none() && is_large(&request) {
+        // A smaller one is read all the same: its client then has a whole answer on a connection that goes on.
+        look_for_place(&api, &caller)?;
+    }
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     // Before the job is kept: who is refused here may ask again without having left anything.
     let place = wait.map(|_| api.room.wait()).transpose()?;
@@ -106,6 +111,10 @@ pub(super) async fn take(
     key: Option<String>,
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
+    // Of those that a full queue refuses, nothing is looked at; a job that is known by its key needs no place.
+    if key.is_none() {
+        look_for_place(api, caller)?;
+    }
     match admit(api, caller, bytes.clone()).await {
         Ok((admitted, memory)) => keep(api, caller, admitted, key, (body, memory)).await,
         // What a job of before referred to may have gone since; its answer is the same.
@@ -144,7 +153,38 @@ async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitte
         return Err(error::dependencies_denied());
     }
     grants::check(&caller.quota, &mut admitted.spec, asked)?;
+    admitted.priority = Some(grants::priority(&caller.quota, admitted.priority)?);
+    admitted.queue_ttl = queue_ttl(&api.scheduling, admitted.queue_ttl)?;
     Ok((admitted, memory))
+}
+
+/// How long the job may wait, where it asks for this or leaves it to others.
+fn queue_ttl(scheduling: &Scheduling, asked: Option<Duration>) -> Result<Option<Duration>, Refusal> {
+    let maximum = scheduling.queue_ttl_max;
+    match asked {
+        Some(asked) if asked > maximum => {
+            let maximum = u64::try_from(maximum.as_millis()).unwrap_or(u64::MAX);
+            let detail = format!("jobs may wait for {maximum} milliseconds here");
+            Err(Refusal::invalid("queue_ttl_ms", detail).with("maximum", maximum))
+        }
+        asked => Ok(asked.or(scheduling.queue_ttl)),
+    }
+}
+
+fn is_large(request: &Request) -> bool {
+    request.body().size_hint().upper().is_none_or(|bytes| bytes > PARSE_HERE_MAX as u64)
+}
+
+/// Refuses where no job of the caller's would have a place, whatever it is: costs next to nothing, so
+/// that who floods a full queue takes nothing from those that are in it.
+fn look_for_place(api: &Api, caller: &Caller) -> Result<(), Refusal> {
+    let priority = caller.quota.priority_max.unwrap_or(Priority::High);
+    let wanted = wanted(caller, priority, 0);
+    api.scheduler.look_for_place(&wanted).map_err(|refused| error::no_place(&refused))
+}
+
+fn wanted(caller: &Caller, priority: Priority, bytes: u64) -> Wanted {
+    Wanted { tenant: caller.tenant.shared(), tenant_max: caller.quota.queued_jobs, bytes, priority }
 }
 
 /// Does what takes long off the async threads.
@@ -185,7 +225,8 @@ async fn keep(
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
     let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
-    let reservation = match place(api, caller, admitted.size_bytes()).await {
+    let wanted = wanted(caller, admitted.priority.unwrap_or_default(), admitted.size_bytes());
+    let reservation = match place(api, caller, wanted).await {
         Ok(reservation) => reservation,
         Err(refusal) => return known(api, caller, idempotency, refusal).await,
     };
@@ -201,7 +242,7 @@ async fn keep(
 }
 
 /// A place in the queue, where the tenant's quotas and the service's bounds have one.
-async fn place(api: &Api, caller: &Caller, bytes: u64) -> Result<Reservation, Refusal> {
+async fn place(api: &Api, caller: &Caller, wanted: Wanted) -> Result<Reservation, Refusal> {
     if let Some(maximum) = caller.quota.cpu_seconds_per_day {
         let now = UnixTime::now();
         let used = api.store.cpu_used(caller.owner(), now).await?;
@@ -210,15 +251,7 @@ async fn place(api: &Api, caller: &Caller, bytes: u64) -> Result<Reservation, Re
             return Err(error::quota_exceeded("cpu_seconds_per_day", maximum, rest));
         }
     }
-    let (tenant, tenant_max) = (caller.tenant.shared(), caller.quota.queued_jobs);
-    let reserved = api.scheduler.reserve(Wanted { tenant, tenant_max, bytes, priority: Priority::default() });
-    reserved.map_err(|refused| {
-        let Overloaded { rule: _, length, bound, retry_after } = refused;
-        if refused.of_tenant() {
-            return error::quota_exceeded("queued_jobs", bound as u64, retry_after).with("length", length);
-        }
-        error::overloaded(length, bound, retry_after)
-    })
+    api.scheduler.reserve(wanted).map_err(|refused| error::no_place(&refused))
 }
 
 /// A full queue refuses new jobs only: a job that is known by its key needs no place.
@@ -246,26 +279,29 @@ async fn store(
     reservation: Reservation,
 ) -> Result<Kept, Refusal> {
     let input_bytes = admitted.size_bytes();
-    let Admitted { spec, input, cases, blobs, scoring, compile_key, labels, body_digest: _ } = admitted;
+    let Admitted { spec, input, cases, blobs, scoring, compile_key, priority, queue_ttl, source, labels, .. } =
+        admitted;
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
     let (demand, cases_time) = (Arc::new(Demand::of(&spec, compiles)), queue::cases_time(&spec));
+    let created = UnixTime::now();
+    let expires = queue_ttl.map(|ttl| created.after(ttl));
+    let turn = Turn { priority: priority.unwrap_or_default(), expires, source };
     let submitted = Submitted {
         job,
         demand,
         input_bytes,
         compile_key,
         cases_time,
-        priority: Priority::default(),
-        expires: None,
-        traits: Traits::default(),
+        priority: turn.priority,
+        expires: queue_ttl.map(|ttl| Instant::now() + ttl),
+        traits: Traits { source },
         waited: Duration::ZERO,
     };
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
-    let created = UnixTime::now();
-    let new = NewJob { id: job, spec, input, cases, blobs, scoring, compile_key, labels, created, idempotency };
+    let new = NewJob { id: job, spec, input, cases, blobs, scoring, compile_key, turn, labels, created, idempotency };
     let admission = api.store.admit(new).await;
     if !matches!(admission, Ok(Admission::New)) {
         api.progress.forget(job);

@@ -14,6 +14,7 @@ mod keys;
 mod link;
 mod many;
 mod transfers;
+mod turns;
 mod watching;
 
 use std::net::SocketAddr;
@@ -30,7 +31,8 @@ use tokio_util::sync::CancellationToken;
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
 use crate::config::{
-    AuditBounds, BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention, Security,
+    AuditBounds, BlobBounds, Config, Connections, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention, Scheduling,
+    Security,
 };
 
 const TOKEN: &str = "a-join-token-for-tests";
@@ -59,6 +61,7 @@ fn config(dir: &Path) -> Config {
         batch_jobs_max: 10,
         blobs: BlobBounds { blob_bytes_max: 1 << 20, all_bytes_max: 16 << 20, ttl: LONG, uploads_max: 4 },
         retention: Retention { age: LONG, bytes_max: 1 << 30 },
+        scheduling: Scheduling::default(),
         clients: Connections::new(256, LONG),
         agents: Connections::new(64, LONG),
         hosts: vec!["code.example".to_owned()],

@@ -121,11 +121,22 @@ impl Backlog {
     /// # Errors
     /// [`Overloaded`] where there is none.
     pub fn reserve(&mut self, wanted: &Wanted, now: Instant) -> Result<(), Overloaded> {
-        if let Some((rule, length, bound)) = self.refused_by(wanted) {
-            return Err(Overloaded { rule, length, bound, retry_after: self.retry_after(length, bound, now) });
-        }
+        self.look(wanted, now)?;
         self.enter(&wanted.tenant, wanted.bytes);
         Ok(())
+    }
+
+    /// Whether there is a place for a new job, which is not taken.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub fn look(&self, wanted: &Wanted, now: Instant) -> Result<(), Overloaded> {
+        match self.refused_by(wanted) {
+            Some((rule, length, bound)) => {
+                Err(Overloaded { rule, length, bound, retry_after: self.retry_after(length, bound, now) })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The first rule that has no place, with the length and the bound that it goes by.

@@ -20,12 +20,14 @@ use tokio_util::sync::CancellationToken;
 use super::core::{Core, Policy};
 use super::event::{Action, Event, Finishing, Moment, RunningBounds, SessionId, Survivor, ToSession};
 use super::handle::{Message, Scheduler};
+use super::learnt::Keeping;
+use super::predict::{self, Predictor, Restored};
 use super::view::{Place, Share};
 use crate::config::QueueBounds;
 use crate::metrics::Metrics;
 use crate::progress::{Progress, Results};
 use crate::queue::Backlog;
-use crate::store::{AttemptFacts, Ending, Finish, Requeued, Started, Store, StoreError, UnixTime};
+use crate::store::{AttemptFacts, Ending, Finish, PredictionRow, Requeued, Started, Store, StoreError, UnixTime};
 
 /// How often leases and delays are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -53,6 +55,8 @@ pub struct Parts {
     pub running: RunningBounds,
     /// Jobs of before.
     pub survivors: Vec<Survivor>,
+    /// What was learnt of jobs before.
+    pub predictions: Vec<PredictionRow>,
 }
 
 /// The scheduler's task, before it runs.
@@ -63,6 +67,7 @@ pub struct Driver {
     backlog: Arc<Mutex<Backlog>>,
     sessions: HashMap<SessionId, mpsc::Sender<ToSession>>,
     writes: JoinSet<WriteEnd>,
+    keeping: Keeping,
     store: Arc<Store>,
     progress: Progress,
     metrics: Arc<Metrics>,
@@ -73,15 +78,17 @@ impl Driver {
     /// A driver, and the handle to it.
     #[must_use]
     pub fn new(parts: Parts, shutdown: CancellationToken) -> (Self, Scheduler) {
-        let Parts { store, progress, metrics, policy, bounds, running, survivors } = parts;
+        let Parts { store, progress, metrics, policy, bounds, running, survivors, predictions } = parts;
         let mut backlog = Backlog::new(bounds);
         let waiting = survivors.iter().filter(|s| s.holder.is_none()).map(|s| &s.submitted);
         waiting.for_each(|s| backlog.enter(&s.demand.tenant, s.input_bytes));
         let backlog = Arc::new(Mutex::new(backlog));
         let (handle, messages) = Scheduler::new(Arc::clone(&backlog));
-        let core = Core::new(policy, running, survivors, Moment::now());
+        let predictor = taught(policy, predictions);
+        let core = Core::taught(policy, running, predictor, survivors, Moment::now());
+        let keeping = Keeping::new(Arc::clone(&store));
         let (sessions, writes) = (HashMap::new(), JoinSet::new());
-        (Self { core, messages, backlog, sessions, writes, store, progress, metrics, shutdown }, handle)
+        (Self { core, messages, backlog, sessions, writes, keeping, store, progress, metrics, shutdown }, handle)
     }
 
     /// Runs until shutdown, then waits (bounded) for the writes that were begun.
@@ -98,13 +105,17 @@ impl Driver {
                     Some(message) => self.take(message),
                     None => break,
                 },
-                _ = ticks.tick() => self.event(Event::Tick),
+                _ = ticks.tick() => {
+                    self.event(Event::Tick);
+                    self.keeping.tick(&mut self.core);
+                }
             }
         }
         let rest = async {
             while let Some(end) = self.writes.join_next().await {
                 self.written(end);
             }
+            self.keeping.end(&mut self.core).await;
         };
         if timeout(END_TIMEOUT, rest).await.is_err() {
             tracing::warn!("writes were given up at shutdown; their jobs are taken up at the next start");
@@ -146,7 +157,8 @@ impl Driver {
     fn place(&self, job: enclos_protocol::ids::JobId) -> Option<Place> {
         let position = self.core.position(job)?;
         let backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(Place { position, estimated_start: backlog.time_for(position, Moment::now().instant) })
+        let expected = self.core.expected(job).map(|estimate| estimate.told());
+        Some(Place { position, expected, estimated_start: backlog.time_for(position, Moment::now().instant) })
     }
 
     fn event(&mut self, event: Event) {
@@ -204,7 +216,9 @@ impl Driver {
     ) {
         self.progress.running(attempt, &agent);
         let facts = AttemptFacts { token: attempt.token, agent, started: UnixTime::now() };
-        let (store, started) = (Arc::clone(&self.store), Started { job: attempt.job, attempt: facts, attempts });
+        let prediction = self.core.expected(attempt.job).map(|estimate| estimate.told());
+        let started = Started { job: attempt.job, attempt: facts, attempts, prediction };
+        let store = Arc::clone(&self.store);
         // The job does not wait for this: if it is lost with the master, the agent's word replaces it.
         self.writes.spawn(async move { noted(store.started(started).await) });
     }
@@ -214,6 +228,10 @@ impl Driver {
         let attempt = attempt.map(|(id, agent, started)| AttemptFacts { token: id.token, agent, started });
         let token = attempt.as_ref().map(|a| a.token);
         let Results { outputs, cases, judged } = self.progress.results(job, token, ending.outcome);
+        if let Some(report) = ending.report.as_ref().filter(|_| !cases.is_empty()) {
+            let ran = cases.iter().filter_map(|case| case.report.as_ref()).map(|case| &case.run);
+            self.core.learn_of_cases(job, report, ran);
+        }
         let ending = Ending { judged, ..ending };
         let finish = Finish { job, attempt, attempts, ending, outputs, cases, finished: UnixTime::now() };
         self.writes.spawn(record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
@@ -245,6 +263,19 @@ impl Driver {
             }
         }
     }
+}
+
+/// A predictor that knows what was learnt before; an empty one where nothing is to be learnt.
+fn taught(policy: Policy, rows: Vec<PredictionRow>) -> Predictor {
+    let mut predictor = Predictor::new(predict::Bounds::default());
+    if policy.prediction {
+        let Restored { taken, ignored } = predictor.restore(rows);
+        tracing::info!(taken, ignored, "what was learnt of jobs was read");
+        if ignored > 0 {
+            tracing::warn!(ignored, "rows of what was learnt are damaged or of another version; they go");
+        }
+    }
+    predictor
 }
 
 fn noted(end: Result<(), StoreError>) -> WriteEnd {

@@ -72,6 +72,14 @@ impl Scheduler {
         Ok(Reservation { backlog: Some(Arc::clone(&self.backlog)), tenant, bytes })
     }
 
+    /// Whether there would be a place now.
+    ///
+    /// # Errors
+    /// [`Overloaded`] where there is none.
+    pub fn look_for_place(&self, wanted: &Wanted) -> Result<(), Overloaded> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner).look(wanted, Instant::now())
+    }
+
     /// A stored job takes its place. If the scheduler has ended, it waits for the next start.
     ///
     /// # Errors

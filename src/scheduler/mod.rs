@@ -22,6 +22,7 @@ mod driver;
 mod event;
 mod fleet;
 mod handle;
+mod learnt;
 mod placement;
 pub mod predict;
 mod view;

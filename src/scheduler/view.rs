@@ -8,6 +8,7 @@ use enclos_protocol::ids::AgentName;
 use super::event::Offer;
 use super::fleet::Agent;
 use crate::queue::Room;
+use crate::store::Prediction;
 
 /// Where a job stands in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +17,8 @@ pub struct Place {
     pub position: usize,
     /// When it will start, judged by how fast jobs left lately.
     pub estimated_start: Option<Duration>,
+    /// What it is expected to use.
+    pub expected: Option<Prediction>,
 }
 
 /// How an agent is reached.

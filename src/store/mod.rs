@@ -19,6 +19,7 @@ mod erase;
 mod files;
 mod keys;
 mod open;
+mod predictions;
 mod prune;
 mod read;
 mod record;
@@ -46,10 +47,12 @@ pub use erase::Erasure;
 pub use files::{FileKept, LeftFile};
 pub use keys::{Desk, DeskError, KEYS_MAX, KeyRecord, NewKey, Roll, SecretRecord, TENANTS_MAX, Told};
 pub use open::Opened;
+pub use predictions::{Level, Prediction, PredictionRow};
 pub use prune::Pruned;
 pub use read::{Filter, Listed, Work};
 pub use record::{
-    CaseRecord, CaseResult, Detail, Ending, JobRecord, Output, Outputs, PARTS, Part, StoredState, Unfinished, UnixTime,
+    CaseRecord, CaseResult, Detail, Ending, JobRecord, Output, Outputs, PARTS, Part, StoredState, Turn, Unfinished,
+    UnixTime,
 };
 pub use usage::{Usage, day_ends, day_of};
 pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, Requeued, Started};

@@ -16,7 +16,7 @@ use super::read::{self, Readers};
 use super::record::{Unfinished, UnixTime};
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::writer::Writer;
-use super::{OpenError, Store, usage};
+use super::{OpenError, PredictionRow, Store, predictions, usage};
 use crate::metrics::Metrics;
 
 /// The database's file.
@@ -39,6 +39,8 @@ pub struct Opened {
     pub epoch: u64,
     /// Jobs that have not finished, in the order of their admission.
     pub unfinished: Vec<Unfinished>,
+    /// What was learnt of jobs, those of whole groups first.
+    pub predictions: Vec<PredictionRow>,
 }
 
 /// The database below `dir`, checked and up to date, for whoever has its lock.
@@ -74,6 +76,7 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
     let epoch = next_epoch(&connection).map_err(fail)?;
     usage::forget_old(&connection, UnixTime::now()).map_err(fail)?;
     let unfinished = read::unfinished(&connection).map_err(fail)?;
+    let predictions = predictions::all(&connection).map_err(fail)?;
     let blobs = BlobDir::open(dir, &connection).map_err(|source| OpenError::Blobs { path: dir.to_owned(), source })?;
     let mut readers = Vec::with_capacity(READERS);
     for _ in 0..READERS {
@@ -84,6 +87,7 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
         store: Store { writer, readers: Arc::new(Readers::new(readers)), blobs: Blobs::new(blobs) },
         epoch,
         unfinished,
+        predictions,
     })
 }
 

@@ -13,13 +13,15 @@ use tokio::sync::Semaphore;
 use super::StoreError;
 use super::blobs::uses::{self, Fill};
 use super::cases;
-use super::record::{Detail, Ending, JobRecord, StoredState, Unfinished, UnixTime};
+use super::record::{Detail, Ending, JobRecord, StoredState, Turn, Unfinished, UnixTime};
+use crate::access::Priority;
 use crate::scoring::Judged;
 
 const COLUMNS: &str = "sequence, id, spec, labels, state, created_us, started_us, finished_us, attempts, \
-                       epoch, counter, agent, outcome, message, report, verdict, passed, score_ppm, cases_us";
+                       epoch, counter, agent, outcome, message, report, verdict, passed, score_ppm, cases_us, \
+                       priority, expires_us, source, prediction";
 /// How many [`COLUMNS`] there are: what else a statement selects comes after them.
-const COLUMN_COUNT: usize = 19;
+const COLUMN_COUNT: usize = 23;
 
 /// Which jobs a list holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -254,7 +256,18 @@ fn record(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         attempts: row.get(8)?,
         token,
         agent: row.get(11)?,
+        turn: turn(row)?,
+        prediction: optional_cbor(row, 22)?,
         ending: ending(row)?,
+    })
+}
+
+fn turn(row: &Row<'_>) -> rusqlite::Result<Turn> {
+    let class = usize::from(row.get::<_, u8>(19)?);
+    Ok(Turn {
+        priority: *Priority::ALL.get(class).ok_or_else(|| wrong(19, "no such priority"))?,
+        expires: row.get::<_, Option<i64>>(20)?.map(UnixTime),
+        source: row.get::<_, i64>(21)?.cast_unsigned(),
     })
 }
 

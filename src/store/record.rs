@@ -9,6 +9,8 @@ use enclos_protocol::job::{JobReport, JobSpec, Step, Stream};
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Outcome;
 
+use super::predictions::Prediction;
+use crate::access::Priority;
 use crate::scoring::{Judged, Scoring};
 
 /// A time of the calendar, in microseconds since 1970.
@@ -33,6 +35,17 @@ impl UnixTime {
     pub fn us_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
+}
+
+/// By what a job gets its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Turn {
+    /// How urgent it is.
+    pub priority: Priority,
+    /// It is cancelled if it still waits then.
+    pub expires: Option<UnixTime>,
+    /// Of what it brings, in the first bytes of a digest; 0: not known.
+    pub source: u64,
 }
 
 /// How far a job is, as the store knows.
@@ -98,6 +111,10 @@ pub struct JobRecord {
     pub token: Option<FencingToken>,
     /// The agent of the last attempt.
     pub agent: Option<String>,
+    /// By what it gets its turn.
+    pub turn: Turn,
+    /// What it was expected to use when it was last given to an agent.
+    pub prediction: Option<Prediction>,
     /// How it ended, when finished.
     pub ending: Option<Ending>,
 }

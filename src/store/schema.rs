@@ -195,4 +195,19 @@ DROP TABLE labels;
 ALTER TABLE labels_of_tenants RENAME TO labels;
 CREATE INDEX labels_job ON labels (job);
 ",
+    "
+-- 6: by what jobs get their turn, what they were expected to use, and what was learnt of those before
+ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 1; -- 0 low, 1 normal, 2 high
+ALTER TABLE jobs ADD COLUMN expires_us INTEGER;  -- cancelled if it waits then; NULL: it waits as long as it takes
+ALTER TABLE jobs ADD COLUMN source INTEGER NOT NULL DEFAULT 0; -- an unsigned number's bits; 0: not known
+ALTER TABLE jobs ADD COLUMN prediction BLOB;     -- CBOR; NULL: nothing was known
+
+CREATE TABLE predictions (
+    tenant   TEXT NOT NULL,
+    language TEXT NOT NULL,
+    source   INTEGER NOT NULL,                  -- as of a job; 0: all of them
+    state    BLOB NOT NULL,                     -- the predictor's own, with a check
+    PRIMARY KEY (tenant, language, source)
+) WITHOUT ROWID;
+",
 ];

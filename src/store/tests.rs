@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::schema::{APPLICATION_ID, MIGRATIONS};
 use super::{
     Admission, AttemptFacts, Ending, Filter, Finish, Idempotency, NewJob, OpenError, Opened, Outputs, Part, Recorded,
-    Requeued, Started, Store, StoredState, UnixTime,
+    Requeued, Started, Store, StoredState, Turn, UnixTime,
 };
 use crate::scoring::Scoring;
 use crate::testing;
@@ -23,6 +23,7 @@ mod many;
 mod opening;
 mod power;
 mod retention;
+mod turns;
 
 fn open(dir: &Path) -> Opened {
     Store::open(dir, Arc::default()).unwrap()
@@ -42,6 +43,7 @@ fn new_job() -> NewJob {
         blobs: vec![],
         scoring: Scoring::default(),
         compile_key: None,
+        turn: Turn::default(),
         labels: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
         created: UnixTime(1),
         idempotency: None,
@@ -77,7 +79,7 @@ async fn what_was_acknowledged_survives_a_crash() {
     let first = open(dir.path());
     let id = admitted(&first.store).await;
     let running = admitted(&first.store).await;
-    first.store.started(Started { job: running, attempt: facts(7), attempts: 1 }).await.unwrap();
+    first.store.started(Started { job: running, attempt: facts(7), attempts: 1, prediction: None }).await.unwrap();
     // A crash: the files as they are now, without the end that closing makes.
     let crashed = tempfile::tempdir().unwrap();
     for name in ["enclos.db", "enclos.db-wal"] {
@@ -101,7 +103,7 @@ async fn an_answer_is_recorded_once_and_only_for_the_greatest_token() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
     let id = admitted(&store).await;
-    store.started(Started { job: id, attempt: facts(2), attempts: 1 }).await.unwrap();
+    store.started(Started { job: id, attempt: facts(2), attempts: 1, prediction: None }).await.unwrap();
     assert_eq!(store.finish(finish(id, Some(facts(1)))).await.unwrap(), Recorded::Refused, "a late answer");
     assert_eq!(store.finish(finish(id, Some(facts(2)))).await.unwrap(), Recorded::Now);
     assert_eq!(store.finish(finish(id, Some(facts(3)))).await.unwrap(), Recorded::Refused, "a second answer");
@@ -119,13 +121,13 @@ async fn notes_about_attempts_may_come_in_any_order() {
     let id = admitted(&store).await;
     let requeued = |counter, attempts| Requeued { job: id, token: facts(counter).token, attempts, failures: vec![] };
     store.requeued(requeued(1, 1)).await.unwrap();
-    store.started(Started { job: id, attempt: facts(1), attempts: 1 }).await.unwrap();
+    store.started(Started { job: id, attempt: facts(1), attempts: 1, prediction: None }).await.unwrap();
     assert_eq!(
         store.job("t".into(), id).await.unwrap().unwrap().state,
         StoredState::Queued,
         "the older note changes nothing"
     );
-    store.started(Started { job: id, attempt: facts(2), attempts: 2 }).await.unwrap();
+    store.started(Started { job: id, attempt: facts(2), attempts: 2, prediction: None }).await.unwrap();
     store.requeued(requeued(1, 1)).await.unwrap();
     let record = store.job("t".into(), id).await.unwrap().unwrap();
     assert_eq!((record.state, record.attempts), (StoredState::Running, 2));
@@ -237,7 +239,7 @@ async fn every_filter_lists_exactly_what_it_says() {
         let id = job.id;
         store.admit(job).await.unwrap();
         if n % 4 > 0 {
-            store.started(Started { job: id, attempt: facts(n), attempts: 1 }).await.unwrap();
+            store.started(Started { job: id, attempt: facts(n), attempts: 1, prediction: None }).await.unwrap();
         }
         if n % 4 > 1 {
             store.finish(finish(id, Some(facts(n)))).await.unwrap();

@@ -12,7 +12,8 @@ use enclos_protocol::job::{JobInput, JobSpec};
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::cases::{self, EncodedCase, EncodedResult, NewCase};
-use super::record::{CaseResult, Ending, Outputs, UnixTime};
+use super::predictions::Prediction;
+use super::record::{CaseResult, Ending, Outputs, Turn, UnixTime};
 use super::writer::Operation;
 use super::{BlobUse, StoreError, blobs::uses, erase, files, usage};
 use crate::scoring::Scoring;
@@ -43,6 +44,8 @@ pub struct NewJob {
     pub scoring: Scoring,
     /// By what an agent knows that it has compiled the same before.
     pub compile_key: Option<u64>,
+    /// By what it gets its turn.
+    pub turn: Turn,
     /// The client's marks.
     pub labels: BTreeMap<String, String>,
     /// When it came.
@@ -84,6 +87,8 @@ pub struct Started {
     pub attempt: AttemptFacts,
     /// Attempts that count, with this one.
     pub attempts: u32,
+    /// What the job is expected to use; `None`: what was known before stays.
+    pub prediction: Option<Prediction>,
 }
 
 /// A job waits again.
@@ -168,8 +173,9 @@ impl Operation for Admit {
         };
         let input_bytes = self.input.len() + self.cases.iter().map(EncodedCase::size_bytes).sum::<usize>();
         c.prepare_cached(
-            "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us, scoring, compile_key)
-             VALUES (?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us, scoring, compile_key,
+                               priority, expires_us, source)
+             VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             self.job.id.as_bytes(),
@@ -181,6 +187,9 @@ impl Operation for Admit {
             self.job.created.0,
             self.scoring,
             self.job.compile_key.map(u64::cast_signed),
+            to_i64(self.job.turn.priority.index() as u64),
+            self.job.turn.expires.map(|time| time.0),
+            self.job.turn.source.cast_signed(),
         ])?;
         let sequence = c.last_insert_rowid();
         c.prepare_cached("INSERT INTO inputs VALUES (?,?)")?.execute(params![sequence, self.input])?;
@@ -221,7 +230,7 @@ impl Operation for Started {
     fn apply(&self, c: &Connection) -> rusqlite::Result<()> {
         c.prepare_cached(
             "UPDATE jobs SET state = 1, epoch = :epoch, counter = :counter, agent = :agent, started_us = :started,
-                    attempts = :attempts
+                    attempts = :attempts, prediction = coalesce(:prediction, prediction)
              WHERE id = :id AND state < 2 AND (epoch IS NULL OR (epoch, counter) < (:epoch, :counter))",
         )?
         .execute(named_params! {
@@ -231,6 +240,8 @@ impl Operation for Started {
             ":agent": self.attempt.agent.as_str(),
             ":started": self.attempt.started.0,
             ":attempts": self.attempts,
+            // Five numbers and a name are always CBOR.
+            ":prediction": self.prediction.as_ref().and_then(|prediction| encoded(prediction).ok()),
         })?;
         Ok(())
     }

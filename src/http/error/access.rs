@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::access::Scope;
 use crate::admission::Refusal;
+use crate::queue::{Overloaded, Shed};
 
 /// 401: no key, or none that works; which of both is not told apart by more than the detail.
 #[must_use]
@@ -49,12 +50,38 @@ pub fn logins_shut(retry_after: Duration) -> Refusal {
 #[must_use]
 pub fn quota_exceeded(quota: &str, maximum: u64, retry_after: Duration) -> Refusal {
     let what = match quota {
-        "queued_jobs" => "of your jobs may wait at once; come back when some have begun",
         "cpu_seconds_per_day" => "CPU seconds a day (UTC) are yours, and they are used up; come back tomorrow",
         _ => "bytes of blobs may be yours; delete some, or wait until they expire",
     };
     let refusal = Refusal::new(429, "quota_exceeded", format!("{maximum} {what}")).with("quota", quota);
     Refusal { retry_after: Some(retry_after), ..refusal.with("maximum", maximum) }
+}
+
+/// 503 `overloaded`, or 429 where the rule is the tenant's own quota: there is no place in the queue.
+#[must_use]
+pub fn no_place(refused: &Overloaded) -> Refusal {
+    let Overloaded { rule, length, bound, retry_after } = *refused;
+    let refusal = match rule {
+        Shed::Tenant => {
+            let detail = format!("{bound} of your jobs may wait at once; come back when some have begun");
+            Refusal::new(429, "quota_exceeded", detail).with("quota", "queued_jobs").with("maximum", bound)
+        }
+        Shed::Full => Refusal::new(503, "overloaded", format!("{length} jobs wait, and {bound} may; come back later")),
+        Shed::Normal => {
+            let detail = format!("{length} jobs wait: from {bound} on only those of priority 'high' are taken");
+            Refusal::new(503, "overloaded", detail)
+        }
+        Shed::Low => {
+            let detail = format!("{length} jobs wait: from {bound} on none of priority 'low' are taken");
+            Refusal::new(503, "overloaded", detail)
+        }
+        Shed::Share => {
+            let detail = format!("the queue fills, and {length} of your jobs wait, while {bound} are your part of it");
+            Refusal::new(503, "overloaded", detail)
+        }
+    };
+    let told = refusal.with("reason", rule.as_str()).with("queue_length", length).with("queue_bound", bound);
+    Refusal { retry_after: Some(retry_after), ..told }
 }
 
 /// 403: the tenant may not use this language.
@@ -69,4 +96,11 @@ pub fn language_denied(field: &str, language: &str) -> Refusal {
 pub fn isolation_denied(minimum: &str) -> Refusal {
     let detail = format!("your jobs run with isolation '{minimum}' or better; leave it out, or ask for that");
     Refusal::new(403, "isolation_denied", detail).at("isolation").with("minimum", minimum)
+}
+
+/// 403: the tenant's jobs are not so urgent.
+#[must_use]
+pub fn priority_denied(maximum: &str) -> Refusal {
+    let detail = format!("your jobs have priority '{maximum}' at most; leave it out, or ask for that");
+    Refusal::new(403, "priority_denied", detail).at("priority").with("maximum", maximum)
 }

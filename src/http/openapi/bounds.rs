@@ -17,6 +17,7 @@ use crate::admission::bounds::{
     ARGS_MAX, FILES_MAX, INSTALLERS_MAX, LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, LIVE_EXCLUDES,
     NAME_BYTES_MAX, SCOPE_BYTES_MAX, VARIABLES_MAX,
 };
+use crate::config::QUEUE_TTL_MS_MAX;
 use crate::http::jobs::PAGE_MAX;
 use crate::http::many::WAIT_IDS_MAX;
 use crate::http::query::WAIT_MS_MAX;
@@ -48,6 +49,7 @@ pub(super) fn add(document: &mut Value, catalogue: &Catalogue) {
     merge(&mut submission["scope"], json!({ "pattern": format!("^[!-~]{{1,{SCOPE_BYTES_MAX}}}$") }));
     merge(&mut submission["labels"], json!({ "maxProperties": LABELS_MAX, "propertyNames": name }));
     merge(&mut submission["labels"]["additionalProperties"], value);
+    merge(&mut submission["queue_ttl_ms"], json!({ "minimum": 1, "maximum": QUEUE_TTL_MS_MAX }));
     merge(&mut submission["dependencies"], json!({ "maxProperties": INSTALLERS_MAX }));
     let requirements = &mut submission["dependencies"]["additionalProperties"];
     merge(requirements, json!({ "maxItems": REQUIREMENTS_MAX }));

@@ -44,7 +44,14 @@ const LISTED: Rule = ("422", &["invalid_value", "unknown_language"], ASKED.2);
 const SUBMITTED: [Rule; 5] = [
     (
         "403",
-        &["missing_scope", "origin_not_allowed", "dependencies_denied", "language_denied", "isolation_denied"],
+        &[
+            "missing_scope",
+            "origin_not_allowed",
+            "dependencies_denied",
+            "language_denied",
+            "isolation_denied",
+            "priority_denied",
+        ],
         "the key may not do this, a page of another origin, or the tenant may not run it so",
     ),
     ("429", &["rate_limited", "quota_exceeded"], "too many requests, or a quota is used up; `quota` says which"),

@@ -3,7 +3,7 @@
 use enclos_protocol::cases::Judging;
 use enclos_protocol::job::{Isolation, JobSpec};
 
-use crate::access::Quota;
+use crate::access::{Priority, Quota};
 use crate::admission::Refusal;
 use crate::http::error;
 
@@ -34,6 +34,16 @@ pub(super) fn check(quota: &Quota, spec: &mut JobSpec, asked: Option<Isolation>)
     Ok(())
 }
 
+/// The class of a job that asks for this one, or leaves it to others.
+pub(super) fn priority(quota: &Quota, asked: Option<Priority>) -> Result<Priority, Refusal> {
+    let maximum = quota.priority_max.unwrap_or(Priority::High);
+    match asked {
+        Some(asked) if asked > maximum => Err(error::priority_denied(maximum.as_str())),
+        Some(asked) => Ok(asked),
+        None => Ok(Priority::default().min(maximum)),
+    }
+}
+
 fn field(judging: &Judging) -> &'static str {
     if matches!(judging, Judging::Interactive(_)) { "interactor.language" } else { "checker.language" }
 }
@@ -54,6 +64,17 @@ mod tests {
         let only = |id: &str| Quota { languages: Some([id.to_owned()].into()), ..Quota::default() };
         assert_eq!(check_with(&only("c"), None), Ok(Isolation::Runc));
         assert_eq!(check_with(&only("java"), None), Err("language_denied"));
+    }
+
+    #[test]
+    fn a_class_above_the_tenants_is_denied_and_nothing_asked_is_the_highest_that_is_usual() {
+        let at_most = |class| Quota { priority_max: Some(class), ..Quota::default() };
+        let denied = |quota, asked| priority(&quota, Some(asked)).map_err(|refusal| refusal.code);
+        assert_eq!(denied(at_most(Priority::Normal), Priority::High), Err("priority_denied"));
+        assert_eq!(denied(at_most(Priority::Normal), Priority::Low), Ok(Priority::Low));
+        assert_eq!(denied(Quota::default(), Priority::High), Ok(Priority::High));
+        assert_eq!(priority(&at_most(Priority::Low), None), Ok(Priority::Low));
+        assert_eq!(priority(&Quota::default(), None), Ok(Priority::Normal));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod blobs;
 mod cases;
 mod dependencies;
 mod fleet;
+mod turn;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use fleet::{
     Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageLimits, LanguageList,
     LanguageView, LimitBound, Stats, Version,
 };
+pub use turn::{LevelName, Prediction, PriorityName};
 pub use usage::{Measured, TenantUsage, UsageList};
 
 /// An object without members: the body of a request that says all by its path.
@@ -109,6 +111,11 @@ pub struct Job {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<String>,
+    /// How urgent it is.
+    pub priority: PriorityName,
+    /// When it is cancelled if it still waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
     /// While it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueuePlace>,
@@ -160,6 +167,9 @@ pub struct Job {
     /// When finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
+    /// What it is expected to use, where anything like it ended before; what it used is in its steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
     /// Who has or had it last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,

@@ -186,7 +186,9 @@ async fn a_full_queue_says_when_to_come_back() {
     assert_eq!(response.status(), 503);
     assert!(response.headers().contains_key("retry-after"));
     let problem: Value = response.json().await.unwrap();
-    assert_eq!((&problem["code"], &problem["length"], &problem["bound"]), (&json!("overloaded"), &json!(2), &json!(2)));
+    assert_eq!((&problem["code"], &problem["reason"]), (&json!("overloaded"), &json!("queue_full")));
+    assert_eq!((&problem["queue_length"], &problem["queue_bound"]), (&json!(2), &json!(2)));
+    assert!(problem["retry_after_ms"].as_u64().is_some_and(|ms| ms >= 1000), "{problem:#}");
     let mut agent = master.agent("one").await;
     agent.answer_one(b"").await;
     master.submit(&python()).await;

@@ -263,6 +263,13 @@ async fn each_quota_says_which_it_is_how_much_and_when_to_come_back() {
         assert!(answer.1["retry_after_ms"].as_u64().is_some_and(|ms| ms > 0), "{answer:?}");
     };
     keyed.set("a", args("--queued-jobs 2 --languages python,c --dependencies deny").into_change()).await;
+    let java = json!({ "language": "java", "source": "class Main {}" });
+    let denied = parts(keyed.ask(Some(&key), Method::POST, "/v1/jobs", Some(&java)).await).await;
+    assert_eq!((denied.0, &denied.1["code"], &denied.1["field"]), (403, &json!("language_denied"), &json!("language")));
+    let needs = json!({ "language": "python", "source": "", "dependencies": { "python": ["numpy"] } });
+    let denied = parts(keyed.ask(Some(&key), Method::POST, "/v1/jobs", Some(&needs)).await).await;
+    assert_eq!((denied.0, &denied.1["code"]), (403, &json!("dependencies_denied")));
+
     let kept = keyed.submit(&key).await;
     assert_eq!(kept.0, 201);
     keyed.submit(&key).await;
@@ -271,13 +278,6 @@ async fn each_quota_says_which_it_is_how_much_and_when_to_come_back() {
     let cancel = format!("/v1/jobs/{}/cancel", id_of(&kept.1));
     assert_eq!(keyed.ask(Some(&key), Method::POST, &cancel, Some(&json!({}))).await.status(), 200);
     assert_eq!(keyed.submit(&key).await.0, 201, "there is a place again");
-
-    let java = json!({ "language": "java", "source": "class Main {}" });
-    let denied = parts(keyed.ask(Some(&key), Method::POST, "/v1/jobs", Some(&java)).await).await;
-    assert_eq!((denied.0, &denied.1["code"], &denied.1["field"]), (403, &json!("language_denied"), &json!("language")));
-    let needs = json!({ "language": "python", "source": "", "dependencies": { "python": ["numpy"] } });
-    let denied = parts(keyed.ask(Some(&key), Method::POST, "/v1/jobs", Some(&needs)).await).await;
-    assert_eq!((denied.0, &denied.1["code"]), (403, &json!("dependencies_denied")));
 
     keyed.set("a", args("--blob-bytes 10 --queued-jobs default").into_change()).await;
     let upload = async |key: &Secret, bytes: &'static str| {

@@ -64,6 +64,7 @@ impl Core {
         match state {
             Some(State::Running(run)) if run.token == attempt.token && run.agent == name => {
                 let started = run.started;
+                self.learn_of(attempt.job, &report);
                 let (_, attempts) = self.release(attempt.job).expect("it runs");
                 let job = self.jobs.get_mut(&attempt.job).expect("it runs");
                 job.state = State::Ending { holder: Some((attempt, name.clone())) };

@@ -6,6 +6,7 @@
 
 mod agents;
 mod attempts;
+mod learning;
 pub(super) mod placing;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,8 +17,9 @@ use enclos_protocol::agent_link::FromMaster;
 use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::outcome::Outcome;
 
-use super::event::{Action, Event, Finishing, Moment, RunningBounds, Submitted, Survivor};
+use super::event::{Action, Event, Finishing, Moment, RunningBounds, Submitted, Survivor, Traits};
 use super::fleet::Fleet;
+use super::predict::{self, Predictor};
 use super::view::{AgentView, Totals};
 use crate::queue::{Demand, Order, ReadyQueue};
 use crate::store::{Ending, UnixTime};
@@ -94,6 +96,7 @@ struct Job {
     input_bytes: u64,
     compile_key: Option<u64>,
     cases_time: Duration,
+    traits: Traits,
     waiting_since: Instant,
     attempts: u32,
     failures: Vec<String>,
@@ -144,6 +147,7 @@ pub struct Core {
     /// Jobs at agents by tenant; only those that have any.
     running: HashMap<Arc<str>, usize>,
     bounds: RunningBounds,
+    predictor: Predictor,
     /// Output that running and ending jobs may have the master hold.
     report_bytes: u64,
     actions: Vec<Action>,
@@ -153,6 +157,18 @@ impl Core {
     /// A core that knows the jobs of before, with bounds for tenants.
     #[must_use]
     pub fn new(policy: Policy, bounds: RunningBounds, survivors: Vec<Survivor>, now: Moment) -> Self {
+        Self::taught(policy, bounds, Predictor::new(predict::Bounds::default()), survivors, now)
+    }
+
+    /// The same, with what was learnt of jobs before.
+    #[must_use]
+    pub fn taught(
+        policy: Policy,
+        bounds: RunningBounds,
+        predictor: Predictor,
+        survivors: Vec<Survivor>,
+        now: Moment,
+    ) -> Self {
         let mut core = Self {
             policy,
             counter: 0,
@@ -165,6 +181,7 @@ impl Core {
             held: BTreeMap::new(),
             running: HashMap::new(),
             bounds,
+            predictor,
             report_bytes: 0,
             actions: Vec::new(),
         };
@@ -266,7 +283,7 @@ impl Core {
     }
 
     fn insert(&mut self, submitted: Submitted, now: Moment) {
-        let Submitted { job: id, demand, input_bytes, compile_key, cases_time, .. } = submitted;
+        let Submitted { job: id, demand, input_bytes, compile_key, cases_time, traits, .. } = submitted;
         let order = self.next_order;
         self.next_order += 1;
         self.queue.insert(order, id, Arc::clone(&demand));
@@ -276,6 +293,7 @@ impl Core {
             input_bytes,
             compile_key,
             cases_time,
+            traits,
             waiting_since: now.instant,
             attempts: 0,
             failures: Vec::new(),

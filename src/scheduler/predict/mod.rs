@@ -38,9 +38,12 @@ use std::sync::Arc;
 
 use group::Pool;
 use posterior::Known;
-pub use rows::{Restored, Row};
+pub use rows::Restored;
 use table::{Key, Tenant};
 pub use usage::Usage;
+
+use crate::store::Prediction;
+pub use crate::store::{Level, PredictionRow as Row};
 
 /// What is estimated, in order: CPU time and time on the clock (microseconds), memory (bytes).
 const MEASURES: usize = 3;
@@ -75,29 +78,6 @@ pub struct Subject<'a> {
     pub source: u64,
 }
 
-/// What an estimate comes from.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Level {
-    /// Runs of any tenant in the language.
-    Language,
-    /// Runs of the tenant in the language.
-    Tenant,
-    /// Runs of the same program of the tenant.
-    Source,
-}
-
-impl Level {
-    /// Its name, as clients read it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Language => "language",
-            Self::Tenant => "tenant",
-            Self::Source => "source",
-        }
-    }
-}
-
 /// One measure, in its unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Spread {
@@ -122,6 +102,16 @@ pub struct Estimate {
     pub level: Level,
     /// Runs at that level, however old.
     pub observations: u64,
+}
+
+impl Estimate {
+    /// What is kept and told of it: the medians.
+    #[must_use]
+    pub fn told(&self) -> Prediction {
+        let Self { cpu_us, wall_us, memory_bytes, level, observations } = *self;
+        let (cpu_us, wall_us, memory_bytes) = (cpu_us.p50, wall_us.p50, memory_bytes.p50);
+        Prediction { cpu_us, wall_us, memory_bytes, level, observations }
+    }
 }
 
 /// All that was learnt.

@@ -14,7 +14,7 @@ use super::group::Group;
 use super::histogram::{BINS, Histogram, UNIT};
 use super::program::Program;
 use super::table::{Key, Tenant};
-use super::{MEASURES, Predictor, Subject};
+use super::{MEASURES, Predictor, Row, Subject};
 
 /// Of what is written.
 const VERSION: u8 = 1;
@@ -24,19 +24,6 @@ const CHECK_BYTES: usize = 8;
 const SEEN_MAX: u64 = 1 << 56;
 /// No histogram holds more, in units of a run.
 const TOTAL_MAX: u32 = 256 * UNIT;
-
-/// A group's row (`source` 0), or a program's.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Row {
-    /// Whose.
-    pub tenant: Arc<str>,
-    /// Id of the language.
-    pub language: Arc<str>,
-    /// Which program; 0: all of them.
-    pub source: u64,
-    /// What is known; `None`: the row goes.
-    pub state: Option<Vec<u8>>,
-}
 
 /// What became of rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -100,6 +100,8 @@ async fn a_database_of_the_released_schema_opens_with_every_job() {
     let (_, detail) = store.job_in_detail("t".into(), jobs[3].id).await.unwrap().unwrap();
     assert_eq!(detail.cases.len(), 2);
     assert_eq!(detail.cases[0].result.stdout, b"case out");
+    assert!(jobs.iter().all(|job| job.turn == Turn::default() && job.prediction.is_none()));
+    assert_eq!(opened.predictions, []);
     assert_eq!(opened.unfinished.iter().map(|u| u.cancelled).collect::<Vec<_>>(), [false, false, true]);
     let work = store.work(jobs[1].id).await.unwrap().unwrap();
     assert_eq!(work.spec, spec());

@@ -82,7 +82,10 @@ impl Recording {
         if number % 8 == 7 {
             return;
         }
-        self.store.started(Started { job: id, attempt: attempt(counter), attempts: 1 }).await.unwrap();
+        self.store
+            .started(Started { job: id, attempt: attempt(counter), attempts: 1, prediction: None })
+            .await
+            .unwrap();
         if number.is_multiple_of(5) {
             let token = attempt(counter).token;
             self.store.requeued(Requeued { job: id, token, attempts: 1, failures: vec![] }).await.unwrap();

@@ -43,7 +43,7 @@ async fn jobs_go_when_they_are_old_with_all_that_names_them() {
     let store = open(dir.path()).store;
     let waiting = admitted(&store).await;
     let running = admitted(&store).await;
-    store.started(Started { job: running, attempt: facts(1), attempts: 1 }).await.unwrap();
+    store.started(Started { job: running, attempt: facts(1), attempts: 1, prediction: None }).await.unwrap();
     let old = ended(&store, "old", UnixTime(DAY_US), 10).await;
     let young = ended(&store, "young", UnixTime(3 * DAY_US), 10).await;
     let now = UnixTime(4 * DAY_US);
