@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enclos::queue::{Demand, Priority, Room};
+use enclos::scheduler::predict::{self, Predictor, Subject, Usage};
 use enclos::scheduler::{
     Action, Core, Event, Joining, Moment, Offer, Policy as Rules, RunningBounds, SessionId, Submitted, Traits,
 };
@@ -19,7 +20,7 @@ use enclos_protocol::outcome::{Accounting, Exit, Outcome, StepFacts};
 use uuid::Uuid;
 
 use super::policy::{Attempt, Happening, Order, Policy};
-use super::workload::{LANGUAGES, Work};
+use super::workload::{LANGUAGES, SERVICE_S, Work};
 use super::world::HEARTBEAT;
 
 /// How long an attempt lives without renewal, as in a real master.
@@ -30,9 +31,7 @@ const EPOCH: u64 = 1;
 const SLOT: Room = Room { memory_bytes: 256 << 20, cpu_millis: 1000, pids: 64, slots: 1 };
 
 /// Times are told apart by this ratio where the truth is known.
-const BUCKET_RATIO: f64 = 1.1;
-/// The shortest of them, in seconds.
-const SERVICE_LEAST_S: f64 = 0.001;
+const BUCKET_RATIO: f64 = 1.2;
 /// The time that is its own inverse, in seconds.
 const MIDDLE_S: f64 = 0.3;
 
@@ -47,6 +46,39 @@ pub enum Sight {
     Truth,
     /// The opposite: as the truth, and agents report short runs of long jobs and long ones of short.
     Inverse,
+}
+
+impl Sight {
+    /// How long an agent says that a run took.
+    fn said(self, took: Duration) -> Duration {
+        match self {
+            Self::Inverse => Duration::from_secs_f64(MIDDLE_S * MIDDLE_S / took.as_secs_f64().max(SERVICE_S.0)),
+            _ => took,
+        }
+    }
+
+    /// What is known before the first job: with the truth, and its opposite, all there is to know.
+    fn predictor(self, tenants: u16) -> Predictor {
+        let enough = predict::Bounds { programs_max: 1 << 20, ..predict::Bounds::default() };
+        let mut predictor = Predictor::new(enough);
+        if matches!(self, Self::None | Self::History) {
+            return predictor;
+        }
+        for tenant in (0..tenants).map(tenant_name) {
+            for language in LANGUAGES {
+                for source in 1..=bucket(Duration::from_secs_f64(SERVICE_S.1)) {
+                    let steps = report(self.said(middle_of(source))).run;
+                    let usage = Usage::of(Outcome::Ok, &steps).expect("it was run");
+                    predictor.observe(Subject { tenant: &tenant, language, source }, usage);
+                }
+            }
+        }
+        predictor
+    }
+}
+
+fn tenant_name(number: u16) -> String {
+    format!("tenant-{number}")
 }
 
 /// The core and what stands around it.
@@ -88,12 +120,18 @@ fn load(busy_permille: u16) -> LoadReport {
 
 /// The same for times that differ by less than [`BUCKET_RATIO`]; never 0.
 fn bucket(time: Duration) -> u64 {
-    let (mut number, mut bound_s) = (1, SERVICE_LEAST_S);
+    let (mut number, mut bound_s) = (1, SERVICE_S.0);
     while bound_s < time.as_secs_f64() {
         bound_s *= BUCKET_RATIO;
         number += 1;
     }
     number
+}
+
+/// The time in the middle of a bucket, by its ratio to both ends.
+fn middle_of(bucket: u64) -> Duration {
+    let above = (1..bucket).fold(SERVICE_S.0, |bound_s, _| bound_s * BUCKET_RATIO);
+    Duration::from_secs_f64(above / BUCKET_RATIO.sqrt())
 }
 
 /// A run that took so long.
@@ -130,13 +168,13 @@ fn report(took: Duration) -> Box<JobReport> {
 }
 
 impl Cluster {
-    /// A master that has just started.
-    pub fn new(sight: Sight) -> Self {
+    /// A master that has just started, for jobs of so many tenants.
+    pub fn new(sight: Sight, tenants: u16) -> Self {
         let base = Instant::now();
         let rules = Rules { prediction: sight != Sight::None, ..Rules::new(EPOCH, LEASE, HEARTBEAT) };
         let now = Moment { instant: base, unix: UnixTime(0) };
         Self {
-            core: Core::new(rules, RunningBounds::default(), Vec::new(), now),
+            core: Core::taught(rules, RunningBounds::default(), sight.predictor(tenants), Vec::new(), now),
             sight,
             base,
             demands: HashMap::new(),
@@ -150,7 +188,7 @@ impl Cluster {
     fn submitted(&mut self, work: &Work) -> Submitted {
         let demand = self.demands.entry((work.tenant, work.language)).or_insert_with(|| {
             Arc::new(Demand {
-                tenant: Arc::from(format!("tenant-{}", work.tenant)),
+                tenant: Arc::from(tenant_name(work.tenant)),
                 language: Arc::from(LANGUAGES[work.language]),
                 companion: None,
                 interactive: false,
@@ -179,14 +217,6 @@ impl Cluster {
         match self.sight {
             Sight::None | Sight::History => work.source,
             Sight::Truth | Sight::Inverse => bucket(work.service),
-        }
-    }
-
-    /// How long an agent says that a run took.
-    fn said(&self, took: Duration) -> Duration {
-        match self.sight {
-            Sight::Inverse => Duration::from_secs_f64(MIDDLE_S * MIDDLE_S / took.as_secs_f64().max(f64::MIN_POSITIVE)),
-            _ => took,
         }
     }
 
@@ -241,7 +271,7 @@ impl Cluster {
             Happening::Done { agent, attempt, took } => Event::Finished {
                 session: self.sessions[agent],
                 attempt: attempt_id(attempt),
-                report: report(self.said(took)),
+                report: report(self.sight.said(took)),
             },
             Happening::Failed { agent, attempt } => Event::Returned {
                 session: self.sessions[agent],

@@ -72,16 +72,17 @@ impl Named {
 
     fn policy(self, offered: &Offered) -> Box<dyn Policy> {
         let bound = |choice| -> Box<dyn Policy> { Box::new(Bound::new(choice, offered.seed)) };
+        let ours = |sight| -> Box<dyn Policy> { Box::new(Cluster::new(sight, offered.kind.tenants())) };
         match self {
             Self::Random => bound(Choice::Random),
             Self::RoundRobin => bound(Choice::RoundRobin),
             Self::LeastConnections => bound(Choice::LeastConnections),
             Self::TwoChoices => bound(Choice::TwoChoices),
             Self::CentralFifo => Box::new(Central::default()),
-            Self::EnclosOff => Box::new(Cluster::new(Sight::None)),
-            Self::Enclos => Box::new(Cluster::new(Sight::History)),
-            Self::Oracle => Box::new(Cluster::new(Sight::Truth)),
-            Self::Inverted => Box::new(Cluster::new(Sight::Inverse)),
+            Self::EnclosOff => ours(Sight::None),
+            Self::Enclos => ours(Sight::History),
+            Self::Oracle => ours(Sight::Truth),
+            Self::Inverted => ours(Sight::Inverse),
         }
     }
 }
@@ -200,7 +201,7 @@ fn simulate(named: Named, offered: Offered, slots: &[u32], faults: Faults) -> Fi
 
 /// What ours makes of these jobs where nothing goes wrong; the first `warm_up` are not counted.
 pub fn replay(prediction: bool, works: &[Work], slots: &[u32], warm_up: u32) -> Figures {
-    let mut cluster = Cluster::new(if prediction { Sight::History } else { Sight::None });
+    let mut cluster = Cluster::new(if prediction { Sight::History } else { Sight::None }, 1);
     World::new(&mut cluster, slots, Faults::none(), warm_up).run(works.iter().copied())
 }
 

@@ -19,7 +19,7 @@ const MEDIAN_S: f64 = 0.3;
 const PARETO: (f64, f64, f64) = (1.2, 0.05, 100.0);
 /// Shortest and longest that any job takes, in seconds: what an agent needs at least, and the
 /// limit that ends it.
-const SERVICE_S: (f64, f64) = (0.001, 120.0);
+pub const SERVICE_S: (f64, f64) = (0.001, 120.0);
 /// Languages.
 pub const LANGUAGES: [&str; 4] = ["c", "cpp", "java", "python"];
 /// Tenants, the first with the most jobs (Zipf, exponent 1).
@@ -51,6 +51,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Tenants whose jobs come.
+    pub fn tenants(self) -> u16 {
+        match self {
+            Self::Exponential | Self::Lone => 1,
+            Self::Flood => FLOOD_TENANTS,
+            Self::Lognormal | Self::Pareto | Self::Bursty => TENANTS,
+        }
+    }
+
     /// Its name, as it is given.
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -115,13 +124,12 @@ impl Workload {
     pub fn new(offered: Offered) -> Self {
         let seed = offered.seed;
         let weights: Vec<f64> = match offered.kind {
-            Kind::Exponential | Kind::Lone => vec![1.0],
             Kind::Flood => {
                 let (flood, each) = FLOOD_OFFERED;
                 let share = each / f64::from(FLOOD_TENANTS);
                 (0..FLOOD_TENANTS).map(|tenant| if tenant == 0 { flood } else { share }).collect()
             }
-            _ => (1..=TENANTS).map(|rank| 1.0 / f64::from(rank)).collect(),
+            kind => (1..=kind.tenants()).map(|rank| 1.0 / f64::from(rank)).collect(),
         };
         let sum: f64 = weights.iter().sum();
         let tenants = weights.iter().scan(0.0, |before, weight| {
