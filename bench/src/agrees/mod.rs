@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use self::cluster::{AGENTS, Cluster, SLOTS};
-use crate::sim::{self, Figures, Kind, Offered, Work, Workload, mean, quantile};
+use crate::sim::{self, Figures, Kind, Offered, Whose, Work, Workload, mean, quantile};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -19,7 +19,7 @@ const SCALE: f64 = 0.2;
 /// Longest that a job sleeps.
 const SLEEP_MAX: Duration = Duration::from_secs(8);
 /// Jobs that are run alone to see what they cost beside their sleep.
-const ALONE: u32 = 12;
+const ALONE: u32 = 30;
 
 #[derive(Args)]
 pub struct AgreesArgs {
@@ -70,9 +70,10 @@ async fn measure(args: &AgreesArgs, cluster: &Cluster, prediction: bool, cost: &
             Work { number, at: Duration::ZERO, service: Duration::ZERO, tenant: 0, language: 0, source: 1 << 40 };
         alone.push(cluster.run_alone(&work).await?);
     }
-    alone.sort_unstable();
     // The first of them made sandboxes.
-    let cost = *cost.get_or_insert(alone[alone.len() / 2]);
+    let mut warm = alone.split_off(alone.len() / 2);
+    warm.sort_unstable();
+    let cost = *cost.get_or_insert(warm[warm.len() / 2]);
     let (known, counted) = works(args, cost);
     cluster.run(&known).await?;
     let times = cluster.run(&counted).await?;
@@ -90,8 +91,9 @@ fn works(args: &AgreesArgs, cost: Duration) -> (Vec<Work>, Vec<Work>) {
         utilisation: args.utilisation,
         slots: SLOTS * u32::try_from(AGENTS).unwrap_or(u32::MAX),
         within_sigma: 0.0,
+        burst: 1.0,
         seed: args.seed,
-        without_flood: false,
+        whose: Whose::All,
     };
     let mut jobs: Vec<Work> = Workload::new(offered).collect();
     let needed = |jobs: &[Work]| jobs.iter().map(|job| job.service.as_secs_f64()).sum::<f64>();

@@ -30,7 +30,7 @@ use self::cluster::{Cluster, Sight};
 use self::faults::Faults;
 pub use self::measure::{Figures, mean, quantile};
 use self::policy::Policy;
-pub use self::workload::{Kind, Offered, Work, Workload};
+pub use self::workload::{Kind, Offered, Whose, Work, Workload};
 use self::world::World;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -104,6 +104,9 @@ pub struct SimulateArgs {
     /// Deviation of the logarithms of one source's times
     #[arg(long, default_value_t = 0.5)]
     within: f64,
+    /// How much faster jobs come in a burst of `bursty` than on the average
+    #[arg(long, default_value_t = 1.5)]
+    burst: f64,
     /// Decides jobs, faults and whatever else is left to chance
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -135,6 +138,9 @@ impl SimulateArgs {
         if !(self.utilisation > 0.0 && self.utilisation <= 1.5) {
             return Err("--utilisation is above 0, at most 1.5".into());
         }
+        if !(self.burst >= 1.0 && self.burst < workload::BURST_MAX) {
+            return Err(format!("--burst is at least 1, below {}", workload::BURST_MAX).into());
+        }
         if !(0.0..=3.0).contains(&self.within) {
             return Err("--within is 0 to 3".into());
         }
@@ -153,8 +159,9 @@ impl SimulateArgs {
             utilisation: self.utilisation,
             slots: self.sizes(self.agents).iter().sum(),
             within_sigma: self.within,
+            burst: self.burst,
             seed: self.seed,
-            without_flood: false,
+            whose: Whose::All,
         }
     }
 
@@ -205,24 +212,44 @@ pub fn replay(prediction: bool, works: &[Work], slots: &[u32], warm_up: u32) -> 
     World::new(&mut cluster, slots, Faults::none(), warm_up).run(works.iter().copied())
 }
 
-/// Waits of those that do not flood, beside those on a cluster of their fair share that is theirs alone.
+/// Waits of those that do not flood, beside those on clusters that are theirs alone: all of them on
+/// what is left without the flooding tenant's share, and each on its own share.
 fn others_of_a_flood(args: &SimulateArgs, offered: Offered, seen: &[(String, Figures)]) {
-    let sizes = args.sizes(args.agents);
-    let mut left = offered.slots - offered.slots / u32::from(workload::FLOOD_TENANTS);
-    let mut share = Vec::new();
-    for size in sizes {
-        let size = size.min(left);
-        left -= size;
-        share.extend((size > 0).then_some(size));
-    }
-    let alone = Offered { without_flood: true, ..offered };
-    let alone = simulate(Named::CentralFifo, alone, &share, args.faults());
     println!("\n| the others' waits, ms | p50 | p99 | p99.9 | longest |\n|---|---|---|---|---|");
-    let rows = seen.iter().map(|(name, figures)| (name.clone(), figures));
-    for (name, figures) in rows.chain([("nine tenths of the cluster, without the flood".to_owned(), &alone)]) {
-        let wait = |part| quantile(&figures.others_waits_s, part) * 1000.0;
+    let row = |name: &str, sorted: &[f32]| {
+        let wait = |part| quantile(sorted, part) * 1000.0;
         println!("| {name} | {:.1} | {:.0} | {:.0} | {:.0} |", wait(0.5), wait(0.99), wait(0.999), wait(1.0));
+    };
+    for (name, figures) in seen {
+        row(name, &figures.others_waits_s);
     }
+    let tenants = u32::from(workload::FLOOD_TENANTS);
+    let alone = |whose, slots| {
+        let sizes = no_more_than(slots, &args.sizes(args.agents));
+        simulate(Named::CentralFifo, Offered { whose, ..offered }, &sizes, args.faults()).others_waits_s
+    };
+    let share = offered.slots / tenants;
+    row(
+        "all of them on nine tenths of the cluster, without the flood",
+        &alone(Whose::ButTheFirst, offered.slots - share),
+    );
+    let each = (1..workload::FLOOD_TENANTS).flat_map(|tenant| alone(Whose::Only(tenant), share));
+    let mut each: Vec<f32> = each.collect();
+    each.sort_unstable_by(f32::total_cmp);
+    row("each of them on its own tenth of the cluster", &each);
+    let free_ms = Workload::new(offered).mean().as_secs_f64() * 1000.0 / f64::from(offered.slots);
+    println!("\nOf a full cluster, a slot comes free every {free_ms:.1} ms on the average.");
+}
+
+/// The first of these agents, the last of them smaller, so that together they have so many slots.
+fn no_more_than(slots: u32, sizes: &[u32]) -> Vec<u32> {
+    let mut left = slots;
+    let taken = sizes.iter().map_while(|size| {
+        let size = (*size).min(left);
+        left -= size;
+        (size > 0).then_some(size)
+    });
+    taken.collect()
 }
 
 fn draw(directory: &std::path::Path, name: &str, seen: &[(String, Figures)]) -> Outcome<()> {

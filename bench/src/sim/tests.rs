@@ -3,7 +3,7 @@
 use super::*;
 
 fn offered(kind: Kind, jobs: u32, utilisation: f64, slots: u32) -> Offered {
-    Offered { kind, jobs, utilisation, slots, within_sigma: 0.5, seed: 11, without_flood: false }
+    Offered { kind, jobs, utilisation, slots, within_sigma: 0.5, burst: 1.5, seed: 11, whose: Whose::All }
 }
 
 /// Part of the jobs that wait with `servers` servers and this load for each (Erlang 1917).

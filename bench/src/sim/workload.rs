@@ -28,8 +28,8 @@ const TENANTS: u16 = 100;
 pub const FLOOD_TENANTS: u16 = 10;
 /// What the flooding tenant offers, in parts of the whole cluster; and what each other offers of its share.
 const FLOOD_OFFERED: (f64, f64) = (2.0, 0.8);
-/// Bursts: how much faster jobs come in one than on the average, and what part of the time is one.
-const BURST: (f64, f64) = (2.5, 0.25);
+/// What part of the time is a burst.
+const BURST_PART: f64 = 0.25;
 /// How long a burst is, in mean times of a job.
 const BURST_LENGTH: f64 = 5.0;
 
@@ -96,10 +96,36 @@ pub struct Offered {
     pub slots: u32,
     /// Deviation of the logarithms of one source's times.
     pub within_sigma: f64,
+    /// How much faster jobs come in a burst than on the average; below [`BURST_MAX`].
+    pub burst: f64,
     /// Decides all of it.
     pub seed: u64,
-    /// The flooding tenant's jobs are left out; those of the others come as they would.
-    pub without_flood: bool,
+    /// Whose jobs are there; each comes as it would with all others.
+    pub whose: Whose,
+}
+
+/// Beyond it nothing would come between bursts.
+pub const BURST_MAX: f64 = 1.0 / BURST_PART;
+
+/// Tenants whose jobs are there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whose {
+    /// All.
+    All,
+    /// All but the first, who floods.
+    ButTheFirst,
+    /// One.
+    Only(u16),
+}
+
+impl Whose {
+    fn holds(self, tenant: u16) -> bool {
+        match self {
+            Self::All => true,
+            Self::ButTheFirst => tenant != 0,
+            Self::Only(one) => tenant == one,
+        }
+    }
 }
 
 /// The jobs, in the order in which they come.
@@ -190,7 +216,7 @@ impl Workload {
         if self.offered.kind != Kind::Bursty {
             return self.gaps.exponential() * self.gap_s;
         }
-        let (faster, part) = BURST;
+        let (faster, part) = (self.offered.burst, BURST_PART);
         let slower = (1.0 - faster * part) / (1.0 - part);
         let mut passed = 0.0;
         loop {
@@ -218,7 +244,7 @@ impl Iterator for Workload {
             let (tenant, language, source, service_s) = self.mark();
             let number = self.number;
             self.number += 1;
-            if self.offered.without_flood && tenant == 0 {
+            if !self.offered.whose.holds(tenant) {
                 continue;
             }
             let (at, service) = (Duration::from_secs_f64(self.at_s), Duration::from_secs_f64(service_s));
@@ -233,7 +259,8 @@ mod tests {
     use super::*;
 
     fn offered(kind: Kind) -> Offered {
-        Offered { kind, jobs: 20_000, utilisation: 0.9, slots: 50, within_sigma: 0.5, seed: 7, without_flood: false }
+        let whose = Whose::All;
+        Offered { kind, jobs: 20_000, utilisation: 0.9, slots: 50, within_sigma: 0.5, burst: 2.5, seed: 7, whose }
     }
 
     #[test]
@@ -278,7 +305,7 @@ mod tests {
     #[test]
     fn without_the_flood_the_others_jobs_are_the_same() {
         let all: Vec<Work> = Workload::new(offered(Kind::Flood)).filter(|job| job.tenant != 0).collect();
-        let alone = Workload::new(Offered { without_flood: true, ..offered(Kind::Flood) }).collect::<Vec<_>>();
+        let alone = Workload::new(Offered { whose: Whose::ButTheFirst, ..offered(Kind::Flood) }).collect::<Vec<_>>();
         assert!(!alone.is_empty() && all == alone);
     }
 }
