@@ -37,7 +37,7 @@ pub const BATCH_JOBS_MAX: usize = 1000;
 /// Most hosts that may be allowed.
 const HOSTS_MAX: usize = 64;
 /// Connections of agents at once, those for large inputs among them.
-const AGENT_CONNECTIONS_MAX: usize = 4096;
+const AGENT_CONNECTIONS_MAX: usize = 16_384;
 
 /// Flags of the master, for `enclos master` and `enclos up`.
 #[derive(Clone, Debug, clap::Args)]

@@ -66,6 +66,10 @@ pub enum AttemptEnd {
     Late,
 }
 
+/// Rules by which a submission finds no place in the queue.
+pub const QUEUE_RULES: [&str; 5] =
+    ["queue_full", "queue_nearly_full", "low_priority", "tenant_share", "tenant_queued_jobs"];
+
 /// What became of agents' sandboxes between two of their reports.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Wear {
@@ -97,6 +101,8 @@ pub struct Metrics {
     pub jobs_admitted: Counter,
     /// Requests answered with a refusal.
     pub requests_refused: Counter,
+    /// Submissions for which the queue had no place, by rule.
+    queue_refusals: [Counter; QUEUE_RULES.len()],
     /// Requests answered.
     pub requests: Counter,
     /// Jobs given to agents.
@@ -143,6 +149,12 @@ impl Metrics {
         self.attempts[end as usize].increment();
     }
 
+    /// Counts a submission for which the queue had no place, by one of [`QUEUE_RULES`].
+    pub fn refused_by(&self, rule: &str) {
+        let place = QUEUE_RULES.iter().position(|known| *known == rule);
+        place.into_iter().for_each(|place| self.queue_refusals[place].increment());
+    }
+
     /// Counts what became of an agent's sandboxes. Agents' counts begin anew with each of their
     /// processes, so differences are added: these counters never fall.
     pub fn sandboxes_worn(&self, wear: &Wear) {
@@ -168,6 +180,9 @@ impl Metrics {
         let agents = [("state=\"connected\"", gauges.agents_connected), ("state=\"suspect\"", gauges.agents_suspect)];
         out.gauge("enclos_agents", "Agents by state of their connection", &agents);
         out.counter("enclos_jobs_admitted_total", "Submissions that became jobs", &[("", &self.jobs_admitted)]);
+        let rules: Vec<(String, &Counter)> =
+            QUEUE_RULES.iter().map(|rule| format!("reason=\"{rule}\"")).zip(&self.queue_refusals).collect();
+        out.counter("enclos_queue_refusals_total", "Submissions for which the queue had no place", &rules);
         let finished = Outcome::ALL.map(|o| (format!("outcome=\"{}\"", o.as_str()), &self.finished[o as usize]));
         out.counter("enclos_jobs_finished_total", "Jobs that ended", &finished);
         let ends = [AttemptEnd::Reported, AttemptEnd::Returned, AttemptEnd::Lost, AttemptEnd::Late];

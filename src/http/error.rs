@@ -249,6 +249,7 @@ mod tests {
         for rule in [Shed::Full, Shed::Normal, Shed::Low, Shed::Share, Shed::Tenant] {
             let body = told(rule);
             assert_eq!(body["reason"], rule.as_str());
+            assert!(crate::metrics::QUEUE_RULES.contains(&rule.as_str()), "it is counted");
             assert_eq!((&body["queue_length"], &body["queue_bound"]), (&json!(90), &json!(80)), "{rule:?}");
             assert_eq!(body["status"], if rule == Shed::Tenant { 429 } else { 503 });
         }

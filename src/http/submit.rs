@@ -25,7 +25,7 @@ use super::{Api, error, jobs, wire};
 use crate::admission::{self, Admitted, Brought, NamedCase, Parsed, Refusal};
 use crate::config::Scheduling;
 use crate::gate::Caller;
-use crate::queue::{self, Demand, Priority, Wanted};
+use crate::queue::{self, Demand, Overloaded, Priority, Wanted};
 use crate::scheduler::{Reservation, Submitted, Traits};
 use crate::store::{Admission, Idempotency, NewCase, NewJob, Turn, UnixTime, day_ends};
 
@@ -180,7 +180,12 @@ fn is_large(request: &Request) -> bool {
 fn look_for_place(api: &Api, caller: &Caller) -> Result<(), Refusal> {
     let priority = caller.quota.priority_max.unwrap_or(Priority::High);
     let wanted = wanted(caller, priority, 0);
-    api.scheduler.look_for_place(&wanted).map_err(|refused| error::no_place(&refused))
+    api.scheduler.look_for_place(&wanted).map_err(|refused| no_place(api, &refused))
+}
+
+fn no_place(api: &Api, refused: &Overloaded) -> Refusal {
+    api.metrics.refused_by(refused.rule.as_str());
+    error::no_place(refused)
 }
 
 fn wanted(caller: &Caller, priority: Priority, bytes: u64) -> Wanted {
@@ -251,7 +256,7 @@ async fn place(api: &Api, caller: &Caller, wanted: Wanted) -> Result<Reservation
             return Err(error::quota_exceeded("cpu_seconds_per_day", maximum, rest));
         }
     }
-    api.scheduler.reserve(wanted).map_err(|refused| error::no_place(&refused))
+    api.scheduler.reserve(wanted).map_err(|refused| no_place(api, &refused))
 }
 
 /// A full queue refuses new jobs only: a job that is known by its key needs no place.

@@ -13,11 +13,23 @@
 mod backlog;
 mod demand;
 mod drain;
+mod forecast;
+mod line;
 mod priority;
-mod ranks;
+mod ranked;
 mod ready;
+mod share;
+mod standing;
+mod walk;
+
+#[cfg(test)]
+mod tests;
 
 pub use backlog::{Backlog, NORMAL_PERMILLE, Overloaded, SHED_PERMILLE, Shed, Wanted};
 pub use demand::{Demand, Room, cases_time};
+pub use forecast::{Ahead, Forecast, Standing};
+pub use line::LineId;
 pub use priority::Priority;
-pub use ready::{Order, ReadyQueue};
+pub use ready::{Order, ReadyQueue, Rules, Ticket, Waiting};
+pub use share::{Charge, WEIGHT_MAX};
+pub use walk::{Cursor, Head};

@@ -1,339 +1,270 @@
-//! Jobs that could run now, in order; those with equal demands share a line.
+//! Jobs that could run now, in fair order; those with equal demands share a line.
 //!
-//! Only the head of each line is offered: where it finds no agent, nobody
-//! behind it in the line would. So a pass over a queue of ten thousand equal
-//! jobs looks at one. A line that no agent could run, whatever room it had, is
-//! set aside until one could, so that such lines never stand in others' way. A line
-//! whose tenant has as many jobs at agents as it may is held likewise, until it has fewer.
+//! ```text
+//! class high   ─ tenants by what they had ─ each: heads of its lines, by key
+//! class normal ─ …                              │  line: jobs with equal demands and priority, by key
+//! class low    ─ …                              ▼
+//!                           place: offered (in a class) · aside (nobody could run it) · held (tenant's bound)
+//! ```
+//!
+//! Classes come first; a line rises by one class whenever its head has waited for the ageing span
+//! once more, which only heads need to be looked at for. Within a class tenants have their shares
+//! (`share`), and within a tenant the key decides: first come first served or, where it is known what
+//! jobs take, the shorter first within a bound.
+//!
+//! Only the head of each line is offered: where it finds no agent, nobody behind it in the line
+//! would. So a pass over a queue of ten thousand equal jobs looks at one. A line that no agent could
+//! run, whatever room it had, is set aside until one could, so that such lines never stand in others'
+//! way. A line whose tenant has as many jobs at agents as it may is held likewise, until it has fewer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use enclos_protocol::ids::JobId;
 
 use super::demand::Demand;
-use super::ranks::Ranks;
+use super::line::{Key, Line, LineId, Member, Place, TenantId};
+use super::priority::Priority;
+use super::share::{Charge, Class, Tenant};
+use super::standing::CLOCK_BEGINS_US;
 
 /// A job's place in the order in which jobs came; it keeps it when it comes back.
 pub type Order = u64;
 
+/// Lines that rise at one time at most; the others follow at the next.
+const RISING_MAX: usize = 1024;
+/// Tenants that are remembered while none of their jobs wait.
+pub(super) const TENANTS_REMEMBERED: usize = 16_384;
+
+/// Rules of the order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// A job rises by one class every so long.
+    pub ageing: Duration,
+    /// A job may be overtaken by what came so many times its expected duration after it.
+    pub shortness: u32,
+    /// And by nothing that came so long after it.
+    pub overtaken_max: Duration,
+}
+
+impl Rules {
+    /// By how much later a job stands that is expected to take so much, in microseconds.
+    pub(super) fn later(&self, cost_us: u64) -> u64 {
+        cost_us.saturating_mul(self.shortness.into()).min(micros(self.overtaken_max))
+    }
+}
+
+/// A job that begins to wait, or waits again.
 #[derive(Clone, Debug)]
-struct Entry {
-    job: JobId,
-    demand: Arc<Demand>,
+pub struct Waiting {
+    /// The job.
+    pub job: JobId,
+    /// Its place in the order in which jobs came, which no other has.
+    pub order: Order,
+    /// When it came.
+    pub arrived: Instant,
+    /// Its class when it came.
+    pub priority: Priority,
+    /// What it needs.
+    pub demand: Arc<Demand>,
+    /// What it is expected to take, in microseconds of a slot; 0: not known.
+    pub cost_us: u64,
 }
 
-/// Jobs with equal demands.
-#[derive(Default, Debug)]
-struct Line {
-    orders: BTreeSet<Order>,
-    place: Place,
-}
-
-/// Where a line stands.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum Place {
-    #[default]
-    Offered,
-    /// No agent could run it.
-    Aside,
-    /// Its tenant has as many jobs at agents as it may.
-    Held,
-}
-
-/// The first of each line that stands in one place.
-#[derive(Default, Debug)]
-struct Heads {
-    offered: BTreeSet<Order>,
-    aside: BTreeSet<Order>,
-    /// By tenant; only those that have any.
-    held: HashMap<Arc<str>, BTreeSet<Order>>,
-}
-
-impl Heads {
-    fn insert(&mut self, place: Place, tenant: &Arc<str>, order: Order) {
-        match place {
-            Place::Offered => self.offered.insert(order),
-            Place::Aside => self.aside.insert(order),
-            Place::Held => self.held.entry(Arc::clone(tenant)).or_default().insert(order),
-        };
-    }
-
-    fn remove(&mut self, place: Place, tenant: &Arc<str>, order: Order) -> bool {
-        match place {
-            Place::Offered => self.offered.remove(&order),
-            Place::Aside => self.aside.remove(&order),
-            Place::Held => {
-                let Some(orders) = self.held.get_mut(tenant) else { return false };
-                let removed = orders.remove(&order);
-                if orders.is_empty() {
-                    self.held.remove(tenant);
-                }
-                removed
-            }
-        }
-    }
+/// Where a job stands in the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    pub(super) line: LineId,
+    pub(super) key: Key,
 }
 
 /// The ready jobs.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct ReadyQueue {
-    entries: BTreeMap<Order, Entry>,
-    lines: HashMap<Arc<Demand>, Line>,
-    heads: Heads,
-    ranks: Ranks,
+    pub(super) rules: Rules,
+    pub(super) begun: Instant,
+    pub(super) now: u64,
+    pub(super) lines: HashMap<LineId, Line>,
+    pub(super) by_demand: HashMap<(Priority, Arc<Demand>), LineId>,
+    pub(super) offered: BTreeSet<LineId>,
+    pub(super) aside: BTreeSet<LineId>,
+    /// Tenants that have lines which are held.
+    pub(super) held: BTreeSet<TenantId>,
+    pub(super) rising: BTreeSet<(u64, LineId)>,
+    pub(super) classes: [Class; Priority::ALL.len()],
+    pub(super) tenants: BTreeMap<TenantId, Tenant>,
+    pub(super) by_name: HashMap<Arc<str>, TenantId>,
+    pub(super) weights: HashMap<Arc<str>, u32>,
+    pub(super) forget_at: usize,
+    pub(super) next_line: u64,
+    pub(super) next_tenant: u64,
+    pub(super) len: usize,
 }
 
 impl ReadyQueue {
-    /// Adds a job at its place in the order, which no other job has.
-    pub fn insert(&mut self, order: Order, job: JobId, demand: Arc<Demand>) {
-        let line = self.lines.entry(Arc::clone(&demand)).or_default();
-        let (place, tenant) = (line.place, &demand.tenant);
-        match line.orders.first() {
-            Some(head) if order < *head => {
-                self.heads.remove(place, tenant, *head);
-                self.heads.insert(place, tenant, order);
-            }
-            Some(_) => {}
-            None => self.heads.insert(place, tenant, order),
+    /// An empty queue whose time is `now`.
+    #[must_use]
+    pub fn new(rules: Rules, weights: HashMap<Arc<str>, u32>, now: Instant) -> Self {
+        Self {
+            rules,
+            begun: now,
+            now: CLOCK_BEGINS_US,
+            lines: HashMap::new(),
+            by_demand: HashMap::new(),
+            offered: BTreeSet::new(),
+            aside: BTreeSet::new(),
+            held: BTreeSet::new(),
+            rising: BTreeSet::new(),
+            classes: Default::default(),
+            tenants: BTreeMap::new(),
+            by_name: HashMap::new(),
+            weights,
+            forget_at: TENANTS_REMEMBERED,
+            next_line: 0,
+            next_tenant: 0,
+            len: 0,
         }
-        line.orders.insert(order);
-        self.entries.insert(order, Entry { job, demand });
-        self.ranks.insert(order);
     }
 
-    /// Takes a job out.
-    pub fn remove(&mut self, order: Order) -> Option<JobId> {
-        let Entry { job, demand } = self.entries.remove(&order)?;
-        self.ranks.remove(order);
-        let line = self.lines.get_mut(&demand).expect("every entry stands in the line of its demand");
-        line.orders.remove(&order);
-        if self.heads.remove(line.place, &demand.tenant, order)
-            && let Some(next) = line.orders.first()
-        {
-            self.heads.insert(line.place, &demand.tenant, *next);
+    /// Time passed: lines rise whose heads have waited for long enough.
+    pub fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(self.clock(now));
+        for _ in 0..RISING_MAX {
+            let Some((_, id)) = self.rising.first().copied().filter(|(at, _)| *at <= self.now) else { return };
+            self.relist(id);
         }
-        if line.orders.is_empty() {
-            self.lines.remove(&demand);
+    }
+
+    /// Tenants have these weights from now on; who is not named has 1.
+    pub fn weigh(&mut self, weights: HashMap<Arc<str>, u32>) {
+        self.weights = weights;
+        for (name, id) in &self.by_name {
+            let weight = self.weights.get(name).copied().unwrap_or(1);
+            let tenant = self.tenants.get_mut(id).expect("every name is a tenant's");
+            tenant.weight = weight.clamp(1, super::share::WEIGHT_MAX);
         }
-        Some(job)
     }
 
-    /// Sets the line with these demands aside, or takes it back; nothing happens if there is none.
-    pub fn set_aside(&mut self, demand: &Demand, aside: bool) {
-        let (from, to) = if aside { (Place::Offered, Place::Aside) } else { (Place::Aside, Place::Offered) };
-        self.move_line(demand, from, to);
+    /// Adds a job.
+    pub fn insert(&mut self, waiting: Waiting) -> Ticket {
+        let Waiting { job, order, arrived, priority, demand, cost_us } = waiting;
+        let key = self.key(order, arrived, cost_us);
+        let tenant = self.tenant_of(&demand.tenant);
+        let known = self.tenants.get_mut(&tenant).expect("it was just found");
+        let charge = known.charge_for(cost_us);
+        known.waiting[priority.index()].insert(key, charge);
+        self.len += 1;
+        let id = match self.by_demand.get(&(priority, Arc::clone(&demand))) {
+            Some(id) => *id,
+            None => self.begin_line(tenant, priority, demand),
+        };
+        let line = self.lines.get_mut(&id).expect("it was just found");
+        let before = line.head().map(|(head, _)| head);
+        line.jobs.insert(key, Member { job, cost_us });
+        if before.is_none_or(|head| key < head) {
+            self.head_changed(id, before);
+        }
+        Ticket { line: id, key }
     }
 
-    /// Holds the line with these demands until its tenant's lines are offered again.
-    pub fn hold(&mut self, demand: &Demand) {
-        self.move_line(demand, Place::Offered, Place::Held);
+    /// Takes a job out that will not run now.
+    pub fn remove(&mut self, ticket: Ticket) -> Option<JobId> {
+        let line = self.lines.get_mut(&ticket.line)?;
+        let before = line.head().map(|(head, _)| head);
+        let member = line.jobs.remove(&ticket.key)?;
+        let (tenant, priority) = (line.tenant, line.priority);
+        self.tenants.get_mut(&tenant).expect("a line's tenant is known").waiting[priority.index()].remove(ticket.key);
+        self.len -= 1;
+        if before == Some(ticket.key) {
+            self.head_changed(ticket.line, before);
+        }
+        Some(member.job)
     }
 
-    /// Offers the tenant's held lines again, the oldest first, at most `lines_max`.
-    pub fn let_go(&mut self, tenant: &str, lines_max: usize) {
+    /// Takes a job out that goes to an agent, and charges its tenant.
+    pub fn take(&mut self, ticket: Ticket) -> Option<Charge> {
+        let line = self.lines.get(&ticket.line)?;
+        let (tenant, cost_us) = (line.tenant, line.jobs.get(&ticket.key)?.cost_us);
+        let class = match line.place {
+            Place::Offered(class) => class,
+            Place::Aside | Place::Held => line.priority,
+        };
+        let known = self.tenants.get_mut(&tenant).expect("a line's tenant is known");
+        let amount_us = known.charge_for(cost_us);
+        known.go(class, amount_us, &mut self.classes[class.index()].virtual_time);
+        self.remove(ticket);
+        self.rank(tenant, class);
+        Some(Charge { tenant, class, amount_us })
+    }
+
+    /// What was charged for a job is made right; `learn`: it says what its tenant's jobs take.
+    pub fn settle(&mut self, charge: Charge, actual_us: u64, learn: bool) {
+        let Some(tenant) = self.tenants.get_mut(&charge.tenant) else { return };
+        tenant.make_right(charge.class, charge.amount_us, actual_us);
+        if learn {
+            tenant.learn(actual_us);
+        }
+        self.rank(charge.tenant, charge.class);
+    }
+
+    /// Sets a line aside, or offers it again.
+    pub fn set_aside(&mut self, id: LineId, aside: bool) {
+        let Some(line) = self.lines.get(&id) else { return };
+        match (line.place, aside) {
+            (Place::Offered(_), true) => self.move_line(id, Place::Aside),
+            (Place::Aside, false) => self.move_line(id, self.offer(id)),
+            _ => {}
+        }
+    }
+
+    /// Holds a line until its tenant's lines are offered again.
+    pub fn hold(&mut self, id: LineId) {
+        if self.lines.get(&id).is_some_and(|line| matches!(line.place, Place::Offered(_))) {
+            self.move_line(id, Place::Held);
+        }
+    }
+
+    /// Offers a tenant's held lines again, the first by key, at most `lines_max`. Whether some are
+    /// still held.
+    pub fn let_go(&mut self, tenant: &str, lines_max: usize) -> bool {
+        let Some(tenant) = self.by_name.get(tenant).copied() else { return false };
+        let first = |queue: &Self| queue.tenants.get(&tenant).and_then(|t| t.held.first().map(|(_, line)| *line));
         for _ in 0..lines_max {
-            let Some(order) = self.heads.held.get(tenant).and_then(|orders| orders.first()) else { return };
-            let demand = Arc::clone(&self.entries.get(order).expect("every head is an entry").demand);
-            self.move_line(&demand, Place::Held, Place::Offered);
+            let Some(id) = first(self) else { break };
+            self.move_line(id, self.offer(id));
         }
+        first(self).is_some()
     }
 
     /// Tenants of which lines are held.
     pub fn held_tenants(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.heads.held.keys()
-    }
-
-    fn move_line(&mut self, demand: &Demand, from: Place, to: Place) {
-        let Some(line) = self.lines.get_mut(demand).filter(|line| line.place == from) else { return };
-        line.place = to;
-        if let Some(head) = line.orders.first() {
-            self.heads.remove(from, &demand.tenant, *head);
-            self.heads.insert(to, &demand.tenant, *head);
-        }
-    }
-
-    /// The first head of a line after `after`, lines that are set aside or held left out.
-    #[must_use]
-    pub fn next_head(&self, after: Option<Order>) -> Option<(Order, JobId, Arc<Demand>)> {
-        self.next_of(&self.heads.offered, after)
-    }
-
-    /// The first head after `after` of a line that is set aside.
-    #[must_use]
-    pub fn next_aside(&self, after: Option<Order>) -> Option<(Order, JobId, Arc<Demand>)> {
-        self.next_of(&self.heads.aside, after)
-    }
-
-    fn next_of(&self, heads: &BTreeSet<Order>, after: Option<Order>) -> Option<(Order, JobId, Arc<Demand>)> {
-        let from = after.map_or(0, |order| order + 1);
-        let order = *heads.range(from..).next()?;
-        let entry = self.entries.get(&order).expect("every head is an entry");
-        Some((order, entry.job, Arc::clone(&entry.demand)))
-    }
-
-    /// How many ready jobs are before `order`, plus one.
-    #[must_use]
-    pub fn position(&self, order: Order) -> usize {
-        self.ranks.smaller(order) + 1
+        let line = |id: &TenantId| self.tenants.get(id).and_then(|t| t.held.first()).map(|(_, line)| line);
+        self.held.iter().filter_map(move |id| Some(&self.lines.get(line(id)?)?.demand.tenant))
     }
 
     /// How many jobs are ready.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Whether no job is ready.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
+    }
+
+    fn begin_line(&mut self, tenant: TenantId, priority: Priority, demand: Arc<Demand>) -> LineId {
+        let id = LineId(self.next_line);
+        self.next_line += 1;
+        self.by_demand.insert((priority, Arc::clone(&demand)), id);
+        let (jobs, place) = (BTreeMap::new(), Place::Offered(priority));
+        self.lines.insert(id, Line { tenant, priority, demand, jobs, place, rises: None });
+        id
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use enclos_protocol::job::Isolation;
-    use proptest::prelude::*;
-
-    use super::super::demand::Room;
-    use super::*;
-
-    fn demand(language: u8) -> Arc<Demand> {
-        Arc::new(Demand {
-            tenant: Arc::from((language % 2).to_string()),
-            language: Arc::from(language.to_string()),
-            companion: None,
-            interactive: false,
-            isolation: Isolation::Runc,
-            installs: false,
-            live_stdin: false,
-            room: Room::default(),
-            report_bytes: 0,
-        })
-    }
-
-    #[derive(Clone, Debug)]
-    enum Op {
-        Push(u8),
-        TakeHead(u8),
-        TakeAny(usize),
-        Back,
-        Aside(u8, bool),
-        Hold(u8),
-        LetGo(u8, usize),
-    }
-
-    fn op() -> impl Strategy<Value = Op> {
-        prop_oneof![
-            3 => (0u8..4).prop_map(Op::Push),
-            2 => (0u8..4).prop_map(Op::TakeHead),
-            1 => any::<usize>().prop_map(Op::TakeAny),
-            1 => Just(Op::Back),
-            1 => (0u8..4, any::<bool>()).prop_map(|(language, aside)| Op::Aside(language, aside)),
-            1 => (0u8..4).prop_map(Op::Hold),
-            1 => (0u8..2, 0usize..3).prop_map(|(tenant, lines)| Op::LetGo(tenant, lines)),
-        ]
-    }
-
-    type Next<'a> = &'a dyn Fn(Option<Order>) -> Option<(Order, JobId, Arc<Demand>)>;
-
-    fn walk(next: Next<'_>) -> Vec<Order> {
-        let (mut seen, mut after) = (Vec::new(), None);
-        while let Some((order, _, _)) = next(after) {
-            seen.push(order);
-            after = Some(order);
-        }
-        seen
-    }
-
-    fn check(
-        queue: &ReadyQueue,
-        model: &BTreeMap<Order, u8>,
-        aside: &BTreeSet<u8>,
-        held: &BTreeSet<u8>,
-    ) -> Result<(), TestCaseError> {
-        prop_assert_eq!(queue.len(), model.len());
-        for (index, order) in model.keys().enumerate() {
-            prop_assert_eq!(queue.position(*order), index + 1);
-        }
-        let mut heads: BTreeMap<u8, Order> = BTreeMap::new();
-        for (order, language) in model {
-            heads.entry(*language).or_insert(*order);
-        }
-        let sorted = |is_there: &dyn Fn(&u8) -> bool| {
-            let those = heads.iter().filter(|(language, _)| is_there(language));
-            let mut orders: Vec<Order> = those.map(|(_, order)| *order).collect();
-            orders.sort_unstable();
-            orders
-        };
-        let offered = sorted(&|language| !aside.contains(language) && !held.contains(language));
-        prop_assert_eq!(walk(&|after| queue.next_head(after)), offered);
-        prop_assert_eq!(walk(&|after| queue.next_aside(after)), sorted(&|language| aside.contains(language)));
-        let tenants: BTreeSet<String> = held.iter().map(|language| (language % 2).to_string()).collect();
-        prop_assert_eq!(queue.held_tenants().map(|t| t.to_string()).collect::<BTreeSet<_>>(), tenants);
-        Ok(())
-    }
-
-    proptest! {
-        #[test]
-        fn heads_and_positions_are_those_of_a_plain_list(operations in prop::collection::vec(op(), 0..120)) {
-            let (mut queue, mut model, mut gone) = (ReadyQueue::default(), BTreeMap::new(), Vec::new());
-            let (mut next, mut aside, mut held) = (0, BTreeSet::new(), BTreeSet::new());
-            for operation in operations {
-                match operation {
-                    Op::Push(language) => {
-                        queue.insert(next, JobId::generate(), demand(language));
-                        model.insert(next, language);
-                        next += 1;
-                    }
-                    Op::TakeHead(language) => {
-                        if let Some(order) = model.iter().find(|(_, l)| **l == language).map(|(o, _)| *o) {
-                            prop_assert!(queue.remove(order).is_some());
-                            gone.push((order, model.remove(&order).unwrap()));
-                        }
-                    }
-                    Op::TakeAny(n) if !model.is_empty() => {
-                        let order = *model.keys().nth(n % model.len()).unwrap();
-                        prop_assert!(queue.remove(order).is_some());
-                        gone.push((order, model.remove(&order).unwrap()));
-                    }
-                    Op::TakeAny(_) => {}
-                    Op::Back => {
-                        if let Some((order, language)) = gone.pop() {
-                            queue.insert(order, JobId::generate(), demand(language));
-                            model.insert(order, language);
-                        }
-                    }
-                    Op::Aside(language, true) if model.values().any(|l| *l == language) && !held.contains(&language) => {
-                        queue.set_aside(&demand(language), true);
-                        aside.insert(language);
-                    }
-                    Op::Aside(language, _) => {
-                        queue.set_aside(&demand(language), false);
-                        aside.remove(&language);
-                    }
-                    Op::Hold(language) => {
-                        queue.hold(&demand(language));
-                        if model.values().any(|l| *l == language) && !aside.contains(&language) {
-                            held.insert(language);
-                        }
-                    }
-                    Op::LetGo(tenant, lines_max) => {
-                        queue.let_go(&tenant.to_string(), lines_max);
-                        let first = |language: &u8| model.iter().find(|(_, l)| *l == language).map(|(o, _)| *o);
-                        let mut lines: Vec<u8> = held.iter().copied().filter(|l| l % 2 == tenant).collect();
-                        lines.sort_by_key(first);
-                        for language in lines.iter().take(lines_max) {
-                            held.remove(language);
-                        }
-                    }
-                }
-                // A line that is empty is forgotten; who comes then begins a new one.
-                aside.retain(|language| model.values().any(|l| l == language));
-                held.retain(|language| model.values().any(|l| l == language));
-                check(&queue, &model, &aside, &held)?;
-            }
-        }
-    }
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

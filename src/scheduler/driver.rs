@@ -154,11 +154,13 @@ impl Driver {
         shares
     }
 
-    fn place(&self, job: enclos_protocol::ids::JobId) -> Option<Place> {
-        let position = self.core.position(job)?;
-        let backlog = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
-        let expected = self.core.expected(job).map(|estimate| estimate.told());
-        Some(Place { position, expected, estimated_start: backlog.time_for(position, Moment::now().instant) })
+    fn place(&mut self, job: enclos_protocol::ids::JobId) -> Option<Place> {
+        let now = Moment::now().instant;
+        let ahead = self.core.ahead(job, now)?;
+        let position = ahead.jobs + 1;
+        let by_work = self.core.time_for(ahead.work_us);
+        let estimated_start = by_work.or_else(|| self.backlog().time_for(position, now));
+        Some(Place { position, estimated_start, expected: self.core.expected(job).map(|estimate| estimate.told()) })
     }
 
     fn event(&mut self, event: Event) {

@@ -30,10 +30,11 @@ mod view;
 #[cfg(test)]
 mod model;
 
-pub use self::core::{Core, Packing, Policy};
+pub use self::core::{Core, Policy};
 pub use driver::{Driver, Parts};
 pub use event::{
     Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession, Traits,
 };
+pub use fleet::Packing;
 pub use handle::{Reservation, Scheduler, SchedulerGone};
 pub use view::{AgentState, AgentView, Place, Share, Totals};

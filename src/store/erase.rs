@@ -67,7 +67,9 @@ pub(super) fn remove(c: &Connection, sequence: i64) -> rusqlite::Result<()> {
 
 /// Removes all of a job, and the fact that there was one.
 pub(super) fn remove_rows(c: &Connection, sequence: i64) -> rusqlite::Result<()> {
-    for table in ["inputs", "outputs", "cases", "case_inputs", "files", "labels", "idempotency", "blob_uses"] {
+    for table in
+        ["inputs", "outputs", "cases", "case_inputs", "files", "labels", "idempotency", "blob_uses", "callbacks"]
+    {
         c.prepare_cached(&format!("DELETE FROM {table} WHERE job = ?"))?.execute([sequence])?;
     }
     c.prepare_cached("DELETE FROM jobs WHERE sequence = ?")?.execute([sequence]).map(|_| ())

@@ -196,7 +196,42 @@ ALTER TABLE labels_of_tenants RENAME TO labels;
 CREATE INDEX labels_job ON labels (job);
 ",
     "
--- 6: by what jobs get their turn, what they were expected to use, and what was learnt of those before
+-- 6: callbacks: ends of jobs that are to be told, and the secrets by which they are signed
+ALTER TABLE jobs ADD COLUMN callback TEXT;      -- a URL; NULL: nobody is told
+
+CREATE TABLE callbacks (
+    sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         BLOB NOT NULL UNIQUE,            -- of the delivery, the same for every attempt
+    tenant     TEXT NOT NULL,
+    job        INTEGER NOT NULL REFERENCES jobs (sequence),
+    url        TEXT NOT NULL,
+    host       TEXT NOT NULL,                   -- of the URL, by which deliveries at once are counted
+    state      INTEGER NOT NULL DEFAULT 0,      -- 0 waiting, 1 being delivered, 2 dead
+    created_us INTEGER NOT NULL,
+    begun_us   INTEGER NOT NULL,                -- since when it is tried
+    due_us     INTEGER NOT NULL,                -- when it is tried next
+    attempts   INTEGER NOT NULL DEFAULT 0,      -- since then
+    tried_us   INTEGER,                         -- the last of them
+    status     INTEGER,                         -- HTTP status that the last was answered with
+    problem    TEXT,                            -- what was wrong with the last: a word of a closed list
+    dead_us    INTEGER
+);
+CREATE INDEX callbacks_due ON callbacks (due_us) WHERE state = 0;
+CREATE INDEX callbacks_dead ON callbacks (dead_us) WHERE state = 2;
+CREATE INDEX callbacks_tenant ON callbacks (tenant, state, sequence);
+CREATE INDEX callbacks_job ON callbacks (job);
+
+CREATE TABLE callback_secrets (
+    tenant     TEXT NOT NULL,
+    number     INTEGER NOT NULL,                -- counts up; the greatest is the newest
+    sealed     BLOB NOT NULL,                   -- under the key in the data directory
+    created_us INTEGER NOT NULL,
+    ends_us    INTEGER,                         -- after a rotation
+    PRIMARY KEY (tenant, number)
+) WITHOUT ROWID;
+",
+    "
+-- 7: by what jobs get their turn, what they were expected to use, and what was learnt of those before
 ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 1; -- 0 low, 1 normal, 2 high
 ALTER TABLE jobs ADD COLUMN expires_us INTEGER;  -- cancelled if it waits then; NULL: it waits as long as it takes
 ALTER TABLE jobs ADD COLUMN source INTEGER NOT NULL DEFAULT 0; -- an unsigned number's bits; 0: not known

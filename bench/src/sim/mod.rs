@@ -253,16 +253,17 @@ fn no_more_than(slots: u32, sizes: &[u32]) -> Vec<u32> {
 }
 
 fn draw(directory: &std::path::Path, name: &str, seen: &[(String, Figures)]) -> Outcome<()> {
-    std::fs::create_dir_all(directory)?;
     type Series = fn(&Figures) -> &[f32];
-    let plots: [(&str, &str, Series); 2] =
-        [("slowdown", "slowdown, times", |f| &f.slowdowns), ("wait", "wait, seconds", |f| &f.waits_s)];
-    for (what, unit, series) in plots {
-        let curve = |(name, figures): &(String, Figures)| (name.clone(), series(figures).to_vec());
-        let series: Vec<(String, Vec<f32>)> = seen.iter().map(curve).collect();
-        let curves: Vec<plot::Curve<'_>> =
-            series.iter().map(|(name, sorted)| plot::Curve { name: name.clone(), sorted }).collect();
-        plot::tails(&directory.join(format!("{what}-{name}.svg")), &format!("{what}: {name} agents"), unit, &curves)?;
+    std::fs::create_dir_all(directory)?;
+    let plots: [(&str, &str, f64, Series); 2] = [
+        ("slowdown", "slowdown, times", 1.0, |figures| &figures.slowdowns),
+        ("wait", "wait, seconds", 0.001, |figures| &figures.waits_s),
+    ];
+    for (what, unit, floor, series) in plots {
+        let curves = seen.iter().map(|(name, figures)| plot::Curve { name: name.clone(), sorted: series(figures) });
+        let curves: Vec<plot::Curve<'_>> = curves.collect();
+        let path = directory.join(format!("{what}-{name}.svg"));
+        plot::tails(&path, &format!("{what}: {name} agents"), (unit, floor), &curves)?;
     }
     Ok(())
 }

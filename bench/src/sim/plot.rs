@@ -13,10 +13,8 @@ const SIZE_PX: (u32, u32) = (820, 460);
 const REST_LEAST: f64 = 1e-4;
 /// Points of a curve.
 const POINTS: u32 = 120;
-/// What lies below is not told apart, in seconds or times.
-const FLOOR: f64 = 1e-3;
 /// Apart from each other for most kinds of colour vision (Okabe and Ito 2008).
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 9] = [
     RGBColor(153, 153, 153),
     RGBColor(230, 159, 0),
     RGBColor(0, 0, 0),
@@ -25,6 +23,7 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(204, 121, 167),
+    RGBColor(130, 80, 40),
 ];
 
 /// A series of one policy, sorted.
@@ -35,12 +34,12 @@ pub struct Curve<'a> {
     pub sorted: &'a [f32],
 }
 
-/// Draws for each curve which part of all jobs exceeds which value.
+/// Draws for each curve which part of all jobs exceeds which value; what lies below `floor` is not told apart.
 ///
 /// # Errors
 /// The file cannot be written, or nothing can be drawn of the values.
-pub fn tails(path: &Path, title: &str, unit: &str, curves: &[Curve<'_>]) -> Outcome<()> {
-    let greatest = curves.iter().filter_map(|curve| curve.sorted.last()).copied().fold(1.0_f32, f32::max);
+pub fn tails(path: &Path, title: &str, (unit, floor): (&str, f64), curves: &[Curve<'_>]) -> Outcome<()> {
+    let greatest = curves.iter().filter_map(|curve| curve.sorted.last()).copied().fold(10.0_f32, f32::max);
     let root = SVGBackend::new(path, SIZE_PX).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
@@ -48,7 +47,7 @@ pub fn tails(path: &Path, title: &str, unit: &str, curves: &[Curve<'_>]) -> Outc
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d((1.0..REST_LEAST).log_scale(), (FLOOR..f64::from(greatest) * 1.2).log_scale())?;
+        .build_cartesian_2d((1.0..REST_LEAST).log_scale(), (floor..f64::from(greatest) * 1.2).log_scale())?;
     chart
         .configure_mesh()
         .x_desc("part of jobs that exceed it")
@@ -59,7 +58,7 @@ pub fn tails(path: &Path, title: &str, unit: &str, curves: &[Curve<'_>]) -> Outc
     for (curve, colour) in curves.iter().zip(COLOURS.iter().cycle()) {
         let points = (0..=POINTS).map(|step| {
             let rest = REST_LEAST.powf(f64::from(step) / f64::from(POINTS));
-            (rest, f64::from(quantile(curve.sorted, 1.0 - rest)).max(FLOOR))
+            (rest, f64::from(quantile(curve.sorted, 1.0 - rest)).max(floor))
         });
         let style = colour.stroke_width(2);
         chart

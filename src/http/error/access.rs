@@ -66,7 +66,10 @@ pub fn no_place(refused: &Overloaded) -> Refusal {
             let detail = format!("{bound} of your jobs may wait at once; come back when some have begun");
             Refusal::new(429, "quota_exceeded", detail).with("quota", "queued_jobs").with("maximum", bound)
         }
-        Shed::Full => Refusal::new(503, "overloaded", format!("{length} jobs wait, and {bound} may; come back later")),
+        Shed::Full => {
+            let detail = format!("the queue holds {length} jobs, of {bound} at most; come back after 'retry-after'");
+            Refusal::new(503, "overloaded", detail)
+        }
         Shed::Normal => {
             let detail = format!("{length} jobs wait: from {bound} on only those of priority 'high' are taken");
             Refusal::new(503, "overloaded", detail)

@@ -127,6 +127,8 @@ async fn a_full_queue_refuses_before_it_looks_at_what_was_sent() {
         let (status, problem) = refused(request.body(body).send().await.unwrap()).await;
         assert_eq!((status, &problem["reason"]), (503, &json!("queue_full")));
     }
+    let metrics = master.http.get(format!("{}/metrics", master.url)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("enclos_queue_refusals_total{reason=\"queue_full\"} 2\n"), "{metrics}");
     master.end().await;
 }
 
@@ -142,6 +144,45 @@ async fn the_refusal_of_a_tenants_own_bound_says_so() {
     assert_eq!((status, &problem["code"]), (429, &json!("quota_exceeded")));
     assert_eq!((&problem["quota"], &problem["reason"]), (&json!("queued_jobs"), &json!("tenant_queued_jobs")));
     assert_eq!((&problem["queue_length"], &problem["queue_bound"]), (&json!(2), &json!(2)));
+    master.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_waited_as_long_as_it_may_is_cancelled_and_says_why() {
+    let (master, _dir) = Running::new().await;
+    let id = master.submit(&with(&json!({ "queue_ttl_ms": 50 }))).await;
+    let job = master.finished(&id).await;
+    assert_eq!((&job["outcome"], &job["attempts"]), (&json!("cancelled"), &json!(0)), "{job:#}");
+    assert!(job["message"].as_str().is_some_and(|message| message.contains("wait")), "{job:#}");
+    assert_eq!(master.get("/v1/stats").await["queued"], 0, "its place is free");
+    master.end().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_jobs_go_in_the_order_of_their_priority_and_keep_their_time_to_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let master = Running::start(config(dir.path())).await;
+    let mut ids = Vec::new();
+    for class in ["low", "normal", "normal", "high"] {
+        ids.push(master.submit(&with(&json!({ "priority": class, "queue_ttl_ms": 3_600_000 }))).await);
+    }
+    let expires = master.get(&format!("/v1/jobs/{}", ids[0])).await["expires_at"].clone();
+    assert!(expires.is_string());
+    let short = master.submit(&with(&json!({ "queue_ttl_ms": 1000 }))).await;
+    master.end().await;
+
+    let master = Running::start(config(dir.path())).await;
+    let again = master.get(&format!("/v1/jobs/{}", ids[0])).await;
+    assert_eq!((&again["priority"], &again["expires_at"]), (&json!("low"), &expires));
+    // The time that it may wait went on while no master ran.
+    assert_eq!(master.finished(&short).await["outcome"], "cancelled");
+    let mut alone = hello("one");
+    alone.capacity.slots = 1;
+    let mut agent = FakeAgent::connect(&master.link.to_string(), TOKEN, alone).await.unwrap();
+    for id in [3, 1, 2, 0].map(|n| &ids[n]) {
+        let attempt = agent.answer_one(b"").await;
+        assert_eq!(&attempt.job.to_string(), id);
+    }
     master.end().await;
 }
 

@@ -1,6 +1,4 @@
-//! Agents come, speak, fall silent, drain.
-
-use std::time::{Duration, Instant};
+//! Agents come, speak, drain.
 
 use enclos_protocol::agent_link::{FromMaster, LoadReport, Welcome};
 use enclos_protocol::ids::{AgentName, AttemptId, JobId};
@@ -11,7 +9,7 @@ use crate::scheduler::event::{Action, Joining, Moment, SessionId};
 
 impl Core {
     pub(super) fn joined(&mut self, joining: &Joining, now: Moment) {
-        let before = match self.fleet.join(joining, now.instant) {
+        let before = match self.fleet.join(joining) {
             Ok(before) => before,
             Err(refusal) => return self.actions.push(Action::Close(joining.session, refusal.reason())),
         };
@@ -54,7 +52,7 @@ impl Core {
             State::Ending { holder: Some((ending, agent)) } => *ending == attempt && *agent == joining.name,
             // Nobody else can have it: only one attempt of a job is given out at a time, and those
             // that are over left their token with the job.
-            State::Ready | State::Delayed { .. }
+            State::Ready(_) | State::Delayed { .. }
                 if attempt.token.epoch < epoch && job.token.is_none_or(|known| known < attempt.token) =>
             {
                 job.attempts += 1;
@@ -69,6 +67,8 @@ impl Core {
                     begun: true,
                     fed,
                     cancel_asked: None,
+                    charge: None,
+                    size_permille: 1000,
                 };
                 self.set_running(attempt.job, run);
                 self.actions.push(Action::Adopt { attempt, agent, attempts });
@@ -85,12 +85,11 @@ impl Core {
 
     /// What is promised to an agent is what the jobs it holds need.
     fn settle_promises(&mut self, name: &AgentName) {
-        let jobs = self.held.get(name).into_iter().flatten();
-        let rooms = jobs.filter_map(|id| self.jobs.get(id)).map(|job| job.demand.room);
-        let promised = rooms.fold(crate::queue::Room::default(), crate::queue::Room::plus);
-        if let Some(agent) = self.fleet.get_mut(name) {
-            agent.promised = promised;
-        }
+        let jobs = self.held.get(name).into_iter().flatten().filter_map(|id| self.jobs.get(id));
+        let none = (crate::queue::Room::default(), 0);
+        let (promised, cpu_millis) =
+            jobs.fold(none, |(room, cpu), job| (room.plus(job.demand.room), cpu + u64::from(job.cpu_millis)));
+        self.fleet.promise(name, promised, cpu_millis);
     }
 
     /// Jobs that we gave it and that it does not hold go back. They count where its process died,
@@ -105,70 +104,16 @@ impl Core {
         }
     }
 
-    pub(super) fn heartbeat(&mut self, session: SessionId, sequence: u64, load: LoadReport, now: Moment) {
-        if let Some(agent) = self.fleet.speaker(session) {
-            let wear = agent.report(load, now.instant);
+    pub(super) fn heartbeat(&mut self, session: SessionId, sequence: u64, load: LoadReport) {
+        if let Some(wear) = self.fleet.report(session, load) {
             self.actions.extend(wear.map(Action::Wear));
             self.send(session, FromMaster::Renew { sequence });
         }
     }
 
     pub(super) fn drain(&mut self, name: &AgentName) {
-        if let Some(agent) = self.fleet.get_mut(name) {
-            agent.drain_asked = true;
-            let session = agent.session;
-            self.actions.extend(session.map(|s| Action::Send(s, FromMaster::Drain)));
-        }
-    }
-
-    pub(super) fn tick(&mut self, now: Moment) {
-        self.silent_agents(now.instant);
-        self.ended_leases(now);
-        while let Some(entry) = self.delayed.first_entry().filter(|e| e.key().0 <= now.instant) {
-            let id = entry.remove();
-            let job = self.jobs.get_mut(&id).expect("a delayed job is known");
-            job.state = State::Ready;
-            self.queue.insert(job.order, id, std::sync::Arc::clone(&job.demand));
-        }
-        self.fleet.forget_gone(now.instant);
-    }
-
-    /// A connection without heartbeats is as good as lost.
-    fn silent_agents(&mut self, now: Instant) {
-        let lease = self.policy.lease;
-        let silent = self.fleet.iter().filter(|a| now.saturating_duration_since(a.last_seen) > lease);
-        for session in silent.filter_map(|a| a.session).collect::<Vec<_>>() {
-            self.fleet.leave(session);
-            self.actions.push(Action::Close(session, "no heartbeat came for as long as a lease"));
-        }
-    }
-
-    fn ended_leases(&mut self, now: Moment) {
-        let running = self.held.values().flatten().copied().collect::<Vec<_>>();
-        for id in running {
-            let Some(job) = self.jobs.get(&id) else { continue };
-            let State::Running(run) = &job.state else { continue };
-            if let Some(why) = self.over_by_time(run, job.cases_time, now.instant) {
-                let attempt = AttemptId { job: id, token: run.token };
-                let session = self.fleet.get(&run.agent).and_then(|a| a.session);
-                self.take_away(session, attempt, why, now);
-            }
-        }
-    }
-
-    fn over_by_time(&self, run: &Run, cases_time: Duration, now: Instant) -> Option<String> {
-        let elapsed = |since: Instant| now.saturating_duration_since(since);
-        let agent = self.fleet.get(&run.agent);
-        let renewed = agent.map_or(run.joined, |a| a.last_seen.max(run.joined));
-        if elapsed(renewed) > self.policy.lease {
-            return Some(format!("agent {} was lost", run.agent));
-        }
-        if run.cancel_asked.is_some_and(|asked| elapsed(asked) > self.policy.cancel_max) {
-            return Some(format!("agent {} did not end it when asked", run.agent));
-        }
-        let connected = agent.is_some_and(|a| a.session.is_some());
-        (connected && elapsed(run.since) > self.policy.attempt_max + cases_time)
-            .then(|| format!("agent {} took longer than an attempt may", run.agent))
+        let session = self.fleet.ask_to_drain(name);
+        self.actions.extend(session.map(|s| Action::Send(s, FromMaster::Drain)));
     }
 
     pub(super) fn send(&mut self, session: SessionId, message: FromMaster) {

@@ -32,12 +32,11 @@ impl Core {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         self.report_bytes += job.demand.report_bytes;
         *self.running.entry(Arc::clone(&job.demand.tenant)).or_default() += 1;
-        if let Some(agent) = self.fleet.get_mut(&run.agent) {
-            agent.take(&job.demand);
-        }
+        self.fleet.take(&run.agent, &job.demand, job.cpu_millis.into());
+        self.overdue.insert((run.since + self.policy.attempt_max + job.cases_time, id));
         self.held.entry(run.agent.clone()).or_default().insert(id);
         job.token = Some(run.token);
-        job.state = State::Running(run);
+        job.state = State::Running(Box::new(run));
     }
 
     /// From here on the attempt counts, however it ends.
@@ -58,15 +57,21 @@ impl Core {
         }
     }
 
-    pub(super) fn finished(&mut self, session: SessionId, attempt: AttemptId, report: JobReport) {
+    pub(super) fn finished(&mut self, session: SessionId, attempt: AttemptId, report: JobReport, now: Moment) {
         let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
         let state = self.jobs.get(&attempt.job).map(|job| &job.state);
         match state {
             Some(State::Running(run)) if run.token == attempt.token && run.agent == name => {
                 let started = run.started;
                 self.learn_of(attempt.job, &report);
-                let (_, attempts) = self.release(attempt.job).expect("it runs");
+                let says_something = !matches!(report.outcome, Outcome::InternalError | Outcome::Cancelled);
+                let (_, attempts) = self.release(attempt.job, says_something, now).expect("it runs");
                 let job = self.jobs.get_mut(&attempt.job).expect("it runs");
+                if report.outcome != Outcome::InternalError {
+                    self.fleet.ended(&name);
+                    // It was the agent that failed it before, not the job.
+                    job.avoid.iter().filter(|before| **before != name).for_each(|before| self.fleet.blame(before));
+                }
                 job.state = State::Ending { holder: Some((attempt, name.clone())) };
                 self.report_bytes += job.demand.report_bytes;
                 // What its cases came to, its live state knows; it is asked when this is recorded.
@@ -87,19 +92,18 @@ impl Core {
     }
 
     pub(super) fn returned(&mut self, session: SessionId, attempt: AttemptId, reason: ReturnReason, now: Moment) {
-        let Some(agent) = self.fleet.speaker(session) else { return };
-        let name = agent.name.clone();
+        let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
         let current = |job: &&mut Job| matches!(&job.state, State::Running(run) if run.token == attempt.token && run.agent == name);
         let Some(job) = self.jobs.get_mut(&attempt.job).filter(current) else {
             return self.send(session, FromMaster::Abandon { attempt });
         };
         let over = match reason {
             ReturnReason::Draining => {
-                agent.load.draining = true;
+                self.fleet.drains(&name);
                 Over::Drained
             }
             ReturnReason::NoRoom => {
-                agent.pause(&job.demand, now.instant);
+                self.fleet.pause(&name, &job.demand);
                 Over::GivenUp
             }
             ReturnReason::Failed { message } => {
@@ -134,7 +138,7 @@ impl Core {
 
     /// A running job's attempt is over without a report: it waits again, or ends.
     pub(super) fn attempt_over(&mut self, id: JobId, over: Over, now: Moment) {
-        let Some((run, _)) = self.release(id) else { return };
+        let Some((run, _)) = self.release(id, false, now) else { return };
         let policy = self.policy;
         let job = self.jobs.get_mut(&id).expect("it was just released");
         let over = match over {
@@ -148,6 +152,7 @@ impl Core {
                 None
             }
             Over::Failed(why) => {
+                self.fleet.failed(&run.agent);
                 job.failures.push(why);
                 Some(policy.retry_delay * job.attempts)
             }
@@ -168,8 +173,7 @@ impl Core {
         job.waiting_since = now.instant;
         match delay {
             None => {
-                job.state = State::Ready;
-                self.queue.insert(job.order, id, Arc::clone(&job.demand));
+                self.make_ready(id);
             }
             Some(delay) => {
                 let until = now.instant + delay;
@@ -177,6 +181,8 @@ impl Core {
                 self.delayed.insert((until, job.order), id);
             }
         }
+        let job = self.jobs.get(&id).expect("it was just released");
+        self.expiring.extend(job.expires.map(|at| (at, id)));
         self.actions.push(Action::Entered(Arc::clone(&job.demand.tenant), job.input_bytes));
         self.actions.push(Action::Requeue {
             job: id,
@@ -187,26 +193,31 @@ impl Core {
     }
 
     /// Takes a running job from its agent; its state is the caller's to set. Its run, and attempts.
-    fn release(&mut self, id: JobId) -> Option<(Run, u32)> {
+    /// Its tenant is charged for what it took; `learn`: that says what the tenant's jobs take.
+    fn release(&mut self, id: JobId, learn: bool, now: Moment) -> Option<(Run, u32)> {
         let job = self.jobs.get(&id)?;
         let State::Running(run) = &job.state else { return None };
+        if let Some(charge) = run.charge {
+            let took = now.instant.saturating_duration_since(run.since).as_micros();
+            let took = took.saturating_mul(run.size_permille.into()) / 1000;
+            self.queue.settle(charge, u64::try_from(took).unwrap_or(u64::MAX), learn);
+        }
         self.report_bytes -= job.demand.report_bytes;
         if let Some(running) = self.running.get_mut(&job.demand.tenant) {
             *running -= 1;
+            self.turns.freed.insert(Arc::clone(&job.demand.tenant));
             if *running == 0 {
                 self.running.remove(&job.demand.tenant);
             }
         }
-        if let Some(agent) = self.fleet.get_mut(&run.agent) {
-            agent.give_back(&job.demand);
-        }
+        self.fleet.give_back(&run.agent, &job.demand, job.cpu_millis.into());
         if let Some(held) = self.held.get_mut(&run.agent) {
             held.remove(&id);
             if held.is_empty() {
                 self.held.remove(&run.agent);
             }
         }
-        Some((run.clone(), job.attempts))
+        Some(((**run).clone(), job.attempts))
     }
 
     pub(super) fn recorded(&mut self, id: JobId, recorded: Recorded) {

@@ -6,33 +6,27 @@
 
 mod agents;
 mod attempts;
+mod clocks;
 mod learning;
 pub(super) mod placing;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use enclos_protocol::agent_link::FromMaster;
 use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
-use enclos_protocol::outcome::Outcome;
 
-use super::event::{Action, Event, Finishing, Moment, RunningBounds, Submitted, Survivor, Traits};
-use super::fleet::Fleet;
+use super::event::{Action, Event, Finishing, Moment, RunningBounds, Survivor, Traits};
+use super::fleet::{self, Fleet, Packing};
 use super::predict::{self, Predictor};
 use super::view::{AgentView, Totals};
-use crate::queue::{Demand, Order, ReadyQueue};
-use crate::store::{Ending, UnixTime};
+use crate::queue::{self, Charge, Demand, Order, Priority, ReadyQueue, Ticket};
+use crate::store::UnixTime;
 
-/// Which of the agents that have room is preferred.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
-pub enum Packing {
-    /// The least busy.
-    #[default]
-    Spread,
-    /// The first by name, so that the last are free and can be taken away.
-    Pack,
-}
+/// Heartbeats that an agent may miss and be given a job all the same: a silent cut is noticed by
+/// nothing else before its lease ends, and a job given into it costs an attempt.
+const MISSED_MAX: u32 = 3;
 
 /// Rules that do not change while it runs.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +58,10 @@ pub struct Policy {
     pub cpu_promise_permille: u32,
     /// What jobs use is learnt and gone by.
     pub prediction: bool,
+    /// With prediction, a job may be overtaken by what came so many times its expected duration after it,
+    pub shortness: u32,
+    /// and by nothing that came so long after it: the most that a wrong prediction can cost.
+    pub overtaken_max: Duration,
 }
 
 impl Policy {
@@ -85,6 +83,8 @@ impl Policy {
             packing: Packing::Spread,
             cpu_promise_permille: 1000,
             prediction: true,
+            shortness: 10,
+            overtaken_max: Duration::from_secs(30),
         }
     }
 }
@@ -92,11 +92,19 @@ impl Policy {
 #[derive(Debug)]
 struct Job {
     order: Order,
+    arrived: Instant,
+    priority: Priority,
+    expires: Option<Instant>,
     demand: Arc<Demand>,
     input_bytes: u64,
     compile_key: Option<u64>,
     cases_time: Duration,
     traits: Traits,
+    /// What it is expected to take, in microseconds of a slot; 0: not known. Said once, so that it
+    /// keeps its place.
+    cost_us: u64,
+    /// Processor share that it is expected to use, in thousandths of a core.
+    cpu_millis: u32,
     waiting_since: Instant,
     attempts: u32,
     failures: Vec<String>,
@@ -109,10 +117,15 @@ struct Job {
 
 #[derive(Debug)]
 enum State {
-    Ready,
-    Delayed { until: Instant },
-    Running(Run),
-    Ending { holder: Option<(AttemptId, AgentName)> },
+    Ready(Ticket),
+    Delayed {
+        until: Instant,
+    },
+    /// Boxed: a million jobs may wait, and few run.
+    Running(Box<Run>),
+    Ending {
+        holder: Option<(AttemptId, AgentName)>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +142,10 @@ struct Run {
     /// It may have been given live standard input: then no other attempt can take its place.
     fed: bool,
     cancel_asked: Option<Instant>,
+    /// What its tenant was charged for it; `None`: it was given by an earlier master.
+    charge: Option<Charge>,
+    /// Slots that it takes as much room as, in thousandths.
+    size_permille: u64,
 }
 
 /// All that the scheduler knows.
@@ -141,6 +158,10 @@ pub struct Core {
     queue: ReadyQueue,
     turns: placing::Turns,
     delayed: BTreeMap<(Instant, Order), JobId>,
+    /// Jobs that end if they still wait then.
+    expiring: BTreeSet<(Instant, JobId)>,
+    /// When a running job is to be looked at, since it may have taken too long.
+    overdue: BTreeSet<(Instant, JobId)>,
     fleet: Fleet,
     /// Jobs that each agent holds, agents not seen since the start among them.
     held: BTreeMap<AgentName, BTreeSet<JobId>>,
@@ -148,6 +169,7 @@ pub struct Core {
     running: HashMap<Arc<str>, usize>,
     bounds: RunningBounds,
     predictor: Predictor,
+    forecast: Option<(Instant, queue::Forecast)>,
     /// Output that running and ending jobs may have the master hold.
     report_bytes: u64,
     actions: Vec<Action>,
@@ -169,19 +191,30 @@ impl Core {
         survivors: Vec<Survivor>,
         now: Moment,
     ) -> Self {
+        let of_fleet = fleet::Rules {
+            packing: policy.packing,
+            cpu_promise_permille: policy.cpu_promise_permille,
+            prediction: policy.prediction,
+            silence_max: policy.heartbeat * MISSED_MAX,
+        };
+        let Policy { ageing, shortness, overtaken_max, .. } = policy;
+        let of_queue = queue::Rules { ageing, shortness, overtaken_max };
         let mut core = Self {
             policy,
             counter: 0,
             next_order: 0,
             jobs: HashMap::new(),
-            queue: ReadyQueue::default(),
+            queue: ReadyQueue::new(of_queue, bounds.weights.clone(), now.instant),
             turns: placing::Turns::default(),
             delayed: BTreeMap::new(),
-            fleet: Fleet::default(),
+            expiring: BTreeSet::new(),
+            overdue: BTreeSet::new(),
+            fleet: Fleet::new(of_fleet, now.instant),
             held: BTreeMap::new(),
             running: HashMap::new(),
             bounds,
             predictor,
+            forecast: None,
             report_bytes: 0,
             actions: Vec::new(),
         };
@@ -193,31 +226,32 @@ impl Core {
 
     /// What `event` leads to.
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Action> {
+        self.queue.advance(now.instant);
+        self.fleet.advance(now.instant);
+        self.turns.is_stirred |= stirs(&event);
         match event {
             Event::Submitted(submitted) => self.submitted(submitted, now),
             Event::Cancel(job) => self.cancel(job, now),
             Event::Joined(joining) => self.joined(&joining, now),
             Event::Left(session) => self.fleet.leave(session),
-            Event::Heartbeat { session, sequence, load } => self.heartbeat(session, sequence, load, now),
+            Event::Heartbeat { session, sequence, load } => self.heartbeat(session, sequence, load),
             Event::Started { session, attempt } => self.started(session, attempt),
             Event::Fed(attempt) => self.fed(attempt),
-            Event::Finished { session, attempt, report } => self.finished(session, attempt, *report),
+            Event::Finished { session, attempt, report } => self.finished(session, attempt, *report, now),
             Event::Returned { session, attempt, reason } => self.returned(session, attempt, reason, now),
             Event::Unfit { session, attempt, why } => self.unfit(session, attempt, &why, now),
             Event::Recorded { job, recorded } => self.recorded(job, recorded),
-            Event::Bounds(bounds) => self.bounds = bounds,
+            Event::Bounds(bounds) => {
+                self.queue.weigh(bounds.weights.clone());
+                self.bounds = bounds;
+                self.turns.bounds_changed = true;
+            }
             Event::Drain(name) => self.drain(&name),
             Event::Tick => self.tick(now),
         }
+        self.expire(now);
         self.place(now);
         std::mem::take(&mut self.actions)
-    }
-
-    /// Ready or delayed: how many jobs are before it, plus one. `None`: it does not wait.
-    #[must_use]
-    pub fn position(&self, job: JobId) -> Option<usize> {
-        let job = self.jobs.get(&job)?;
-        matches!(job.state, State::Ready | State::Delayed { .. }).then(|| self.queue.position(job.order))
     }
 
     /// Whether this attempt is current.
@@ -249,98 +283,34 @@ impl Core {
     #[must_use]
     pub fn totals(&self) -> Totals {
         let queued = self.queue.len() + self.delayed.len();
-        let connected = self.fleet.iter().filter(|a| a.session.is_some()).count();
+        let connected = self.fleet.connected();
         Totals {
             queued,
             running: self.jobs.len() - queued,
             agents_connected: connected,
-            agents_suspect: self.fleet.iter().count() - connected,
+            agents_suspect: self.fleet.len() - connected,
         }
     }
+}
 
-    fn restore(&mut self, survivor: Survivor, now: Moment) {
-        let Survivor { submitted, attempts, failures, token, holder, cancelled } = survivor;
-        let id = submitted.job;
-        self.insert(submitted, now);
-        let job = self.jobs.get_mut(&id).expect("it was just inserted");
-        (job.attempts, job.failures, job.token, job.cancelled) = (attempts, failures, token, cancelled);
-        if let (Some((agent, started)), Some(token)) = (holder, token) {
-            // Its agent has a lease's time to say that it still holds it. Whether it began is not
-            // stored; if it did, not to count it would let it run again and again.
-            self.queue.remove(job.order);
-            let (cancel_asked, fed) = (cancelled.then_some(now.instant), job.demand.live_stdin);
-            let (since, joined) = (now.instant, now.instant);
-            self.set_running(id, Run { token, agent, since, joined, started, begun: true, fed, cancel_asked });
-        } else if cancelled {
-            self.cancel(id, now);
-        }
-    }
-
-    fn submitted(&mut self, submitted: Submitted, now: Moment) {
-        if !self.jobs.contains_key(&submitted.job) {
-            self.insert(submitted, now);
-        }
-    }
-
-    fn insert(&mut self, submitted: Submitted, now: Moment) {
-        let Submitted { job: id, demand, input_bytes, compile_key, cases_time, traits, .. } = submitted;
-        let order = self.next_order;
-        self.next_order += 1;
-        self.queue.insert(order, id, Arc::clone(&demand));
-        let job = Job {
-            order,
-            demand,
-            input_bytes,
-            compile_key,
-            cases_time,
-            traits,
-            waiting_since: now.instant,
-            attempts: 0,
-            failures: Vec::new(),
-            token: None,
-            avoid: None,
-            cancelled: false,
-            state: State::Ready,
-        };
-        self.jobs.insert(id, job);
-    }
-
-    fn cancel(&mut self, id: JobId, now: Moment) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.cancelled = true;
-        match &mut job.state {
-            State::Ready | State::Delayed { .. } => {
-                self.leave_queue(id);
-                self.end_without_report(id, Outcome::Cancelled, "cancelled while it waited".to_owned());
-            }
-            State::Running(run) if run.cancel_asked.is_none() => {
-                run.cancel_asked = Some(now.instant);
-                let attempt = AttemptId { job: id, token: run.token };
-                let session = self.fleet.get(&run.agent).and_then(|agent| agent.session);
-                self.actions.extend(session.map(|s| Action::Send(s, FromMaster::Cancel { attempt })));
-            }
-            State::Running(_) | State::Ending { .. } => {}
-        }
-    }
-
-    /// Takes a waiting job out of the queue, whichever part it is in.
-    fn leave_queue(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        match job.state {
-            State::Ready => drop(self.queue.remove(job.order)),
-            State::Delayed { until } => drop(self.delayed.remove(&(until, job.order))),
-            State::Running(_) | State::Ending { .. } => return,
-        }
-        self.actions.push(Action::Departed(Arc::clone(&job.demand.tenant), job.input_bytes));
-    }
-
-    /// Ends a job that no agent holds.
-    fn end_without_report(&mut self, id: JobId, outcome: Outcome, message: String) {
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.state = State::Ending { holder: None };
-        self.report_bytes += job.demand.report_bytes;
-        let ending = Ending { outcome, message: Some(message), report: None, judged: None };
-        let finishing = Finishing { job: id, attempt: None, attempts: job.attempts, ending };
-        self.actions.push(Action::Finish(Box::new(finishing)));
+/// Whether an event may let a job go that had to wait, whatever else has changed. What agents gain
+/// by it is seen from the fleet.
+fn stirs(event: &Event) -> bool {
+    match event {
+        Event::Submitted(_)
+        | Event::Joined(_)
+        | Event::Left(_)
+        | Event::Heartbeat { .. }
+        | Event::Started { .. }
+        | Event::Fed(_)
+        | Event::Drain(_) => false,
+        // A tenant has fewer jobs at agents, or the master less output to hold.
+        Event::Finished { .. }
+        | Event::Returned { .. }
+        | Event::Unfit { .. }
+        | Event::Recorded { .. }
+        | Event::Bounds(_)
+        | Event::Cancel(_)
+        | Event::Tick => true,
     }
 }

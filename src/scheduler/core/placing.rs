@@ -2,145 +2,238 @@
 //!
 //! ```text
 //! lines set aside ── some, in turn ── one that an agent could run now ──▶ back among the lines
-//! lines ── the oldest, then some of the others in turn ── fits: given out
+//! lines ── the first in fair order, then some of the others in turn ── fits: given out
 //!                                                      ├─ could run somewhere: stays, counts as stuck
 //!                                                      ├─ no agent could run it: set aside
 //!                                                      └─ its tenant has as many at agents as it may: held
 //! ```
 //!
 //! A pass looks at a bounded number of lines, and every line is looked at after
-//! a bounded number of passes, whatever stands before it.
+//! a bounded number of passes, whatever stands before it. There is a pass only where
+//! something changed by which a job could go; a job that has just come is looked at alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 
 use super::{Core, Run, State};
-use crate::queue::{Demand, Order};
+use crate::queue::{Cursor, Demand, Head, LineId};
 use crate::scheduler::event::{Action, Moment};
+use crate::scheduler::fleet::Tree;
 use crate::scheduler::placement::{self, Ask};
 
-/// Stuck lines that one pass looks at from the oldest on, and as many of the others in turn.
+/// Stuck lines that one pass looks at from the first on, and as many of the others in turn.
 pub(in crate::scheduler) const LINES_MAX: usize = 128;
 /// Lines that one pass sets aside.
 pub(in crate::scheduler) const SET_ASIDE_MAX: usize = 128;
 /// Lines set aside that one pass looks at again.
 pub(in crate::scheduler) const ASIDE_LOOKED_AT: usize = 64;
-
 /// Lines that one pass holds.
 pub(in crate::scheduler) const HELD_MAX: usize = 128;
 /// Lines that one pass lets go of each tenant that may have more jobs at agents.
 pub(in crate::scheduler) const LET_GO_MAX: usize = 32;
-/// Heartbeats that an agent may miss and be given a job all the same: a silent cut is noticed by
-/// nothing else before its lease ends, and a job given into it costs an attempt.
-const MISSED_MAX: u32 = 3;
+/// Demands that are remembered to have found no room.
+const NOWHERE_MAX: usize = 16;
 
-/// Where the last pass ended among the lines that it takes in turn; `None`: at their end.
-#[derive(Clone, Copy, Debug, Default)]
+/// What is kept from pass to pass.
+#[derive(Default, Debug)]
 pub(super) struct Turns {
-    others: Option<Order>,
-    aside: Option<Order>,
+    /// Something happened by which a job could go.
+    pub(super) is_stirred: bool,
+    /// A job that has just come.
+    pub(super) fresh: Option<JobId>,
+    /// Tenants that have fewer jobs at agents than before.
+    pub(super) freed: BTreeSet<Arc<str>>,
+    /// Tenants may have more jobs at agents than before, or fewer.
+    pub(super) bounds_changed: bool,
+    /// Where the last pass ended among the lines that it takes in turn; `None`: at their end.
+    others: Option<LineId>,
+    aside: Option<LineId>,
+    /// What the fleet had gained when the last pass began.
+    gains: u64,
+    /// What it could run when the lines set aside were last looked at from their beginning, and
+    /// whether all of them were looked at since.
+    reach: (u64, bool),
+    /// Agents that are kept free for the oldest job that fits nowhere.
+    kept_free: BTreeSet<AgentName>,
+    /// Demands that found no room, since the fleet last gained some.
+    nowhere: (u64, Vec<Arc<Demand>>),
 }
 
 /// One pass on its way.
 #[derive(Default)]
 struct Pass {
-    /// The line looked at last.
-    after: Option<Order>,
-    /// Agents that are kept free for an older job.
-    kept_free: BTreeSet<AgentName>,
+    cursor: Cursor,
+    /// Lines that are stuck.
+    stuck: HashSet<LineId>,
     set_aside: usize,
     held: usize,
 }
 
-/// Why a part of a pass ended.
+impl Pass {
+    fn has_looked_enough(&self, stuck_before: usize) -> bool {
+        self.stuck.len() - stuck_before >= LINES_MAX || self.set_aside >= SET_ASIDE_MAX || self.held >= HELD_MAX
+    }
+}
+
+/// What became of the first job of a line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stopped {
-    NoMoreLines,
-    EnoughLooked,
+enum Looked {
+    Given,
+    /// The line is not offered any more.
+    Away,
+    Stuck,
 }
 
 impl Core {
-    /// Gives out every job that fits, oldest first. Younger ones may pass an older one that fits
+    /// Gives out every job that fits, in fair order. Later ones may pass an earlier one that fits
     /// nowhere, until that has waited for `hold_after`: then an agent is kept free for it.
     pub(super) fn place(&mut self, now: Moment) {
-        if !self.someone_is_free() {
+        let fresh = self.turns.fresh.take();
+        if !self.someone_is_free() || self.queue.is_empty() {
             return;
         }
+        let gains = self.fleet.gains();
+        if !std::mem::take(&mut self.turns.is_stirred) && gains == self.turns.gains {
+            return self.look_at_fresh(fresh, now);
+        }
+        self.turns.gains = gains;
         self.take_back();
         self.let_go();
+        self.turns.kept_free.clear();
         let mut pass = Pass::default();
-        self.turns.others = match self.place_from(&mut pass, now, true) {
-            Stopped::NoMoreLines => None,
-            Stopped::EnoughLooked => {
-                pass.after = pass.after.max(self.turns.others);
-                let others = self.place_from(&mut pass, now, false);
-                pass.after.filter(|_| others == Stopped::EnoughLooked)
-            }
-        };
+        if self.place_in_order(&mut pass, now) {
+            self.place_in_turn(&mut pass, now);
+        } else {
+            self.turns.others = None;
+        }
     }
 
-    /// Goes on with a pass until it has met [`LINES_MAX`] lines that are stuck. Agents are kept
-    /// free for the `oldest` only: for one that is met now and then, none would stay free.
-    fn place_from(&mut self, pass: &mut Pass, now: Moment, oldest: bool) -> Stopped {
-        let mut stuck = 0;
-        let heard_since = now.instant.checked_sub(self.policy.heartbeat * MISSED_MAX).unwrap_or(now.instant);
+    /// A job that has just come, while those before it found nothing and nothing has changed since.
+    fn look_at_fresh(&mut self, fresh: Option<JobId>, now: Moment) {
+        let Some(State::Ready(ticket)) = fresh.and_then(|id| self.jobs.get(&id)).map(|job| &job.state) else { return };
+        if let Some(head) = self.queue.head_of(*ticket) {
+            self.look(&head, &mut Pass::default(), now, false);
+        }
+    }
+
+    /// Looks at lines from the first on. Whether it ended for having looked at enough.
+    fn place_in_order(&mut self, pass: &mut Pass, now: Moment) -> bool {
         while self.someone_is_free() {
-            let Some((order, id, demand)) = self.queue.next_head(pass.after) else { break };
-            if stuck == LINES_MAX || pass.set_aside == SET_ASIDE_MAX || pass.held == HELD_MAX {
-                return Stopped::EnoughLooked;
+            if pass.has_looked_enough(0) {
+                return true;
             }
-            // The next head of the same line is younger, so going on from here meets it in order.
-            pass.after = Some(order);
-            if !self.may_have_more(&demand.tenant) {
-                self.queue.hold(&demand);
-                pass.held += 1;
-                continue;
-            }
-            let job = self.jobs.get(&id).expect("a ready job is known");
-            let (avoid, compile_key) = (job.avoid.as_ref(), job.compile_key);
-            let ask = Ask { demand: &demand, avoid, held: &pass.kept_free, compile_key, heard_since };
-            let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
-            let chosen = placement::choose(self.fleet.iter(), ask, now.instant).filter(|_| fits_here);
-            if let Some(agent) = chosen {
-                let name = agent.name.clone();
-                self.give(id, name, now);
-                continue;
-            }
-            if !self.someone_could_run(&demand) {
-                self.queue.set_aside(&demand, true);
-                pass.set_aside += 1;
-                continue;
-            }
-            stuck += 1;
-            if oldest && now.instant.saturating_duration_since(job.waiting_since) >= self.policy.hold_after {
-                pass.kept_free.extend(placement::hold(self.fleet.iter(), &demand).map(|a| a.name.clone()));
+            let Some(head) = self.queue.next(&mut pass.cursor) else { return false };
+            if !pass.stuck.contains(&head.line) && self.look(&head, pass, now, true) == Looked::Stuck {
+                pass.stuck.insert(head.line);
             }
         }
-        Stopped::NoMoreLines
+        false
     }
 
-    /// Looks at some of the lines that were set aside, each in its turn: agents come, and their
-    /// languages become ready.
-    fn take_back(&mut self) {
-        for _ in 0..ASIDE_LOOKED_AT {
-            let Some((order, _, demand)) = self.queue.next_aside(self.turns.aside) else {
-                self.turns.aside = None;
+    /// Looks at some of the others, each in its turn.
+    fn place_in_turn(&mut self, pass: &mut Pass, now: Moment) {
+        let before = pass.stuck.len();
+        (pass.set_aside, pass.held) = (0, 0);
+        while self.someone_is_free() && !pass.has_looked_enough(before) {
+            let Some(head) = self.queue.next_line(self.turns.others) else {
+                self.turns.others = None;
                 return;
             };
-            self.turns.aside = Some(order);
-            if self.someone_could_run(&demand) {
-                self.queue.set_aside(&demand, false);
+            if pass.stuck.contains(&head.line) {
+                self.turns.others = Some(head.line);
+                continue;
+            }
+            match self.look(&head, pass, now, false) {
+                // The next of the line may fit as well.
+                Looked::Given => continue,
+                Looked::Away => {}
+                Looked::Stuck => drop(pass.stuck.insert(head.line)),
+            }
+            self.turns.others = Some(head.line);
+        }
+    }
+
+    /// Looks at the first job of a line. Agents are kept free only where it is looked at `in_order`:
+    /// for one that is met now and then, none would stay free.
+    fn look(&mut self, head: &Head, pass: &mut Pass, now: Moment, in_order: bool) -> Looked {
+        let Head { line, job: id, demand } = head;
+        if !self.may_have_more(&demand.tenant) {
+            self.queue.hold(*line);
+            pass.held += 1;
+            return Looked::Away;
+        }
+        let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
+        if fits_here && let Some(agent) = self.agent_for(*id, demand, now) {
+            self.give(*id, agent, now);
+            return Looked::Given;
+        }
+        if !self.someone_could_run(demand) {
+            self.queue.set_aside(*line, true);
+            pass.set_aside += 1;
+            return Looked::Away;
+        }
+        let job = self.jobs.get(id).expect("a ready job is known");
+        if in_order && now.instant.saturating_duration_since(job.waiting_since) >= self.policy.hold_after {
+            self.turns.kept_free.extend(placement::hold(&self.fleet, demand).map(|a| a.name.clone()));
+        }
+        Looked::Stuck
+    }
+
+    /// The agent for a ready job. What found no room does not look again before the fleet gains some.
+    fn agent_for(&mut self, id: JobId, demand: &Arc<Demand>, now: Moment) -> Option<AgentName> {
+        let gains = self.fleet.gains();
+        if self.turns.nowhere.0 != gains {
+            self.turns.nowhere = (gains, Vec::new());
+        }
+        if self.turns.nowhere.1.iter().any(|nowhere| demand.needs_no_less(nowhere)) {
+            return None;
+        }
+        let job = self.jobs.get(&id).expect("a ready job is known");
+        let (avoid, compile_key, held) = (job.avoid.as_ref(), job.compile_key, &self.turns.kept_free);
+        let ask = Ask { demand, avoid, held, compile_key };
+        let chosen = placement::choose(&self.fleet, ask, now.instant).map(|agent| agent.name.clone());
+        // Where agents are kept free, it is not for want of room.
+        if chosen.is_none() && held.is_empty() && self.turns.nowhere.1.len() < NOWHERE_MAX {
+            self.turns.nowhere.1.push(Arc::clone(demand));
+        }
+        chosen
+    }
+
+    /// Looks at some of the lines that were set aside, each in its turn, where agents have come or
+    /// their languages have become ready since all were looked at.
+    fn take_back(&mut self) {
+        let reach = self.fleet.reach();
+        if self.turns.reach.0 != reach {
+            (self.turns.reach, self.turns.aside) = ((reach, false), None);
+        }
+        if self.turns.reach.1 {
+            return;
+        }
+        for _ in 0..ASIDE_LOOKED_AT {
+            let Some(head) = self.queue.next_aside(self.turns.aside) else {
+                self.turns.aside = None;
+                self.turns.reach.1 = true;
+                return;
+            };
+            self.turns.aside = Some(head.line);
+            if self.someone_could_run(&head.demand) {
+                self.queue.set_aside(head.line, false);
             }
         }
     }
 
-    /// Offers some of the held lines of every tenant that may have more jobs at agents: those that
-    /// are met after its bound is reached again are held again.
+    /// Offers some of the held lines of the tenants that may have more jobs at agents since the last
+    /// pass: those that are met after its bound is reached again are held again.
     fn let_go(&mut self) {
-        let tenants: Vec<_> = self.queue.held_tenants().filter(|t| self.may_have_more(t)).cloned().collect();
-        for tenant in tenants {
-            self.queue.let_go(&tenant, LET_GO_MAX);
+        if std::mem::take(&mut self.turns.bounds_changed) {
+            self.turns.freed = self.queue.held_tenants().cloned().collect();
+        }
+        for tenant in std::mem::take(&mut self.turns.freed) {
+            if self.may_have_more(&tenant) && self.queue.let_go(&tenant, LET_GO_MAX) {
+                self.turns.freed.insert(tenant);
+            }
         }
     }
 
@@ -149,17 +242,23 @@ impl Core {
     }
 
     fn someone_could_run(&self, demand: &Demand) -> bool {
-        self.fleet.iter().any(|agent| agent.could_run(demand))
+        placement::hold(&self.fleet, demand).is_some()
     }
 
     fn someone_is_free(&self) -> bool {
-        let free = |a: &crate::scheduler::fleet::Agent| a.offer.capacity.slots > a.promised.slots;
-        self.fleet.iter().any(|a| a.session.is_some() && !a.is_draining() && free(a))
+        self.fleet.tree().node(Tree::ROOT).free.slots > 0
     }
 
     fn give(&mut self, id: JobId, agent: AgentName, now: Moment) {
         let Some(session) = self.fleet.get(&agent).and_then(|a| a.session) else { return };
-        self.leave_queue(id);
+        let job = self.jobs.get(&id).expect("a ready job is known");
+        let State::Ready(ticket) = job.state else { return };
+        let charge = self.queue.take(ticket);
+        let size_permille = self.size_permille(job.demand.room);
+        if let Some(key) = job.compile_key {
+            self.fleet.compiles(&agent, key);
+        }
+        self.left_queue(id);
         self.counter += 1;
         let token = FencingToken { epoch: self.policy.epoch, counter: self.counter };
         let job = self.jobs.get_mut(&id).expect("a ready job is known");
@@ -175,6 +274,8 @@ impl Core {
             begun: false,
             fed: false,
             cancel_asked: None,
+            charge,
+            size_permille,
         };
         self.set_running(id, run);
         debug_assert!(matches!(self.jobs.get(&id).map(|j| &j.state), Some(State::Running(_))));

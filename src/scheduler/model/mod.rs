@@ -2,7 +2,9 @@
 //! late; masters that restart. Held after every step: never overcommitted, never lost, never twice.
 
 mod lines;
+mod memory;
 mod ops;
+mod order;
 mod parts;
 mod rules;
 
@@ -42,6 +44,9 @@ struct Row {
     attempt: Option<AttemptId>,
     holder: Option<AgentName>,
     finished: bool,
+    priority: Priority,
+    expires: Option<Instant>,
+    created: Instant,
     /// Someone was answered that it will be cancelled.
     cancelled: bool,
 }
@@ -55,6 +60,8 @@ struct World {
     next_session: u64,
     agents: Vec<Agent>,
     rows: BTreeMap<JobId, Row>,
+    /// In the order in which they came.
+    submitted: Vec<JobId>,
     /// Ends that the store has been asked for and has not yet answered.
     recording: Vec<(JobId, Option<AttemptId>)>,
     /// Every attempt ever given out, to send late answers of.
@@ -82,6 +89,7 @@ impl World {
             next_session: 0,
             agents: vec![Agent::default(); AGENTS],
             rows: BTreeMap::new(),
+            submitted: Vec::new(),
             recording: Vec::new(),
             given: Vec::new(),
             finished: HashMap::new(),
@@ -101,28 +109,41 @@ impl World {
     }
 
     fn submit(&mut self, demand: Arc<Demand>) -> JobId {
+        self.submit_as(demand, Priority::Normal, None)
+    }
+
+    fn submit_as(&mut self, demand: Arc<Demand>, priority: Priority, ttl: Option<Duration>) -> JobId {
         let job = JobId::generate();
+        self.submitted.push(job);
         let row = Row {
             demand: Arc::clone(&demand),
             attempts: 0,
             attempt: None,
             holder: None,
             finished: false,
+            priority,
+            expires: ttl.map(|ttl| self.now + ttl),
+            created: self.now,
             cancelled: false,
         };
+        let submitted = self.submitted_of(job, &row);
         self.rows.insert(job, row);
-        self.handle(Event::Submitted(Submitted {
-            job,
-            demand,
-            input_bytes: 1,
-            compile_key: None,
-            cases_time: Duration::ZERO,
-            priority: Priority::default(),
-            expires: None,
-            traits: Traits::default(),
-            waited: Duration::ZERO,
-        }));
+        self.handle(Event::Submitted(submitted));
         job
+    }
+
+    fn submitted_of(&self, job: JobId, row: &Row) -> Submitted {
+        Submitted {
+            job,
+            demand: Arc::clone(&row.demand),
+            input_bytes: 1,
+            compile_key: Some(row.demand.room.memory_bytes),
+            cases_time: Duration::ZERO,
+            priority: row.priority,
+            expires: row.expires,
+            traits: Traits { source: row.demand.room.memory_bytes },
+            waited: self.now - row.created,
+        }
     }
 
     /// Jobs of a tenant that agents have, as the store knows.
@@ -140,6 +161,7 @@ impl World {
                 let row = self.rows.get_mut(&attempt.job).expect("only known jobs are given out");
                 assert!(!row.finished, "a finished job is given out");
                 assert!(!row.cancelled, "a cancelled job is given out");
+                assert!(row.expires.is_none_or(|at| at > self.now), "an expired job is given out");
                 assert!(!self.fed.contains(&attempt.job), "input that is gone is waited for");
                 assert!(row.attempt.is_none_or(|old| old.token < attempt.token), "tokens grow");
                 (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent.clone()));
@@ -170,6 +192,11 @@ impl World {
                 let row = self.rows.get_mut(&finishing.job).unwrap();
                 assert!(!row.finished, "a job ends twice");
                 row.finished = true;
+                if attempt.is_none() && finishing.ending.outcome == Outcome::Cancelled && !row.cancelled {
+                    assert!(row.expires.is_some_and(|at| at <= self.now), "it is cancelled before its time");
+                    let message = finishing.ending.message.unwrap_or_default();
+                    assert!(message.contains("queue_ttl"), "{message}");
+                }
                 let before = self.finished.insert(finishing.job, finishing.ending.outcome);
                 assert!(before.is_none(), "an end is recorded twice");
                 self.recording.push((finishing.job, attempt));
@@ -277,17 +304,7 @@ impl World {
             self.fed.remove(&attempt.job);
         }
         let survivors = self.rows.iter().filter(|(_, row)| !row.finished).map(|(job, row)| Survivor {
-            submitted: Submitted {
-                job: *job,
-                demand: Arc::clone(&row.demand),
-                input_bytes: 1,
-                compile_key: None,
-                cases_time: Duration::ZERO,
-                priority: Priority::default(),
-                expires: None,
-                traits: Traits::default(),
-                waited: Duration::ZERO,
-            },
+            submitted: self.submitted_of(*job, row),
             attempts: row.attempts,
             failures: vec![],
             token: row.attempt.map(|a| a.token),
@@ -309,6 +326,9 @@ impl World {
             assert_eq!(running.get(tenant).copied().unwrap_or(0), self.running_of(tenant), "miscounted: {tenant}");
         }
         assert_eq!(totals.queued + totals.running, unfinished + self.recording.len(), "a job is lost or made up");
+        for row in self.rows.values().filter(|row| !row.finished && row.expires.is_some_and(|at| at <= self.now)) {
+            assert!(row.holder.is_some() || self.epoch > 1, "it waits although it has expired");
+        }
         let mut current: Vec<JobId> = Vec::new();
         for agent in &self.agents {
             current.extend(agent.holding.iter().filter(|a| self.core.is_current(**a)).map(|a| a.job));

@@ -6,6 +6,7 @@ use enclos_protocol::agent_link::ReturnReason;
 use proptest::prelude::*;
 
 use super::{AGENTS, Agent, World, bounds, demand, name, report};
+use crate::queue::Priority;
 use crate::scheduler::Event;
 
 #[derive(Clone, Debug)]
@@ -58,7 +59,8 @@ fn nth<T: Clone>(items: impl Iterator<Item = T>, n: usize) -> Option<T> {
 pub(super) fn step(world: &mut World, op: Op) {
     match op {
         Op::Submit(n) => {
-            world.submit(demand(n));
+            let ttl = (n % 32 == 16).then_some(Duration::from_secs(3));
+            world.submit_as(demand(n), Priority::ALL[usize::from(n / 64 % 3)], ttl);
         }
         Op::Join(a) => world.join(a),
         Op::Leave(a) => world.leave(a),

@@ -123,6 +123,12 @@ fn shapes() -> Vec<Case> {
         invalid("a text for a boolean", with(&json!({ "merge_stderr": "yes" })), "merge_stderr"),
         invalid("a choice that is none", with(&json!({ "on_output_limit": "burst" })), "on_output_limit"),
         invalid("an isolation that is none", with(&json!({ "isolation": "none" })), "isolation"),
+        invalid("a priority that is none", with(&json!({ "priority": "urgent" })), "priority"),
+        invalid("a time to wait of nothing", with(&json!({ "queue_ttl_ms": 0 })), "queue_ttl_ms")
+            .says("minimum", json!(1)),
+        invalid("a time to wait of more than a week", with(&json!({ "queue_ttl_ms": 604_800_001u64 })), "queue_ttl_ms")
+            .says("maximum", json!(604_800_000u64)),
+        invalid("a time to wait that is no whole number", with(&json!({ "queue_ttl_ms": 1.5 })), "queue_ttl_ms"),
         invalid("a reuse that is none", with(&json!({ "reuse": "always" })), "reuse"),
     ]
 }
