@@ -8,14 +8,22 @@
 //! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
 //! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
+//! `simulate` drives the scheduler's own core under a virtual clock; the only figure there that
+//! depends on the machine is the rate of decisions.
+//! `overload` and `agrees` start a master of their own, one with agents that run nothing, the other with real ones.
 //! `faults` measures nothing: it strikes a cluster and looks whether it keeps its word.
 
+mod agrees;
 mod bare;
 mod cases;
 mod cells;
+mod chance;
 mod faults;
 mod floor;
 mod jobs;
+mod overload;
+mod processes;
+mod sim;
 mod stats;
 
 use std::process::ExitCode;
@@ -42,8 +50,14 @@ enum Command {
     /// Carries connections from one address to another, for `faults`
     #[command(hide = true)]
     Relay(faults::RelayArgs),
+    /// A master offered several times what it can take, with agents that run nothing
+    Overload(overload::OverloadArgs),
+    /// Whether a real cluster does what the simulator says (needs root, an engine and its images)
+    Agrees(agrees::AgreesArgs),
     /// Jobs through a running master, against bare processes and `docker run`
     Jobs(jobs::JobsArgs),
+    /// The scheduler under a virtual clock, beside other policies on the same arrivals
+    Simulate(sim::SimulateArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +68,9 @@ fn main() -> ExitCode {
         Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Jobs(args) => jobs::run(&args),
+        Command::Overload(args) => overload::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
+        Command::Agrees(args) => agrees::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
+        Command::Simulate(args) => sim::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,28 +4,21 @@ use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
 
 use super::line::Line;
 use super::{FaultsArgs, Outcome};
+use crate::processes::{TOKEN, TOKEN_VARIABLE, free_port, program, signal, terminate, wait_until};
 
 /// Agents.
 pub const AGENTS: usize = 3;
 /// Jobs that one agent runs at once.
 pub const SLOTS: usize = 2;
-/// Longest until a process is ready.
-const READY_WAIT: Duration = Duration::from_secs(120);
-/// Longest from SIGTERM to the end of a process.
-const END_WAIT: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Lines of each log that a failed run shows.
 const LOG_LINES_MAX: usize = 40;
-const TOKEN: &str = "a-join-token-for-faults";
-const TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";
 /// What the master's directory may hold in the end.
 const MASTERS_FILES: [&str; 11] = [
     "audit.jsonl",
@@ -57,15 +50,6 @@ pub struct Fleet {
     master: Option<Child>,
     agents: Vec<Agent>,
     pub lines: Vec<Line>,
-}
-
-fn program(name: &str) -> Outcome<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    if path.is_file() { Ok(path) } else { Err(format!("{} is not there: build the workspace", path.display()).into()) }
-}
-
-fn free_port() -> Outcome<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// A command in a network namespace; `nsenter` becomes it, so its process is the command's.
@@ -232,30 +216,4 @@ impl Fleet {
         }
         Ok(())
     }
-}
-
-async fn terminate(child: Option<Child>, name: &str) -> Outcome<Duration> {
-    let Some(mut child) = child else { return Err(format!("{name} does not run").into()) };
-    let Some(pid) = child.id() else { return Err(format!("{name} has ended by itself").into()) };
-    let begun = Instant::now();
-    signal(pid, "-TERM").await?;
-    let status = timeout(END_WAIT, child.wait()).await.map_err(|_| format!("{name} ignores SIGTERM"))??;
-    if status.success() { Ok(begun.elapsed()) } else { Err(format!("{name} ends with {status}").into()) }
-}
-
-async fn signal(pid: u32, name: &str) -> Outcome<()> {
-    let sent = Command::new("kill").args([name, &pid.to_string()]).status().await?;
-    if sent.success() { Ok(()) } else { Err(format!("process {pid} does not take {name}").into()) }
-}
-
-/// Looks again and again: at other processes, which cannot be awaited.
-async fn wait_until<F: Future<Output = bool>>(what: &str, look: impl Fn() -> F) -> Outcome<()> {
-    let deadline = Instant::now() + READY_WAIT;
-    while !look().await {
-        if Instant::now() >= deadline {
-            return Err(format!("not within {READY_WAIT:?}: {what}").into());
-        }
-        sleep(LOOK_EVERY).await;
-    }
-    Ok(())
 }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use crate::chance::Chance;
 use fleet::Fleet;
 use load::Load;
 
@@ -58,26 +59,6 @@ pub struct RelayArgs {
     /// Where to
     #[arg(long)]
     to: String,
-}
-
-/// Chance, the same for the same seed (splitmix64).
-#[derive(Clone)]
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound.max(1)
-    }
-
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            let other = usize::try_from(self.below(at as u64 + 1)).unwrap_or(0);
-            items.swap(at, other);
-        }
-    }
 }
 
 fn runtime() -> Outcome<tokio::runtime::Runtime> {

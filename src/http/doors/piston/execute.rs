@@ -43,11 +43,11 @@ pub(super) async fn execute(
     request: Request,
 ) -> Result<Response, Refusal> {
     check_kind(request.headers(), &caller)?;
-    let place = api.room.wait().map_err(|_| error::unavailable("too many programs are waited for", RETRY))?;
+    let place = api.room.wait(&caller).map_err(|_| error::unavailable("too many programs are waited for", RETRY))?;
     let body = api.bodies.read(request, BODY_BYTES_MAX).await?;
     let translated = translate(&api, body.bytes.clone(), Input::Given).await?;
     // What was made of the body is in memory beside it.
-    let memory = api.bodies.room(translated.submission.len()).await?;
+    let memory = api.bodies.room(&caller, translated.submission.len()).await?;
     let claim = Claim::take(&api, &caller, translated.submission, (body, memory)).await?;
     let live = follow::live(&api, &caller, &claim);
     let ended = timeout(WAIT_MAX, orders(Follow::new(live.as_ref())));
@@ -67,7 +67,7 @@ pub(super) async fn execute(
     claim.release();
     let version = version(&api, &translated.language, translated.version).await?;
     let answer = answer::of(version, &record, &detail, &orders);
-    let answer = answer.and_then(|answer| api.room.json(StatusCode::OK, &answer));
+    let answer = answer.and_then(|answer| api.room.json(&caller, StatusCode::OK, &answer));
     Ok(([(header::LOCATION, location)], answer).into_response())
 }
 

@@ -106,7 +106,7 @@ pub(super) async fn connect(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
     let upgrade = upgrade.map_err(|_| error::upgrade_required())?;
-    let place = api.room.watcher()?;
+    let place = api.room.watcher(&caller)?;
     // The upgrade runs this in a task of hyper's; it is counted from here on, so that shutdown waits.
     let counted = api.conversations.token();
     let upgrade = upgrade.max_message_size(READ_BYTES_MAX).max_frame_size(READ_BYTES_MAX).write_buffer_size(0);
@@ -162,7 +162,7 @@ async fn init(stream: &mut Source) -> Result<Bytes, Close> {
 }
 
 async fn begin(api: &Arc<Api>, caller: &Caller, init: Bytes) -> Result<(Claim, Translated), Close> {
-    let memory = api.bodies.room(init.len()).await?;
+    let memory = api.bodies.room(caller, init.len()).await?;
     let mut translated = translate(api, init, Input::Live).await?;
     let submission = std::mem::take(&mut translated.submission);
     let claim = Claim::take(api, caller, submission, memory).await?;

@@ -83,7 +83,7 @@ impl Telling<'_> {
         let turn = self.api.room.reading().await?;
         let (record, detail) = follow::ended(self.api, self.caller, self.job).await?;
         drop(turn);
-        let _memory = self.api.room.answer(detail.size_bytes())?;
+        let _memory = self.api.room.answer(self.caller, detail.size_bytes())?;
         let mut cursor = self.follow.cursor();
         if cursor.token != record.token {
             cursor = Cursor { token: record.token, offsets: [0; PARTS], ..cursor };
