@@ -17,6 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::doors::mcp;
 use super::{Api, error};
 use crate::access::Scope;
 use crate::admission::Refusal;
@@ -43,6 +44,8 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
         "/healthz" | "/readyz" | "/version" | "/openapi.json" => Need::Nothing,
         "/docs" | "/docs/style.css" | "/docs/copy.js" | "/docs/icon.svg" => Need::Nothing,
         "/v1/usage" => Need::AnyKey,
+        // Each tool asks for its own.
+        mcp::PATH => Need::AnyKey,
         "/v1/jobs/wait" => Need::Scope(Scope::Read),
         // Who attaches may speak with the program.
         "/v1/jobs/{id}/attach" | "/v1/jobs/batch" => Need::Scope(Scope::Submit),
@@ -58,6 +61,8 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
 fn is_noted(method: &Method, path: &str) -> bool {
     match path {
         "/v1/jobs/wait" => false,
+        // Most of what is said there does nothing; a call that makes a job is noted by itself.
+        mcp::PATH => false,
         path => path.ends_with("/attach") || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
     }
 }

@@ -13,6 +13,7 @@ mod attach;
 mod blobs;
 mod body;
 mod docs;
+mod doors;
 mod entry;
 pub mod error;
 mod events;
@@ -197,6 +198,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/docs/style.css", get(docs::style))
         .route("/docs/copy.js", get(docs::script))
         .route("/docs/icon.svg", get(docs::icon))
+        .merge(doors::mcp::routes(&api))
         .fallback(|| async { error::not_found() })
         .method_not_allowed_fallback(|| async { error::method_not_allowed() })
         .layer(middleware::from_fn_with_state(Arc::clone(&api), guard::check))

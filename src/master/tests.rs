@@ -13,6 +13,7 @@ mod judging;
 mod keys;
 mod link;
 mod many;
+mod mcp;
 mod transfers;
 mod watching;
 
