@@ -24,6 +24,7 @@ mod jobs;
 mod judge;
 mod keys;
 mod levels;
+mod mcp;
 mod mixed;
 mod ordinary;
 mod pinning;
