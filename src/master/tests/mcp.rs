@@ -384,6 +384,10 @@ async fn what_is_no_message_of_a_client_for_us_is_refused() {
     assert_eq!(text.status(), 415);
     let large = json!({ "jsonrpc": "2.0", "id": 1, "method": "x".repeat(1 << 20) });
     assert_eq!(client.post(&large).await.status(), 413);
+    let mut named = call(1, "list_languages", &json!({}));
+    named["id"] = "x".repeat(300).into();
+    let refused = client.messages(&named).await.all().await.pop().unwrap();
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
     for session in ["x", "0123456789abcdef0123456789abcdeF"] {
         let other = Client { running: &running, key: None, session: Some(session.to_owned()) };
         assert_eq!(other.post(&call(1, "list_languages", &json!({}))).await.status(), 404, "{session}");

@@ -7,12 +7,13 @@ use axum::http::request::Parts;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, Implementation,
-    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ListToolsResult, NumberOrString, PaginatedRequestParams, RequestId, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::asked::{RunCode, RunTests};
 use super::call::{Call, Teller};
@@ -29,12 +30,53 @@ use crate::listen::Peer;
 /// How long a client may take the list of tools for the same, in milliseconds.
 const TOOLS_TTL_MS: u64 = 300_000;
 
+/// Longest id of a request and progress token, in bytes: both are held for as long as a call runs.
+const ID_BYTES_MAX: usize = 256;
+
 /// Serves one request; rmcp takes a new one for each.
 #[derive(Clone)]
 pub(super) struct Server {
     api: Arc<Api>,
     calls: Arc<Calls>,
     tools: Arc<[Tool]>,
+}
+
+/// What of a request outlives the reading of its arguments: the rest of it may be large.
+struct Heard {
+    id: RequestId,
+    parts: Parts,
+    cancelled: CancellationToken,
+    teller: Option<Teller>,
+}
+
+impl Heard {
+    fn of(context: RequestContext<RoleServer>) -> Result<Self, ErrorData> {
+        let token = context.meta.get_progress_token();
+        if is_long(&context.id) || token.as_ref().is_some_and(|token| is_long(&token.0)) {
+            let said = format!("an id or progress token has at most {ID_BYTES_MAX} bytes");
+            return Err(ErrorData::invalid_params(said, None));
+        }
+        let parts = context.extensions.get::<Parts>().cloned();
+        Ok(Self {
+            id: context.id,
+            parts: parts.ok_or_else(|| ErrorData::internal_error("the request has no head", None))?,
+            cancelled: context.ct,
+            teller: token.map(|token| Teller::new(context.peer, token)),
+        })
+    }
+}
+
+fn is_long(id: &NumberOrString) -> bool {
+    matches!(id, NumberOrString::String(text) if text.len() > ID_BYTES_MAX)
+}
+
+/// The tool that is called and its arguments as they came.
+fn called(request: CallToolRequestParams) -> Result<(Name, Vec<u8>), ErrorData> {
+    let Some(name) = Name::ALL.into_iter().find(|tool| tool.as_str() == request.name) else {
+        return Err(ErrorData::invalid_params("there is no such tool; tools/list tells which there are", None));
+    };
+    let arguments = serde_json::to_vec(&request.arguments.unwrap_or_default());
+    arguments.map(|arguments| (name, arguments)).map_err(|_| ErrorData::internal_error("no arguments", None))
 }
 
 /// What a tool tells.
@@ -67,14 +109,8 @@ impl Server {
         Self { api, calls, tools: tools::all().into() }
     }
 
-    async fn serve(
-        &self,
-        name: Name,
-        arguments: Vec<u8>,
-        context: RequestContext<RoleServer>,
-        parts: &Parts,
-    ) -> Result<Told, Refusal> {
-        let caller = parts.extensions.get::<Caller>().ok_or_else(error::internal)?;
+    async fn serve(&self, name: Name, arguments: Vec<u8>, heard: Heard) -> Result<Told, Refusal> {
+        let caller = heard.parts.extensions.get::<Caller>().cloned().ok_or_else(error::internal)?;
         if !caller.may(name.scope()) {
             return Err(error::missing_scope(name.scope()));
         }
@@ -82,19 +118,19 @@ impl Server {
             Name::RunCode => {
                 let submission = read::<RunCode>(&arguments)?.submission();
                 drop(arguments);
-                self.run(submission, caller, context, parts, Told::of_run).await
+                self.run(submission, caller, heard, Told::of_run).await
             }
             Name::RunTests => {
                 let submission = read::<RunTests>(&arguments)?.submission()?;
                 drop(arguments);
-                self.run(submission, caller, context, parts, Told::of_tests).await
+                self.run(submission, caller, heard, Told::of_tests).await
             }
             Name::ReadOutput => {
-                let part = output::read(&self.api, caller, read(&arguments)?).await?;
+                let part = output::read(&self.api, &caller, read(&arguments)?).await?;
                 Told::new(output::text(&part), &part, false)
             }
             Name::ListLanguages => {
-                let list = languages::list(&self.api, caller, read(&arguments)?).await?;
+                let list = languages::list(&self.api, &caller, read(&arguments)?).await?;
                 Told::new(languages::text(&list), &list, false)
             }
         }
@@ -104,25 +140,20 @@ impl Server {
     async fn run(
         &self,
         submission: Submission,
-        caller: &Caller,
-        context: RequestContext<RoleServer>,
-        parts: &Parts,
+        caller: Caller,
+        heard: Heard,
         tell: fn(&Job) -> Result<Told, Refusal>,
     ) -> Result<Told, Refusal> {
+        let Heard { id, parts, cancelled, teller } = heard;
         let session = parts.extensions.get::<Visit>().and_then(|visit| visit.session.as_ref());
-        let begun = self.calls.begin(&caller.tenant, session, context.id.clone());
-        let call = Call {
-            api: Arc::clone(&self.api),
-            caller: caller.clone(),
-            from: address(parts),
-            left: begun.left().clone(),
-            teller: context.meta.get_progress_token().map(|token| Teller::new(context.peer.clone(), token)),
-        };
+        let begun = self.calls.begin(&caller.tenant, session, id);
+        let (api, from, left) = (Arc::clone(&self.api), address(&parts), begun.left().clone());
+        let call = Call { api, caller, from, left, teller };
         let mut task = self.api.conversations.spawn(call.run(submission, tell));
         // Where this is dropped, `begun` goes with it and the task hears of that.
         let ended = tokio::select! {
             ended = &mut task => ended,
-            () = context.ct.cancelled() => {
+            () = cancelled.cancelled() => {
                 begun.left().cancel();
                 task.await
             }
@@ -171,15 +202,10 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let CallToolRequestParams { name, arguments, .. } = request;
-        let Some(name) = Name::ALL.into_iter().find(|tool| tool.as_str() == name) else {
-            return Err(ErrorData::invalid_params("there is no such tool; tools/list tells which there are", None));
-        };
-        let parts = context.extensions.get::<Parts>().cloned();
-        let parts = parts.ok_or_else(|| ErrorData::internal_error("the request has no head", None))?;
-        let json = serde_json::to_vec(&arguments.unwrap_or_default()).unwrap_or_default();
-        parts.extensions.get::<Visit>().into_iter().for_each(Visit::has_read);
-        let result = match self.serve(name, json, context, &parts).await {
+        let (name, arguments) = called(request)?;
+        let heard = Heard::of(context)?;
+        heard.parts.extensions.get::<Visit>().into_iter().for_each(Visit::has_read);
+        let result = match self.serve(name, arguments, heard).await {
             Ok(Told { text, structured, failed }) => {
                 let content = vec![ContentBlock::text(text)];
                 let mut told = if failed { CallToolResult::error(content) } else { CallToolResult::success(content) };
