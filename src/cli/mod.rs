@@ -345,6 +345,8 @@ where
 
 fn log_to_stderr(level: &str) {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
+    // It logs whole messages: the code of clients and what their programs write.
+    let filter = filter.add_directive("rmcp=off".parse().expect("it is a directive"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     // It fails only when a subscriber is set already, which then serves as well.
     let _ =

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::doors::piston;
+use super::doors::{mcp, piston};
 use super::{Api, error};
 use crate::access::Scope;
 use crate::admission::Refusal;
@@ -45,6 +45,8 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
         "/docs" | "/docs/style.css" | "/docs/copy.js" | "/docs/icon.svg" => Need::Nothing,
         "/v1/usage" => Need::AnyKey,
         path if piston::has(path) => piston::need(path),
+        // Each tool asks for its own.
+        mcp::PATH => Need::AnyKey,
         "/v1/jobs/wait" => Need::Scope(Scope::Read),
         // Who attaches may speak with the program.
         "/v1/jobs/{id}/attach" | "/v1/jobs/batch" => Need::Scope(Scope::Submit),
@@ -61,6 +63,8 @@ fn is_noted(method: &Method, path: &str) -> bool {
     match path {
         "/v1/jobs/wait" => false,
         path if piston::has(path) && path.trim_end_matches('/').ends_with("/connect") => true,
+        // Most of what is said there does nothing; a call that makes a job is noted by itself.
+        mcp::PATH => false,
         path => path.ends_with("/attach") || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
     }
 }

@@ -25,10 +25,14 @@ pub(super) async fn languages(
     State(api): State<Arc<Api>>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Json<wire::LanguageList>, Refusal> {
+    list(&api).await.map(Json)
+}
+
+pub(super) async fn list(api: &Api) -> Result<wire::LanguageList, Refusal> {
     let agents = api.scheduler.agents().await?;
     let languages =
         api.catalogue.languages().iter().map(|language| self::language(language, &agents, api.installs)).collect();
-    Ok(Json(wire::LanguageList { languages }))
+    Ok(wire::LanguageList { languages })
 }
 
 fn language(language: &Language, agents: &[AgentView], installs: bool) -> wire::LanguageView {

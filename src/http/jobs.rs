@@ -166,16 +166,22 @@ pub(super) async fn cancel(
 ) -> Result<Response, Refusal> {
     let id = job_id(&id)?;
     api.bodies.read_nothing(request).await?;
+    let status = end(&api, &caller, id).await?;
+    answer(&api, &caller, id, status).await
+}
+
+/// Has a job end: 200 where it has, 202 where its end is still to come.
+pub(super) async fn end(api: &Api, caller: &Caller, id: JobId) -> Result<StatusCode, Refusal> {
     // Only a job that has not ended has a live state; the others are shown as they are.
     if api.progress.find_of(caller.tenant.as_str(), id).is_some() {
         api.scheduler.tell(Event::Cancel(id)).await?;
     }
-    let status = wait(&api, &caller, id, CANCEL_WAIT).await;
+    let status = wait(api, caller, id, CANCEL_WAIT).await;
     if status == StatusCode::ACCEPTED {
-        // Its end is still to come; that it will come is a promise, which a crash must not break.
+        // That it will come is a promise, which a crash must not break.
         api.store.cancel_asked(caller.owner(), id).await?;
     }
-    answer(&api, &caller, id, status).await
+    Ok(status)
 }
 
 /// Erase a job, whatever its state: it is cancelled if it has not ended, and from here on no answer

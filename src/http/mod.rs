@@ -223,6 +223,7 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/docs/copy.js", get(docs::script))
         .route("/docs/icon.svg", get(docs::icon))
         .merge(doors::piston::routes(doors.piston_root))
+        .merge(doors::mcp::routes(&api))
         .fallback(|| async { error::not_found() })
         .method_not_allowed_fallback(|| async { error::method_not_allowed() })
         .layer(middleware::from_fn_with_state(Arc::clone(&api), guard::check))

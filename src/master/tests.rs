@@ -14,6 +14,7 @@ mod judging;
 mod keys;
 mod link;
 mod many;
+mod mcp;
 mod transfers;
 mod turns;
 mod watching;

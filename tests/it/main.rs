@@ -25,6 +25,7 @@ mod jobs;
 mod judge;
 mod keys;
 mod levels;
+mod mcp;
 mod mixed;
 mod ordinary;
 mod packages;

@@ -4,6 +4,7 @@
 //! Nothing behind a door knows of it: keys, scopes, quotas, limits, queue and sandboxes are the same.
 
 mod claim;
+pub(super) mod mcp;
 pub(super) mod piston;
 
 use axum::extract::Request;

@@ -13,14 +13,14 @@ use crate::store::{Desk, NewKey, UnixTime};
 const REVOKED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A master with keys, and the desk beside it.
-struct Keyed {
-    running: Running,
+pub(super) struct Keyed {
+    pub(super) running: Running,
     desk: Desk,
     dir: TempDir,
 }
 
 impl Keyed {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let (running, dir) = Running::new().await;
         let desk = Desk::open(dir.path()).unwrap();
         Self { running, desk, dir }
@@ -30,7 +30,7 @@ impl Keyed {
         assert_eq!(self.desk.told(change).await.unwrap(), crate::store::Told::Seen);
     }
 
-    async fn key(&mut self, tenant: &str, scopes: &str) -> (String, Secret) {
+    pub(super) async fn key(&mut self, tenant: &str, scopes: &str) -> (String, Secret) {
         let (tenant, scopes) = (tenant.parse().unwrap(), scopes.parse().unwrap());
         let new = NewKey { tenant, name: String::new(), scopes, lasts: None };
         let (key, secret, change) = self.desk.create(new, UnixTime::now()).unwrap();
