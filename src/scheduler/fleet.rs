@@ -102,6 +102,11 @@ impl Agent {
         *paused = Some(now + PAUSE);
     }
 
+    /// Its engine is gone, and every job would come back.
+    pub(super) fn stand_still(&mut self, now: Instant) {
+        self.paused_until = Some(now + PAUSE);
+    }
+
     pub(super) fn take(&mut self, demand: &Demand) {
         self.promised = self.promised.plus(demand.room);
         let placed = self.placed_since_report.entry(demand.language.to_string()).or_default();
