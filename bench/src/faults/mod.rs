@@ -8,7 +8,9 @@
 //! Agents' ports listen on loopback only, so a relay stands at each end of a
 //! link. Faults come one after the other, each kind once in a round, in an
 //! order that the seed decides. Without namespaces the lines cut by themselves.
+//! The agents share an engine; where it is the run's own, it dies, too.
 
+mod engine;
 mod fault;
 mod fleet;
 mod line;
@@ -45,6 +47,9 @@ pub struct FaultsArgs {
     /// It is a small disk of its own
     #[arg(long)]
     small_disk: bool,
+    /// Where an engine of the run's own is made, which is killed and restarted, too; an earlier run's is used again
+    #[arg(long)]
+    engine: Option<PathBuf>,
     /// Network namespace of an agent, three times; `10.213.N.1` and `10.213.N.2` are its ends, `agentN` ours
     #[arg(long = "namespace")]
     namespaces: Vec<String>,
@@ -117,7 +122,7 @@ async fn try_it(args: &FaultsArgs, fleet: &mut Fleet) -> Outcome<()> {
         loaded
     };
     // Both to their ends: the last fault heals before anything is judged, and while jobs may wait for that.
-    let (loaded, struck) = tokio::join!(loading, fault::strike(args, fleet, &over));
+    let (loaded, struck) = tokio::join!(loading, fault::strike(args, fleet, load.newest(), &over));
     let struck = struck?;
     let loaded = loaded?;
     load.check_lists().await?;
