@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use fleet::Fleet;
@@ -97,14 +98,24 @@ pub fn run(args: &FaultsArgs) -> Outcome<()> {
         return Err("--jobs and --seconds are at least 1".into());
     }
     runtime()?.block_on(async {
-        let mut fleet = Fleet::start(args).await?;
-        let tried = try_it(args, &mut fleet).await;
-        if tried.is_err() {
-            eprintln!("{}", fleet.logs());
+        let mut terminated = signal(SignalKind::terminate())?;
+        // What is asked to end takes its processes with it, as they are dropped.
+        tokio::select! {
+            whole = whole(args) => whole,
+            _ = terminated.recv() => Err("asked to end".into()),
+            _ = tokio::signal::ctrl_c() => Err("asked to end".into()),
         }
-        tried?;
-        fleet.end().await
     })
+}
+
+async fn whole(args: &FaultsArgs) -> Outcome<()> {
+    let mut fleet = Fleet::start(args).await?;
+    let tried = try_it(args, &mut fleet).await;
+    if tried.is_err() {
+        eprintln!("{}", fleet.logs());
+    }
+    tried?;
+    fleet.end().await
 }
 
 /// Carries one agent's link; the other end of a line.
@@ -117,14 +128,12 @@ async fn try_it(args: &FaultsArgs, fleet: &mut Fleet) -> Outcome<()> {
     let load = Load::new(fleet.url(), args)?;
     let over = CancellationToken::new();
     let loading = async {
-        let loaded = load.run(Duration::from_secs(args.seconds)).await;
+        let loaded = load.run(Duration::from_secs(args.seconds)).await?;
         over.cancel();
-        loaded
+        Ok(loaded)
     };
-    // Both to their ends: the last fault heals before anything is judged, and while jobs may wait for that.
-    let (loaded, struck) = tokio::join!(loading, fault::strike(args, fleet, load.newest(), &over));
-    let struck = struck?;
-    let loaded = loaded?;
+    // Both to their ends, unless one fails: the last fault heals before anything is judged.
+    let (loaded, struck) = tokio::try_join!(loading, fault::strike(args, fleet, load.newest(), &over))?;
     load.check_lists().await?;
     println!(
         "| jobs | ended right | attempts 1, 2, 3 | resubmitted | answers 503 | broken requests | longest job | all |"
