@@ -7,7 +7,7 @@
 //! `floor` measures what the kernel asks for a process in new namespaces,
 //! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
-//! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
+//! toolchains, and against a container for each job; `cases` does so for one job that is judged by many. `tenants` measures what one tenant loses to another.
 //! `faults` measures nothing: it strikes a cluster and looks whether it keeps its word.
 
 mod bare;
@@ -17,6 +17,7 @@ mod faults;
 mod floor;
 mod jobs;
 mod stats;
+mod tenants;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Command {
     Relay(faults::RelayArgs),
     /// Jobs through a running master, against bare processes and `docker run`
     Jobs(jobs::JobsArgs),
+    /// A quiet tenant beside one that takes all it may
+    Tenants(tenants::TenantsArgs),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Jobs(args) => jobs::run(&args),
+        Command::Tenants(args) => tenants::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
