@@ -119,10 +119,13 @@ gone() {
     done
 }
 
-# The program looked for containers, cgroups and files; the kernel knows what runs in a namespace.
-for name in "${made[@]}"; do gone "$name" ip netns pids "$name"; done
-
 # A shim whose containerd was killed while its container was made is known to nobody, not even to the next
 # containerd. It is the engine's, and holds nothing: what it held was in the cgroups.
-forgotten=$(engine_processes | wc -l)
-if [ "$forgotten" -gt 0 ]; then note "the engine forgot $forgotten of its own processes when it was killed"; fi
+forgotten=$(engine_processes)
+if [ -n "$forgotten" ]; then
+    note "the engine forgot $(wc -w <<<"$forgotten") of its own processes when it was killed; they are ended"
+    for process in $forgotten; do kill -KILL "$process" 2>/dev/null || true; done
+fi
+
+# The program looked for containers, cgroups and files; the kernel knows what runs in a namespace.
+for name in "${made[@]}"; do gone "$name" ip netns pids "$name"; done
