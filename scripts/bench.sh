@@ -35,3 +35,6 @@ done
 "$programs/enclos-bench" jobs --url "http://$bind"
 echo
 "$programs/enclos-bench" cases --url "http://$bind"
+echo
+# Last: from here on the master wants keys.
+"$programs/enclos-bench" tenants --url "http://$bind" --data-dir "$data"

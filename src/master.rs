@@ -244,6 +244,7 @@ impl Master {
             store: Arc::clone(&store),
             room: agents::Room::default(),
             entry,
+            door: agents::Door::default(),
             silence_max: config.lease * 2,
             attach_idle: config.attach_idle,
             shutdown: link_stop.clone(),

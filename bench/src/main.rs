@@ -8,6 +8,7 @@
 //! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
 //! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
+//! `tenants` measures what one tenant loses to another.
 //! `simulate` drives the scheduler's own core under a virtual clock; the only figure there that
 //! depends on the machine is the rate of decisions.
 //! `overload` and `agrees` start a master of their own, one with agents that run nothing, the other with real ones.
@@ -25,6 +26,7 @@ mod overload;
 mod processes;
 mod sim;
 mod stats;
+mod tenants;
 
 use std::process::ExitCode;
 
@@ -58,6 +60,8 @@ enum Command {
     Jobs(jobs::JobsArgs),
     /// The scheduler under a virtual clock, beside other policies on the same arrivals
     Simulate(sim::SimulateArgs),
+    /// A quiet tenant beside one that takes all it may
+    Tenants(tenants::TenantsArgs),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Command::Overload(args) => overload::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Agrees(args) => agrees::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Simulate(args) => sim::run(&args),
+        Command::Tenants(args) => tenants::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

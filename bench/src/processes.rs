@@ -9,10 +9,10 @@ use tokio::time::{sleep, timeout};
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Longest until a process is ready.
-const READY_WAIT: Duration = Duration::from_secs(120);
+pub const READY_WAIT: Duration = Duration::from_secs(120);
 /// Longest from SIGTERM to the end of a process.
 const END_WAIT: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What agents show, and the variable that carries it.
 pub const TOKEN: &str = "a-join-token-for-benches";
 pub const TOKEN_VARIABLE: &str = "ENCLOS_JOIN_TOKEN";

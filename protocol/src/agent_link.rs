@@ -252,7 +252,19 @@ pub enum ReturnReason {
     Failed {
         /// What failed.
         message: String,
+        /// The engine did not answer then, and whatever ran on it is lost: the attempt counts only for a job that
+        /// sees this often. A master that does not know the word counts it.
+        #[serde(default)]
+        engine_gone: bool,
     },
+}
+
+impl ReturnReason {
+    /// Engine or sandbox failed, with an engine that answers.
+    #[must_use]
+    pub fn failed(message: String) -> Self {
+        Self::Failed { message, engine_gone: false }
+    }
 }
 
 /// From the agent.

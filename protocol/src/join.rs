@@ -77,6 +77,10 @@ pub enum RefusalCode {
     CertificateRevoked,
     /// It is of another agent.
     CertificateOfAnother,
+    /// The agent has a certificate that is young yet, or too many that hold.
+    RenewedLately,
+    /// Others are being signed for; to be asked again.
+    Busy,
     /// The master failed.
     Internal,
     /// One that this build does not know.
@@ -102,6 +106,8 @@ impl RefusalCode {
             Self::CertificateExpired => "certificate_expired",
             Self::CertificateRevoked => "certificate_revoked",
             Self::CertificateOfAnother => "certificate_of_another",
+            Self::RenewedLately => "renewed_lately",
+            Self::Busy => "busy",
             Self::Internal => "internal",
             Self::Other => "other",
         }
@@ -123,7 +129,9 @@ mod tests {
 
     #[test]
     fn codes_are_written_alike_everywhere() {
-        for code in [RefusalCode::TokenUsed, RefusalCode::CertificateOfAnother, RefusalCode::Internal] {
+        for code in
+            [RefusalCode::TokenUsed, RefusalCode::CertificateOfAnother, RefusalCode::RenewedLately, RefusalCode::Busy]
+        {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
         let newer: RefusalCode = serde_json::from_str("\"a_newer_one\"").unwrap();

@@ -202,7 +202,9 @@ fn step(step: &mut StepReport) {
 /// A reason within bounds.
 fn reason(reason: ReturnReason) -> ReturnReason {
     match reason {
-        ReturnReason::Failed { message } => ReturnReason::Failed { message: text(&message, TEXT_CHARS_MAX) },
+        ReturnReason::Failed { message, engine_gone } => {
+            ReturnReason::Failed { message: text(&message, TEXT_CHARS_MAX), engine_gone }
+        }
         ReturnReason::Draining | ReturnReason::NoRoom => reason,
     }
 }

@@ -16,6 +16,7 @@ mod members;
 mod reader;
 mod room;
 mod session;
+mod signing;
 mod supplies;
 mod writer;
 
@@ -40,6 +41,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::members::Member;
+use self::signing::Turns;
+use crate::listen::Complaints;
 use crate::progress::Progress;
 use crate::scheduler::Scheduler;
 use crate::store::Store;
@@ -57,6 +60,8 @@ pub struct Link {
     pub room: Room,
     /// What an agent must show.
     pub entry: Entry,
+    /// How those are received who want something of it.
+    pub door: Door,
     /// A connection on which nothing comes for so long is closed.
     pub silence_max: Duration,
     /// Live standard input at which nobody is ends after so long.
@@ -65,6 +70,17 @@ pub struct Link {
     pub shutdown: CancellationToken,
     /// Every session's task; waited for at shutdown.
     pub sessions: TaskTracker,
+}
+
+/// What many strangers at once get no more of than there is.
+#[derive(Clone, Default, Debug)]
+pub struct Door {
+    /// Whose first certificate is signed when.
+    joins: Turns,
+    /// The same of later ones: strangers keep no member waiting.
+    renewals: Turns,
+    /// What may still be said in the log of who was refused.
+    complaints: Complaints,
 }
 
 /// The routes of the link port.

@@ -11,7 +11,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::members::{Entry, Member};
+use super::members::{Member, membership_ends};
 use super::{Link, bounds, reader, writer};
 use crate::scheduler::{Event, ToSession};
 
@@ -88,14 +88,6 @@ pub(super) async fn run(mut socket: WebSocket, link: Link, member: Option<Member
     };
     tracing::info!(agent = %name, session = session.0, reason, "an agent's connection ended");
     let _ = timeout(CLOSE_TIMEOUT, sink.send(farewell(&reason))).await;
-}
-
-/// Returns when what let the agent in holds no more.
-async fn membership_ends(entry: &Entry, member: Option<&Member>) -> LinkRefusal {
-    match (entry, member) {
-        (Entry::Certificate(members), Some(member)) => member.until_ended(members).await,
-        _ => std::future::pending().await,
-    }
 }
 
 async fn hello(socket: &mut WebSocket) -> Result<Box<Hello>, SessionError> {

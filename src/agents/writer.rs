@@ -101,7 +101,7 @@ async fn dispatch(link: &Link, session: SessionId, attempt: AttemptId) -> Result
             "the master could not read the job".to_owned()
         }
     };
-    let reason = ReturnReason::Failed { message: problem };
+    let reason = ReturnReason::failed(problem);
     // If the scheduler has ended, so does this session.
     let _ = link.scheduler.tell(Event::Returned { session, attempt, reason }).await;
     Ok(None)

@@ -32,6 +32,15 @@ const UPLOAD_GRACE: Duration = Duration::from_secs(60);
 /// Slowest that the master lets bytes come.
 const BYTES_PER_SECOND_MIN: u64 = 16 * 1024;
 
+/// Where a key may be shown in clear.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clear {
+    /// On this machine.
+    Loopback,
+    /// Everywhere: the user has said so.
+    Anywhere,
+}
+
 /// A client of one master.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -48,14 +57,18 @@ impl Client {
     /// authority in `ca`, or of one that this host trusts where none is given.
     ///
     /// # Errors
-    /// [`CliError::Url`] when it is neither `http://` nor `https://`, [`CliError::Ca`] for the file.
-    pub fn new(url: &str, key: Option<&Secret>, ca: Option<&Path>) -> Result<Self, CliError> {
+    /// [`CliError::Url`] when it is neither `http://` nor `https://`, [`CliError::Ca`] for the file,
+    /// [`CliError::ClearKey`] where the key may not be shown in clear.
+    pub fn new(url: &str, key: Option<&Secret>, ca: Option<&Path>, clear: Clear) -> Result<Self, CliError> {
         let authorization = key.map(bearer).transpose()?;
         let headers: HeaderMap = authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
         let url = url.trim_end_matches('/').to_owned();
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if rest.is_none_or(str::is_empty) {
             return Err(CliError::Url(url));
+        }
+        if key.is_some() && clear == Clear::Loopback && !is_private(&url) {
+            return Err(CliError::ClearKey(url));
         }
         let tls = if url.starts_with("https://") { Some(Arc::new(trusting(ca)?)) } else { None };
         // A proxy of the environment must not see programs that were meant for this machine.
@@ -240,6 +253,14 @@ impl Client {
     }
 }
 
+/// Whether nobody on the way reads what is sent there.
+fn is_private(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    url.scheme() == "https" || loopback
+}
+
 fn trusting(ca: Option<&Path>) -> Result<ClientConfig, CliError> {
     let roots = match ca {
         Some(path) => pem::authorities(path).map_err(CliError::Ca)?,
@@ -306,12 +327,12 @@ mod tests {
     #[test]
     fn only_http_addresses_are_taken() {
         for bad in ["", "http://", "https://", "127.0.0.1:7300", "ftp://x"] {
-            assert!(Client::new(bad, None, None).is_err(), "{bad}");
+            assert!(Client::new(bad, None, None, Clear::Loopback).is_err(), "{bad}");
         }
         for good in ["http://host:1", "https://host:1"] {
-            assert_eq!(Client::new(&format!("{good}/"), None, None).unwrap().url(), good);
+            assert_eq!(Client::new(&format!("{good}/"), None, None, Clear::Loopback).unwrap().url(), good);
         }
-        let missing = Client::new("https://host", None, Some(Path::new("missing.pem"))).unwrap_err();
+        let missing = Client::new("https://host", None, Some(Path::new("missing.pem")), Clear::Loopback).unwrap_err();
         assert!(missing.chain().contains("missing.pem"), "{}", missing.chain());
     }
 
@@ -322,11 +343,27 @@ mod tests {
         let secret = Secret::generate();
         std::fs::write(&file, format!("{}\n", secret.expose())).unwrap();
         assert_eq!(api_key(Some(&file)).unwrap(), Some(secret.clone()));
-        let client = Client::new("http://host:1", Some(&secret), None).unwrap();
+        let client = Client::new("https://host:1", Some(&secret), None, Clear::Loopback).unwrap();
         assert!(!format!("{client:?}").contains(secret.expose()));
         std::fs::write(&file, &secret.expose()[1..]).unwrap();
         let error = api_key(Some(&file)).unwrap_err();
         assert!(!format!("{error} {error:?}").contains(&secret.expose()[8..20]), "{error}");
+    }
+
+    #[test]
+    fn a_key_is_shown_in_clear_on_this_machine_only() {
+        let secret = Secret::generate();
+        let client = |url, clear| Client::new(url, Some(&secret), None, clear);
+        for url in
+            ["http://master.example:7300", "http://10.0.0.7", "http://localhost.example", "http://127.0.0.1@host"]
+        {
+            let error = client(url, Clear::Loopback).unwrap_err();
+            assert!(error.chain().contains("https://") && error.chain().contains("--insecure-http"), "{url}");
+            assert!(client(url, Clear::Anywhere).is_ok() && Client::new(url, None, None, Clear::Loopback).is_ok());
+        }
+        for url in ["http://127.0.0.1:7300", "http://[::1]:7300", "http://localhost:7300", "https://master.example"] {
+            assert!(client(url, Clear::Loopback).is_ok(), "{url}");
+        }
     }
 
     #[test]

@@ -219,7 +219,8 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut server = tokio::task::JoinSet::new();
         server.spawn(async move { axum::serve(listener, master).await });
-        let mut events = Events::of(&Client::new(&url, None, None).unwrap(), "j");
+        let mut events =
+            Events::of(&Client::new(&url, None, None, super::super::client::Clear::Loopback).unwrap(), "j");
         let mut seen = Vec::new();
         for _ in 0..3 {
             seen.push(events.next().await.unwrap().data);

@@ -76,6 +76,11 @@ pub enum CliError {
     /// The address is none.
     #[error("'{0}' is not an address of a master; it begins with http:// or https://")]
     Url(String),
+    /// A key would be shown to everybody on the way.
+    #[error(
+        "'{0}' is not encrypted, and whoever is on the way would have the key: use https://, or say --insecure-http"
+    )]
+    ClearKey(String),
     /// The master has not proved who it is.
     #[error("the master at {url} is not trusted: {what}")]
     Untrusted {
@@ -143,6 +148,7 @@ impl CliError {
             Self::Unreachable { .. }
             | Self::NotAMaster { .. }
             | Self::Url(_)
+            | Self::ClearKey(_)
             | Self::Untrusted { .. }
             | Self::Ca(_)
             | Self::Read { .. }

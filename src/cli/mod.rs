@@ -245,11 +245,16 @@ struct Server {
     /// File with the key for the API [default: the variable ENCLOS_API_KEY, where it is set]
     #[arg(long, env = "ENCLOS_API_KEY_FILE", value_name = "FILE")]
     api_key_file: Option<PathBuf>,
+    /// Show the key in clear to a master on another machine, too
+    #[arg(long, env = "ENCLOS_INSECURE_HTTP")]
+    insecure_http: bool,
 }
 
 impl Server {
     fn client(&self) -> Result<Client, CliError> {
-        Client::new(&self.url, client::api_key(self.api_key_file.as_deref())?.as_ref(), self.ca.as_deref())
+        let clear = if self.insecure_http { client::Clear::Anywhere } else { client::Clear::Loopback };
+        let key = client::api_key(self.api_key_file.as_deref())?;
+        Client::new(&self.url, key.as_ref(), self.ca.as_deref(), clear)
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::{Service as _, service_fn};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -18,12 +19,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Peer;
 use super::bodies::{Answer, Arriving};
 use super::carried::{Carried, Held};
 use super::places::Place;
 use super::tls::{self, Shown, Tls};
 use super::turns::{Overdue, Turns};
+use super::{Complaints, Peer};
 use crate::metrics::Metrics;
 
 /// Largest head of a request, in bytes.
@@ -57,12 +58,14 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tls: Option<Arc<Tls>>,
+    pub(super) complaints: Complaints,
 }
 
 /// Serves `router` on `stream` until the client leaves, is overdue or has to make room, or the
 /// service ends.
 pub(super) async fn serve((stream, peer): (TcpStream, SocketAddr), place: Place, router: Router, shared: Shared) {
-    let Shared { client_wait, shutdown, tasks, metrics, tls } = shared;
+    let Shared { client_wait, shutdown, tasks, metrics, tls, complaints } = shared;
+    let is_link = tls.as_ref().is_some_and(|tls| tls.is_link());
     // Small answers must not wait for the acknowledgement of earlier ones.
     let _ = stream.set_nodelay(true);
     let (turns, evicted) = (Arc::clone(&place.turns), place.evicted.clone());
@@ -79,14 +82,14 @@ pub(super) async fn serve((stream, peer): (TcpStream, SocketAddr), place: Place,
                 Ok((stream, shown)) => (Carried::Tls(stream), Some(shown)),
                 Err(error) => {
                     metrics.handshakes_failed.increment();
-                    error.tell(peer);
+                    error.tell(peer, &complaints);
                     return error.linger().await;
                 }
             }
         }
     };
     let router = TowerToHyperService::new(router.into_service::<Arriving>());
-    let service = service_fn(|request| answer(&router, &turns, shown.as_ref(), Peer(peer.ip()), request));
+    let service = service_fn(|request| answer(&router, &turns, (shown.as_ref(), is_link), Peer(peer.ip()), request));
     let builder = builder(tasks);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(Held { stream, place }), service);
     tokio::pin!(connection);
@@ -126,7 +129,7 @@ async fn overdue(turns: &Turns, client_wait: Duration) -> Overdue {
 fn answer(
     router: &TowerToHyperService<axum::routing::RouterIntoService<Arriving>>,
     turns: &Arc<Turns>,
-    shown: Option<&Shown>,
+    (shown, is_link): (Option<&Shown>, bool),
     peer: Peer,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + use<> {
@@ -135,9 +138,14 @@ fn answer(
     }
     let exchange = turns.begin();
     request.extensions_mut().insert(peer);
-    let answering = router.call(request.map(|body| Arriving::new(body, Arc::clone(&exchange))));
+    // Agents speak HTTP/1, and a stranger's hundred streams would be a hundred requests at once.
+    let spoken = !is_link || request.version() != Version::HTTP_2;
+    let answering = spoken.then(|| router.call(request.map(|body| Arriving::new(body, Arc::clone(&exchange)))));
     async move {
-        let answer = answering.await?;
+        let answer = match answering {
+            Some(answering) => answering.await?,
+            None => StatusCode::HTTP_VERSION_NOT_SUPPORTED.into_response(),
+        };
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             exchange.upgrade();
         }

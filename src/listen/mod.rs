@@ -17,6 +17,7 @@
 
 mod bodies;
 mod carried;
+mod complaints;
 mod connection;
 pub mod descriptors;
 mod places;
@@ -40,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::bodies::hold;
+pub use self::complaints::Complaints;
 use self::connection::Shared;
 use self::places::{Admission, Places};
 use self::tls::Tls;
@@ -126,6 +128,7 @@ impl Port {
             tasks: tasks.clone(),
             metrics: Arc::clone(&metrics),
             tls,
+            complaints: Complaints::default(),
         };
         while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
             let (stream, peer) = match accepted {

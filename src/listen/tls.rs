@@ -22,6 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::Complaints;
+
 /// Longest that a handshake may take, unless a client may keep us waiting for less.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// How often the files are looked at.
@@ -90,6 +92,11 @@ impl Tls {
         let opened = stamps(&files);
         let current = RwLock::new(Arc::new(load(&files)?));
         Ok(Arc::new(Self { files, opened, current }))
+    }
+
+    /// Its clients are agents, which show certificates.
+    pub(super) fn is_link(&self) -> bool {
+        self.files.clients.is_some()
     }
 
     fn current(&self) -> Arc<ServerConfig> {
@@ -179,12 +186,14 @@ pub(super) enum HandshakeError {
 
 impl HandshakeError {
     /// A certificate that was refused is for the operator; what strangers send is not.
-    pub(super) fn tell(&self, peer: SocketAddr) {
+    pub(super) fn tell(&self, peer: SocketAddr, complaints: &Complaints) {
         match self {
             Self::Late => tracing::debug!(%peer, "a TLS handshake took too long"),
             Self::Failed(error, _) => match enclos_tls::trouble::find(error) {
                 Some(rustls::Error::InvalidCertificate(why)) => {
-                    tracing::warn!(%peer, %why, "a client's certificate was refused");
+                    if let Some(unsaid) = complaints.tell() {
+                        tracing::warn!(%peer, %why, unsaid, "a client's certificate was refused");
+                    }
                 }
                 _ => tracing::debug!(%peer, %error, "a TLS handshake failed"),
             },

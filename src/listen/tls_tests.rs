@@ -39,9 +39,15 @@ fn renew(dir: &Path) {
 
 impl Served {
     async fn new(max: usize) -> Self {
+        Self::with_clients(max, false).await
+    }
+
+    /// A port whose clients may show certificates, as agents do, or not.
+    async fn with_clients(max: usize, clients: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         renew(dir.path());
-        let files = Files { certificate: dir.path().join("cert"), key: dir.path().join("key"), clients: None };
+        let (certificate, key) = (dir.path().join("cert"), dir.path().join("key"));
+        let files = Files { clients: clients.then(|| certificate.clone()), certificate, key };
         let tls = Tls::open(files).unwrap();
         let (metrics, shutdown) = (Arc::<Metrics>::default(), CancellationToken::new());
         let bounds = Connections { max, per_address_max: max, client_wait: WAIT };
@@ -102,6 +108,24 @@ async fn http1_and_http2_are_spoken_by_alpn_over_both_versions_of_tls() {
         let (answer, _) = client.send_request(request, true).unwrap();
         assert_eq!(timeout(LONG, answer).await.unwrap().unwrap().status(), 200);
     }
+    served.end().await;
+}
+
+/// A hundred streams of a stranger would be a hundred requests at once on one connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_of_agents_speaks_no_http2_whatever_was_agreed() {
+    let served = Served::with_clients(8, true).await;
+    let (mut client, connection) = client::handshake(served.dial(&version::TLS13, &[]).await).await.unwrap();
+    let mut driver = JoinSet::new();
+    driver.spawn(async move { drop(connection.await) });
+    let request = hyper::Request::get("https://localhost/").body(()).unwrap();
+    let (answer, _) = client.send_request(request, true).unwrap();
+    assert_eq!(timeout(LONG, answer).await.unwrap().unwrap().status(), 505);
+    let mut stream = served.dial(&version::TLS13, &["http/1.1"]).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    timeout(LONG, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     served.end().await;
 }
 

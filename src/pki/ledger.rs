@@ -38,7 +38,7 @@ struct Revoked {
 pub enum Target {
     /// Every certificate of an agent.
     Agent(AgentName),
-    /// One certificate, by its serial number in lower-case hexadecimal.
+    /// One certificate, by its serial number as `Facts` have it.
     Serial(String),
 }
 

@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::join::{Admitted, JoinRequest, LinkRefusal, RefusalCode, RenewRequest};
-use enclos_tls::certificate::Facts;
+use enclos_tls::certificate::{Facts, serial_number};
 use enclos_tls::pem::PemError;
 use enclos_tls::token::OneTimeToken;
 use rustls::pki_types::CertificateDer;
@@ -44,8 +44,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Longest that a one-time token may hold.
 pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Hexadecimal digits of a serial number.
-const SERIAL_CHARS: std::ops::RangeInclusive<usize> = 8..=40;
+/// A certificate that is younger than this part of its life is not renewed; agents come at about half of it.
+const RENEWED_AFTER: u32 = 4;
+/// Certificates of one agent that may hold at once; several do where answers were lost.
+const HELD_MAX: usize = 16;
 
 /// Why something cannot be done with the directory.
 #[derive(Debug, thiserror::Error)]
@@ -188,15 +190,14 @@ pub fn revoke(path: &Path, target: &Target) -> Result<Vec<String>, PkiError> {
 /// [`PkiError::Unknown`] where it can be neither.
 pub fn target(path: &Path, text: &str) -> Result<Target, PkiError> {
     let dir = Dir::make(path)?;
-    let agent = text.parse::<AgentName>().ok();
-    if let Some(agent) =
-        agent.filter(|agent| ledger::issued(&dir).is_ok_and(|all| all.iter().any(|i| i.agent == *agent)))
-    {
+    let issued = ledger::issued(&dir)?;
+    if let Some(agent) = text.parse().ok().filter(|agent| issued.iter().any(|i| i.agent == *agent)) {
         return Ok(Target::Agent(agent));
     }
-    let serial = text.replace(':', "").to_ascii_lowercase();
-    let is_serial = SERIAL_CHARS.contains(&serial.len()) && serial.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_serial { Ok(Target::Serial(serial)) } else { Err(PkiError::Unknown(text.to_owned())) }
+    // An authority of ours has written down every one; of another's any number may be one.
+    let ours = dir.authority().exists();
+    let serial = serial_number(text).filter(|serial| !ours || issued.iter().any(|i| i.serial == *serial));
+    serial.map(Target::Serial).ok_or_else(|| PkiError::Unknown(text.to_owned()))
 }
 
 /// Makes a one-time token, for an agent of that name where one is given.
@@ -261,10 +262,14 @@ impl Members {
     pub fn admit(&self, request: &JoinRequest) -> Result<Admitted, LinkRefusal> {
         let JoinRequest { token, name, request } = request;
         let (dir, authority) = self.signs()?;
-        let csr = csr(request)?;
-        let _lock = dir.lock().map_err(internal)?;
         let now = seconds(SystemTime::now());
         let tokens = Tokens(dir);
+        // Strangers are told so before anything is reckoned, and never stand before the lock.
+        if let Ok(Err(refusal)) = tokens.look(token, name, now) {
+            return Err(refusal);
+        }
+        let csr = csr(request)?;
+        let _lock = dir.lock().map_err(internal)?;
         let claim = tokens.look(token, name, now).map_err(internal)??;
         let revoked = ledger::revoked(dir).map_err(internal)?;
         let mut taken = ledger::issued(dir).map_err(internal)?;
@@ -284,17 +289,29 @@ impl Members {
         self.sign(dir, authority, &csr, name)
     }
 
-    /// A new certificate for the holder of the one numbered `serial`. Blocks for the disk.
+    /// A new certificate for the agent of that name, which has shown the one with these facts. Blocks for the disk.
     ///
     /// # Errors
     /// The refusal to be answered.
-    pub fn renew(&self, name: &AgentName, serial: &str, request: &RenewRequest) -> Result<Admitted, LinkRefusal> {
+    pub fn renew(&self, name: &AgentName, shown: &Facts, request: &RenewRequest) -> Result<Admitted, LinkRefusal> {
         let (dir, authority) = self.signs()?;
+        let now = SystemTime::now();
+        let young = now < shown.not_before + shown.life() / RENEWED_AFTER;
+        // What was revoked is told so, however young it is.
+        if young && !self.revoked.borrow().contains(&shown.serial) {
+            let what = "this certificate is young yet, and is renewed at half of its life; is the agent's clock right?";
+            return Err(refusal(RefusalCode::RenewedLately, what.to_owned()));
+        }
         let csr = csr(&request.request)?;
         // With the lock held nobody revokes: a renewal comes before, and is revoked, too, or after, and is refused.
         let _lock = dir.lock().map_err(internal)?;
-        if ledger::revoked(dir).map_err(internal)?.contains(serial) {
+        if ledger::revoked(dir).map_err(internal)?.contains(&shown.serial) {
             return Err(refusal(RefusalCode::CertificateRevoked, "this certificate was revoked".to_owned()));
+        }
+        let holds = |issued: &&Issued| issued.agent == *name && issued.not_after > seconds(now);
+        if ledger::issued(dir).map_err(internal)?.iter().filter(holds).count() >= HELD_MAX {
+            let what = format!("agent '{name}' has {HELD_MAX} certificates that hold; it uses the newest");
+            return Err(refusal(RefusalCode::RenewedLately, what));
         }
         self.sign(dir, authority, &csr, name)
     }

@@ -24,6 +24,11 @@ fn facts(admitted: &Admitted) -> Facts {
     Facts::of(&enclos_tls::pem::certificates_of(admitted.certificate.as_bytes()).unwrap()[0]).unwrap()
 }
 
+/// As it will be at half of its life.
+fn aged(facts: &Facts) -> Facts {
+    Facts { not_before: facts.not_before - facts.life(), ..facts.clone() }
+}
+
 fn refused(result: Result<Admitted, LinkRefusal>) -> RefusalCode {
     result.unwrap_err().code
 }
@@ -96,16 +101,67 @@ fn what_was_revoked_renews_nothing() {
     let name: AgentName = "one".parse().unwrap();
     let first = facts(&members.admit(&join(&mint(&path, None, HOUR).unwrap(), "one")).unwrap());
     let again = RenewRequest { request: Request::new("another").unwrap().text().to_owned() };
-    let second = facts(&members.renew(&name, &first.serial, &again).unwrap());
+    let second = facts(&members.renew(&name, &aged(&first), &again).unwrap());
     assert_eq!(second.agent(), Some(name.clone()), "the name is that of the certificate, never of the request");
     let mut serials = revoke(&path, &Target::Agent(name.clone())).unwrap();
     serials.sort();
     let mut both = [first.serial.clone(), second.serial.clone()];
     both.sort();
     assert_eq!(serials, both);
-    assert_eq!(refused(members.renew(&name, &second.serial, &again)), RefusalCode::CertificateRevoked);
+    assert_eq!(refused(members.renew(&name, &aged(&second), &again)), RefusalCode::CertificateRevoked);
     assert!(revoke(&path, &Target::Agent(name)).unwrap().is_empty(), "said twice, it is done once");
     assert!(matches!(revoke(&path, &Target::Agent("nobody".parse().unwrap())), Err(PkiError::Unknown(_))));
+}
+
+#[test]
+fn who_asks_again_and_again_gets_no_more_certificates() {
+    let (_dir, path) = made();
+    let members = Members::of_authority(&path, HOUR).unwrap();
+    let name: AgentName = "one".parse().unwrap();
+    let first = facts(&members.admit(&join(&mint(&path, None, HOUR).unwrap(), "one")).unwrap());
+    let again = RenewRequest { request: Request::new("one").unwrap().text().to_owned() };
+    assert_eq!(refused(members.renew(&name, &first, &again)), RefusalCode::RenewedLately, "it is young");
+    let given = (0..100).filter(|_| members.renew(&name, &aged(&first), &again).is_ok()).count();
+    assert_eq!(given, HELD_MAX - 1, "answers that are lost cost some");
+    assert_eq!(overview(&path).unwrap().agents.len(), HELD_MAX);
+}
+
+#[test]
+fn a_serial_number_is_revoked_however_it_was_printed() {
+    let (_dir, path) = made();
+    let members = Members::of_authority(&path, HOUR).unwrap();
+    let admit = |name: &str| facts(&members.admit(&join(&mint(&path, None, HOUR).unwrap(), name)).unwrap()).serial;
+    let colons = |serial: &str| serial.as_bytes().chunks(2).map(String::from_utf8_lossy).collect::<Vec<_>>().join(":");
+    let (one, two, three) = (admit("one"), admit("two"), admit("three"));
+    for (printed, serial) in [(format!("00{one}"), &one), (two.to_uppercase(), &two), (colons(&three), &three)] {
+        let target = target(&path, &printed).unwrap();
+        assert_eq!(revoke(&path, &target).unwrap(), std::slice::from_ref(serial), "{printed}");
+    }
+}
+
+#[test]
+fn what_was_never_issued_is_not_reported_as_revoked() {
+    let (dir, path) = made();
+    let typed = "0123456789abcdef";
+    assert!(matches!(target(&path, typed), Err(PkiError::Unknown(_))));
+    // Of an authority that is another's nothing is known here.
+    let others = dir.path().join("others");
+    assert_eq!(target(&others, "1").unwrap(), Target::Serial("01".to_owned()));
+    assert!(matches!(target(&others, "none"), Err(PkiError::Unknown(_))));
+    std::fs::write(path.join("issued"), "{").unwrap();
+    assert!(matches!(target(&path, typed), Err(PkiError::Damaged(_))), "a damaged list is no empty list");
+}
+
+#[test]
+fn a_stranger_costs_no_look_at_a_request() {
+    let (_dir, path) = made();
+    let members = Members::of_authority(&path, HOUR).unwrap();
+    let foreign = OneTimeToken::new(&CertificateDer::from(vec![1]));
+    let bad = JoinRequest { request: "x".to_owned(), ..join(&foreign, "one") };
+    assert_eq!(refused(members.admit(&bad)), RefusalCode::TokenUnknown);
+    // Nor does it wait for the lock.
+    let _lock = Dir::open(&path).unwrap().lock().unwrap();
+    assert_eq!(refused(members.admit(&bad)), RefusalCode::TokenUnknown);
 }
 
 #[test]

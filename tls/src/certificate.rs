@@ -24,6 +24,8 @@ pub struct Facts {
     pub not_after: SystemTime,
     /// Host names and addresses that it is for.
     pub hosts: Vec<String>,
+    /// It says that clients may show it (extended key usage `clientAuth`).
+    pub client_auth: bool,
 }
 
 /// The certificate cannot be read.
@@ -38,26 +40,23 @@ impl Facts {
     /// [`Unreadable`].
     pub fn of(certificate: &CertificateDer<'_>) -> Result<Self, Unreadable> {
         let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| Unreadable)?;
-        let serial = parsed.raw_serial();
-        // A leading zero only keeps the number positive.
-        let serial = serial.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(serial);
-        if serial.len() > SERIAL_BYTES_MAX {
-            return Err(Unreadable);
-        }
+        let serial = serial_number(&hex::encode(parsed.raw_serial())).ok_or(Unreadable)?;
         let mut names = parsed.subject().iter_common_name();
         let name = match (names.next(), names.next()) {
             (Some(name), None) => name.as_str().ok().map(str::to_owned),
             _ => None,
         };
         let validity = parsed.validity();
+        let usage = parsed.extended_key_usage().ok().flatten();
         let alternatives = parsed.subject_alternative_name().ok().flatten();
         let alternatives = alternatives.map(|found| found.value.general_names.as_slice()).unwrap_or_default();
         Ok(Self {
             name,
-            serial: hex::encode(serial),
+            serial,
             not_before: moment(validity.not_before.timestamp()),
             not_after: moment(validity.not_after.timestamp()),
             hosts: alternatives.iter().filter_map(host).collect(),
+            client_auth: usage.is_some_and(|usage| usage.value.client_auth),
         })
     }
 
@@ -72,6 +71,17 @@ impl Facts {
     pub fn life(&self) -> Duration {
         self.not_after.duration_since(self.not_before).unwrap_or_default()
     }
+}
+
+/// A serial number as [`Facts::serial`] has it, from how tools print it: with colons, in capitals, with the leading
+/// zero that keeps it positive, or without the first digit where that is a zero. `None`: it is none.
+#[must_use]
+pub fn serial_number(text: &str) -> Option<String> {
+    let digits = text.replace(':', "").to_ascii_lowercase();
+    let known = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = digits.trim_start_matches('0');
+    let length = number.len().next_multiple_of(2).max(2);
+    (known && length <= 2 * SERIAL_BYTES_MAX).then(|| format!("{number:0>length$}"))
 }
 
 fn host(name: &GeneralName<'_>) -> Option<String> {
@@ -94,4 +104,24 @@ fn moment(seconds: i64) -> SystemTime {
 #[must_use]
 pub fn fingerprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
     Sha256::digest(certificate).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_number_is_the_same_however_it_is_printed() {
+        for text in ["0d29f1", "d29f1", "00:0D:29:F1", "0D29F1", "000000d29f1"] {
+            assert_eq!(serial_number(text).as_deref(), Some("0d29f1"), "{text}");
+        }
+        for (text, number) in [("1", "01"), ("01", "01"), ("1000", "1000"), ("0", "00"), ("00", "00")] {
+            assert_eq!(serial_number(text).as_deref(), Some(number), "{text}");
+        }
+        let longest = "7f".repeat(SERIAL_BYTES_MAX);
+        assert_eq!(serial_number(&format!("00{longest}")), Some(longest.clone()));
+        for bad in ["", ":", "0x12", "g1", &format!("{longest}01")] {
+            assert_eq!(serial_number(bad), None, "{bad}");
+        }
+    }
 }

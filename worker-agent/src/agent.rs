@@ -138,6 +138,7 @@ pub async fn run(
     let probe_number = left.first_number();
     let agent = config.name.clone();
     let mut cleaning = JoinSet::new();
+    cleaning.spawn(docker.clone().watch());
     cleaning.spawn(clean(left, Arc::clone(&engine), every_tree, agent.clone()));
     let begun = async {
         check_pinning(&config, cgroups.as_ref())?;

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::process::Command;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::fleet::{AGENTS, Fleet};
 use super::line::Weather;
+use super::load::JOB_WAIT;
 use super::{Chance, FaultsArgs, Outcome};
 
 /// A cut and a stop shorter than a lease.
@@ -34,9 +36,11 @@ enum Fault {
     Weather,
     Stop(bool),
     FillDisk,
+    KillEngine,
+    RestartEngine,
 }
 
-const ALL: [Fault; 8] = [
+const ALL: [Fault; 10] = [
     Fault::KillMaster,
     Fault::KillAgent,
     Fault::Cut(false),
@@ -45,6 +49,8 @@ const ALL: [Fault; 8] = [
     Fault::Stop(false),
     Fault::Stop(true),
     Fault::FillDisk,
+    Fault::KillEngine,
+    Fault::RestartEngine,
 ];
 
 impl Fault {
@@ -58,20 +64,35 @@ impl Fault {
             Self::Stop(false) => "agent stopped shortly",
             Self::Stop(true) => "agent stopped for long",
             Self::FillDisk => "disk full",
+            Self::KillEngine => "engine killed",
+            Self::RestartEngine => "engine restarted",
         }
     }
 }
 
-/// Strikes until `over`; how often what was done. The last fault has healed when it returns.
-pub async fn strike(args: &FaultsArgs, fleet: &mut Fleet, over: &CancellationToken) -> Outcome<String> {
+/// How often one struck, and the slowest recovery that was waited for.
+#[derive(Default)]
+struct Struck {
+    count: usize,
+    slowest: Option<Duration>,
+}
+
+/// Strikes until `over`; what was done, in words. The last fault has healed when it returns.
+///
+/// Half of the faults strike on the heels of the one before; before the others it is waited until that
+/// one is recovered from: every agent is connected, and a job has ended that was submitted since.
+pub async fn strike(
+    args: &FaultsArgs,
+    fleet: &mut Fleet,
+    mut newest: watch::Receiver<Option<Instant>>,
+    over: &CancellationToken,
+) -> Outcome<String> {
     let mut chance = Chance(args.seed);
-    let mut struck = BTreeMap::new();
-    let kinds = ALL.into_iter().filter(|fault| args.small_disk || *fault != Fault::FillDisk);
+    let mut struck: BTreeMap<Fault, Struck> = BTreeMap::new();
     let mut round: Vec<Fault> = Vec::new();
     while !over.is_cancelled() {
         if round.is_empty() {
-            round.extend(kinds.clone());
-            chance.shuffle(&mut round);
+            round = next_round(args, &mut chance, struck.is_empty());
         }
         let calm = Duration::from_millis(200 + chance.below(CALM_MS_MAX));
         // Cancel-safe: the end stays with its token.
@@ -82,13 +103,55 @@ pub async fn strike(args: &FaultsArgs, fleet: &mut Fleet, over: &CancellationTok
         let Some(fault) = round.pop() else { continue };
         let victim = usize::try_from(chance.below(AGENTS as u64))?;
         println!("{}, agent {}", fault.name(), victim + 1);
+        fleet.revive()?;
         let one = One { args, fleet: &mut *fleet, victim, down: Duration::from_millis(chance.below(DOWN_MS_MAX)) };
         one.strike(fault).await.map_err(|error| format!("{}: {error}", fault.name()))?;
-        *struck.entry(fault).or_insert(0) += 1;
+        let healed = Instant::now();
+        let entry = struck.entry(fault).or_default();
+        entry.count += 1;
+        if chance.below(2) == 0 {
+            continue;
+        }
+        // Cancel-safe: who looks only looks, and the end stays with its token.
+        tokio::select! {
+            () = over.cancelled() => break,
+            recovered = recovered(fleet, &mut newest, healed) => recovered.map_err(|error| format!("{}: {error}", fault.name()))?,
+        }
+        entry.slowest = entry.slowest.max(Some(healed.elapsed()));
     }
     fleet.connected().await?;
-    let told: Vec<String> = struck.iter().map(|(fault, count)| format!("{} {count}", fault.name())).collect();
-    Ok(told.join(", "))
+    Ok(told(&struck))
+}
+
+/// Each kind once. The engine dies first of all, so that no run is too short for it.
+fn next_round(args: &FaultsArgs, chance: &mut Chance, first: bool) -> Vec<Fault> {
+    let can = |fault: &Fault| match fault {
+        Fault::FillDisk => args.small_disk,
+        Fault::KillEngine | Fault::RestartEngine => args.engine.is_some(),
+        _ => true,
+    };
+    let mut round: Vec<Fault> = ALL.into_iter().filter(can).collect();
+    chance.shuffle(&mut round);
+    if let Some(at) = round.iter().position(|fault| first && *fault == Fault::KillEngine) {
+        let last = round.len() - 1;
+        round.swap(at, last);
+    }
+    round
+}
+
+async fn recovered(fleet: &mut Fleet, newest: &mut watch::Receiver<Option<Instant>>, healed: Instant) -> Outcome<()> {
+    fleet.connected().await?;
+    let served = newest.wait_for(|newest| *newest > Some(healed));
+    timeout(JOB_WAIT, served).await.map_err(|_| format!("no job within {JOB_WAIT:?} of its end"))??;
+    Ok(())
+}
+
+fn told(struck: &BTreeMap<Fault, Struck>) -> String {
+    let each = struck.iter().map(|(fault, Struck { count, slowest })| match slowest {
+        Some(slowest) => format!("{} {count} ({:.1} s)", fault.name(), slowest.as_secs_f64()),
+        None => format!("{} {count}", fault.name()),
+    });
+    format!("{}; in parentheses the slowest recovery", each.collect::<Vec<_>>().join(", "))
 }
 
 struct One<'a> {
@@ -130,6 +193,11 @@ impl One<'_> {
                 lose(args, victim, false).await?;
                 fleet.lines[victim].set(Weather::default());
                 Ok(())
+            }
+            Fault::KillEngine | Fault::RestartEngine => {
+                fleet.take_engine(fault == Fault::RestartEngine).await?;
+                sleep(down).await;
+                fleet.give_engine().await
             }
             Fault::FillDisk => {
                 let filler = fleet.filler();

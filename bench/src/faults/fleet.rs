@@ -9,14 +9,19 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
+use super::engine::OwnEngine;
 use super::line::Line;
 use super::{FaultsArgs, Outcome};
-use crate::processes::{TOKEN, TOKEN_VARIABLE, free_port, program, signal, terminate, wait_until};
+use crate::processes::{
+    LOOK_EVERY, READY_WAIT, TOKEN, TOKEN_VARIABLE, free_port, program, signal, terminate, wait_until,
+};
 
 /// Agents.
 pub const AGENTS: usize = 3;
 /// Jobs that one agent runs at once.
 pub const SLOTS: usize = 2;
+/// How an agent ends that cannot start.
+const NOT_STARTED: i32 = 1;
 /// Lines of each log that a failed run shows.
 const LOG_LINES_MAX: usize = 40;
 /// What the master's directory may hold in the end.
@@ -40,6 +45,10 @@ struct Agent {
     /// Where it dials.
     master: String,
     process: Option<Child>,
+    /// This process has been connected.
+    joined: bool,
+    /// The engine went away while this process was not connected yet.
+    excused: bool,
     /// The other end of its line, where it has a namespace.
     _relay: Option<Child>,
 }
@@ -49,6 +58,8 @@ pub struct Fleet {
     ports: (u16, u16),
     master: Option<Child>,
     agents: Vec<Agent>,
+    /// The agents' engine, where it is the run's own.
+    engine: Option<OwnEngine>,
     pub lines: Vec<Line>,
 }
 
@@ -64,7 +75,11 @@ impl Fleet {
     pub async fn start(args: &FaultsArgs) -> Outcome<Self> {
         let ports = (free_port()?, free_port()?);
         let directory = args.directory.clone();
-        let mut fleet = Self { directory, ports, master: None, agents: Vec::new(), lines: Vec::new() };
+        let engine = match &args.engine {
+            Some(place) => Some(OwnEngine::begin(place, &directory).await?),
+            None => None,
+        };
+        let mut fleet = Self { directory, ports, master: None, agents: Vec::new(), engine, lines: Vec::new() };
         fleet.start_master().await?;
         for number in 1..=AGENTS {
             let namespace = args.namespaces.get(number - 1).cloned();
@@ -74,7 +89,8 @@ impl Fleet {
             let relay = namespace.as_deref().map(|n| fleet.relay(n, &address)).transpose()?;
             let master = namespace.as_ref().map_or(address, |_| "127.0.0.1:7301".to_owned());
             let name = format!("faults-{}-{number}", std::process::id());
-            fleet.agents.push(Agent { name, namespace, master, process: None, _relay: relay });
+            let (process, joined, excused) = (None, false, false);
+            fleet.agents.push(Agent { name, namespace, master, process, joined, excused, _relay: relay });
             fleet.start_agent(number - 1)?;
         }
         fleet.connected().await?;
@@ -101,9 +117,7 @@ impl Fleet {
     }
 
     fn log(&self, name: &str) -> Outcome<File> {
-        fs::create_dir_all(self.directory.join("logs"))?;
-        let path = self.directory.join("logs").join(format!("{name}.log"));
-        Ok(OpenOptions::new().create(true).append(true).open(path)?)
+        open_log(&self.directory, name)
     }
 
     /// The last lines of every log.
@@ -152,12 +166,13 @@ impl Fleet {
             .args(["--master", &format!("http://{}", agent.master), "--name", &agent.name])
             .args(["--slots", &SLOTS.to_string(), "--languages", "python", "--warm", "1"])
             .env(TOKEN_VARIABLE, TOKEN)
+            .envs(self.engine.as_ref().map(|engine| ("DOCKER_HOST", engine.host())))
             .stdin(Stdio::null())
             .stdout(log.0)
             .stderr(log.1)
             .kill_on_drop(true)
             .spawn()?;
-        agent.process = Some(child);
+        (agent.process, agent.joined, agent.excused) = (Some(child), false, false);
         Ok(())
     }
 
@@ -176,17 +191,66 @@ impl Fleet {
         }
     }
 
-    /// Waits until all agents are there.
-    pub async fn connected(&self) -> Outcome<()> {
+    /// Takes the engine away: `kindly`, or as power does.
+    pub async fn take_engine(&mut self, kindly: bool) -> Outcome<()> {
+        self.look().await?;
+        for agent in &mut self.agents {
+            agent.excused = !agent.joined;
+        }
+        match &mut self.engine {
+            Some(engine) if kindly => engine.stop().await,
+            Some(engine) => engine.kill().await,
+            None => Err("the engine is not the run's own".into()),
+        }
+    }
+
+    pub async fn give_engine(&mut self) -> Outcome<()> {
+        let Some(engine) = &mut self.engine else { return Err("the engine is not the run's own".into()) };
+        engine.start().await
+    }
+
+    /// Starts agents again that did not find the engine at their start, as who started them would;
+    /// no other may have ended by itself.
+    pub fn revive(&mut self) -> Outcome<()> {
+        for number in 0..self.agents.len() {
+            let agent = &mut self.agents[number];
+            let Some(status) = agent.process.as_mut().map(Child::try_wait).transpose()?.flatten() else { continue };
+            if !agent.excused || status.code() != Some(NOT_STARTED) {
+                return Err(format!("{} ended by itself: {status}", agent.name).into());
+            }
+            println!("agent {} found no engine, and is started again", number + 1);
+            self.start_agent(number)?;
+        }
+        Ok(())
+    }
+
+    /// How many agents are connected; remembers which.
+    async fn look(&mut self) -> Outcome<usize> {
         let url = format!("{}/v1/agents", self.url());
         let http = enclos_tls::client::http(None).build()?;
-        wait_until("every agent is connected", || async {
-            let Ok(response) = http.get(&url).send().await else { return false };
-            let listed: Value = response.json().await.unwrap_or_default();
-            let all = listed["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
-            all.iter().filter(|agent| agent["state"] == "connected").count() == AGENTS
-        })
-        .await
+        let Ok(response) = http.get(&url).send().await else { return Ok(0) };
+        let listed: Value = response.json().await.unwrap_or_default();
+        let all = listed["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let connected = |agent: &Agent| all.iter().any(|a| a["name"] == *agent.name && a["state"] == "connected");
+        let mut count = 0;
+        for agent in self.agents.iter_mut().filter(|agent| connected(agent)) {
+            agent.joined = true;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Waits until all agents are there.
+    pub async fn connected(&mut self) -> Outcome<()> {
+        let deadline = Instant::now() + READY_WAIT;
+        while self.look().await? < AGENTS {
+            if Instant::now() >= deadline {
+                return Err(format!("not within {READY_WAIT:?}: every agent is connected").into());
+            }
+            self.revive()?;
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Ends all of it as an operator would, and looks whether something is left.
@@ -199,7 +263,10 @@ impl Fleet {
         println!("Ended within {slowest:.1?} (agents) and {masters:.1?} (master) of SIGTERM; nothing is left.");
         for Agent { name, .. } in &self.agents {
             let label = format!("label=enclos.agent={name}");
-            let listed = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &label]).output().await?;
+            let mut list = Command::new("docker");
+            list.args(["ps", "--all", "--quiet", "--filter", &label]);
+            list.envs(self.engine.as_ref().map(|engine| ("DOCKER_HOST", engine.host())));
+            let listed = list.output().await?;
             if !listed.status.success() || !listed.stdout.is_empty() {
                 return Err(format!("containers of {name} are left: {listed:?}").into());
             }
@@ -214,6 +281,16 @@ impl Fleet {
                 return Err(format!("a file of the master is left: {}", name.display()).into());
             }
         }
-        Ok(())
+        match self.engine.take() {
+            Some(engine) => engine.end().await,
+            None => Ok(()),
+        }
     }
+}
+
+/// The log of that name, beneath the run's directory.
+pub fn open_log(directory: &Path, name: &str) -> Outcome<File> {
+    let logs = directory.join("logs");
+    fs::create_dir_all(&logs)?;
+    Ok(OpenOptions::new().create(true).append(true).open(logs.join(format!("{name}.log")))?)
 }

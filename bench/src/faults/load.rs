@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
 use super::{Chance, FaultsArgs, Outcome, fleet};
@@ -14,7 +15,7 @@ use super::{Chance, FaultsArgs, Outcome, fleet};
 /// Jobs in flight at once.
 const CLIENTS: usize = 256;
 /// Longest from the first submission of a job to its end.
-const JOB_WAIT: Duration = Duration::from_secs(240);
+pub const JOB_WAIT: Duration = Duration::from_secs(240);
 /// Longest that one request may take.
 const REQUEST_WAIT: Duration = Duration::from_secs(20);
 /// Pause before a request that broke is sent again.
@@ -54,6 +55,8 @@ pub struct Load {
     sleep_ms: u64,
     seen: Mutex<Loaded>,
     accepted: Mutex<BTreeSet<String>>,
+    /// When the newest of the jobs that have ended was submitted.
+    newest: watch::Sender<Option<Instant>>,
 }
 
 impl Load {
@@ -70,7 +73,13 @@ impl Load {
             sleep_ms,
             seen: Mutex::default(),
             accepted: Mutex::default(),
+            newest: watch::Sender::new(None),
         })
+    }
+
+    /// When the newest of the jobs that have ended was submitted.
+    pub fn newest(&self) -> watch::Receiver<Option<Instant>> {
+        self.newest.subscribe()
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Loaded> {
@@ -114,6 +123,11 @@ impl Load {
         if job["outcome"] != "ok" || job["run"]["stdout"] != format!("{}\n", n * n) {
             return Err(format!("it ended wrong: {job:#}").into());
         }
+        self.newest.send_if_modified(|newest| {
+            let newer = *newest < Some(begun);
+            *newest = Some(begun).max(*newest);
+            newer
+        });
         if chance.below(4) == 0 {
             self.same_again(n, &submission, &id).await?;
         }

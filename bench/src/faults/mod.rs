@@ -8,7 +8,9 @@
 //! Agents' ports listen on loopback only, so a relay stands at each end of a
 //! link. Faults come one after the other, each kind once in a round, in an
 //! order that the seed decides. Without namespaces the lines cut by themselves.
+//! The agents share an engine; where it is the run's own, it dies, too.
 
+mod engine;
 mod fault;
 mod fleet;
 mod line;
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
@@ -46,6 +49,9 @@ pub struct FaultsArgs {
     /// It is a small disk of its own
     #[arg(long)]
     small_disk: bool,
+    /// Where an engine of the run's own is made, which is killed and restarted, too; an earlier run's is used again
+    #[arg(long)]
+    engine: Option<PathBuf>,
     /// Network namespace of an agent, three times; `10.213.N.1` and `10.213.N.2` are its ends, `agentN` ours
     #[arg(long = "namespace")]
     namespaces: Vec<String>,
@@ -73,14 +79,24 @@ pub fn run(args: &FaultsArgs) -> Outcome<()> {
         return Err("--jobs and --seconds are at least 1".into());
     }
     runtime()?.block_on(async {
-        let mut fleet = Fleet::start(args).await?;
-        let tried = try_it(args, &mut fleet).await;
-        if tried.is_err() {
-            eprintln!("{}", fleet.logs());
+        let mut terminated = signal(SignalKind::terminate())?;
+        // What is asked to end takes its processes with it, as they are dropped.
+        tokio::select! {
+            whole = whole(args) => whole,
+            _ = terminated.recv() => Err("asked to end".into()),
+            _ = tokio::signal::ctrl_c() => Err("asked to end".into()),
         }
-        tried?;
-        fleet.end().await
     })
+}
+
+async fn whole(args: &FaultsArgs) -> Outcome<()> {
+    let mut fleet = Fleet::start(args).await?;
+    let tried = try_it(args, &mut fleet).await;
+    if tried.is_err() {
+        eprintln!("{}", fleet.logs());
+    }
+    tried?;
+    fleet.end().await
 }
 
 /// Carries one agent's link; the other end of a line.
@@ -93,14 +109,12 @@ async fn try_it(args: &FaultsArgs, fleet: &mut Fleet) -> Outcome<()> {
     let load = Load::new(fleet.url(), args)?;
     let over = CancellationToken::new();
     let loading = async {
-        let loaded = load.run(Duration::from_secs(args.seconds)).await;
+        let loaded = load.run(Duration::from_secs(args.seconds)).await?;
         over.cancel();
-        loaded
+        Ok(loaded)
     };
-    // Both to their ends: the last fault heals before anything is judged, and while jobs may wait for that.
-    let (loaded, struck) = tokio::join!(loading, fault::strike(args, fleet, &over));
-    let struck = struck?;
-    let loaded = loaded?;
+    // Both to their ends, unless one fails: the last fault heals before anything is judged.
+    let (loaded, struck) = tokio::try_join!(loading, fault::strike(args, fleet, load.newest(), &over))?;
     load.check_lists().await?;
     println!(
         "| jobs | ended right | attempts 1, 2, 3 | resubmitted | answers 503 | broken requests | longest job | all |"

@@ -152,7 +152,7 @@ fn agent_link(seeds: &Seeds) {
             FromAgent::StdinTaken { attempt: attempt(), taken: 9, received: 12, ended: true, closed: false },
             FromAgent::CaseDone { attempt: attempt(), case: 1, report: Box::new(case) },
             FromAgent::Finished { attempt: attempt(), report: Box::new(report) },
-            FromAgent::Returned { attempt: attempt(), reason: ReturnReason::Failed { message: "m".into() } },
+            FromAgent::Returned { attempt: attempt(), reason: ReturnReason::failed("m".into()) },
         ],
     );
     let spec = JobSpec {

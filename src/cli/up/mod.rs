@@ -24,7 +24,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Client, URL_DEFAULT};
+use super::client::{Clear, Client, URL_DEFAULT};
 use super::exit::CliError;
 use super::terminal::{Spinner, Terminal, say, tell};
 use super::{service_error, sibling};
@@ -110,7 +110,7 @@ pub async fn run(args: UpArgs, terminal: Terminal) -> Result<ExitCode, CliError>
     let (token, log) = (config.join_token.clone(), config.data_dir.join("agent.log"));
     let master = Master::bind(config).await.map_err(service_error("the master cannot start"))?;
     let (http, link) = (master.http_addr(), master.link_addr());
-    let client = Client::new(&format!("http://{http}"), Some(&master.own_key()), None)?;
+    let client = Client::new(&format!("http://{http}"), Some(&master.own_key()), None, Clear::Loopback)?;
     let is_open = master.is_open();
     let name = args.agent.agent_name.clone().unwrap_or_else(|| default_name(http));
 

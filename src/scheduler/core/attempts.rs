@@ -1,13 +1,14 @@
 //! Attempts: given out, reported, handed back, lost; and the end of jobs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use enclos_protocol::agent_link::{FromMaster, ReturnReason};
 use enclos_protocol::ids::{AttemptId, JobId};
 use enclos_protocol::job::JobReport;
 use enclos_protocol::outcome::Outcome;
 
-use super::{Core, Job, Run, State};
+use super::{Core, Job, Policy, Run, State};
 use crate::metrics::AttemptEnd;
 use crate::scheduler::event::{Action, Finishing, Moment, SessionId};
 use crate::store::{Ending, Recorded};
@@ -24,6 +25,41 @@ pub(super) enum Over {
     GivenUp,
     /// Its agent is drained: an operator's doing, never the job's, so it does not count.
     Drained,
+    /// Its agent's engine went away, with all that ran there. No job is to blame for that, but one that
+    /// sees it again and again may be.
+    EngineGone(String),
+}
+
+impl Job {
+    /// Counts an attempt that is over as far as it is to be counted. How long the job waits for the next,
+    /// `None`: it takes its old place at once; and whether it failed, which its agent may be to blame for.
+    fn count(&mut self, over: Over, run: &Run, policy: &Policy) -> (Option<Duration>, bool) {
+        let over = match over {
+            Over::EngineGone(_) if !run.begun && !run.fed => Over::GivenUp,
+            Over::GivenUp if run.begun => Over::Failed(format!("agent {} began it and gave it up", run.agent)),
+            Over::Drained if run.fed => Over::Failed(format!("agent {} was drained", run.agent)),
+            over => over,
+        };
+        match over {
+            Over::GivenUp | Over::Drained => {
+                self.attempts = self.attempts.saturating_sub(1);
+                (None, false)
+            }
+            Over::Failed(why) => {
+                self.failures.push(why);
+                (Some(policy.retry_delay * self.attempts), true)
+            }
+            Over::EngineGone(why) => {
+                // Every other failure counts as an attempt, and this one is not yet among them.
+                let losses = (self.failures.len() + 1).saturating_sub(self.attempts as usize);
+                if losses < policy.engine_losses_max as usize {
+                    self.attempts = self.attempts.saturating_sub(1);
+                }
+                self.failures.push(why);
+                (Some(policy.retry_delay), false)
+            }
+        }
+    }
 }
 
 impl Core {
@@ -108,10 +144,16 @@ impl Core {
                 self.fleet.pause(&name, &job.demand);
                 Over::GivenUp
             }
-            ReturnReason::Failed { message } => {
+            ReturnReason::Failed { message, engine_gone } => {
                 job.avoid = Some(name.clone());
                 let message: String = message.chars().take(REASON_CHARS_MAX).collect();
-                Over::Failed(format!("agent {name}: {message}"))
+                let why = format!("agent {name}: {message}");
+                if engine_gone {
+                    self.fleet.stand_still(&name);
+                    Over::EngineGone(why)
+                } else {
+                    Over::Failed(why)
+                }
             }
         };
         self.actions.push(Action::Ended(AttemptEnd::Returned));
@@ -143,22 +185,10 @@ impl Core {
         let Some((run, _)) = self.release(id, false, now) else { return };
         let policy = self.policy;
         let job = self.jobs.get_mut(&id).expect("it was just released");
-        let over = match over {
-            Over::GivenUp if run.begun => Over::Failed(format!("agent {} began it and gave it up", run.agent)),
-            Over::Drained if run.fed => Over::Failed(format!("agent {} was drained", run.agent)),
-            over => over,
-        };
-        let delay = match over {
-            Over::GivenUp | Over::Drained => {
-                job.attempts = job.attempts.saturating_sub(1);
-                None
-            }
-            Over::Failed(why) => {
-                self.fleet.failed(&run.agent);
-                job.failures.push(why);
-                Some(policy.retry_delay * job.attempts)
-            }
-        };
+        let (delay, is_failure) = job.count(over, &run, &policy);
+        if is_failure {
+            self.fleet.failed(&run.agent);
+        }
         if job.cancelled {
             return self.end_without_report(id, Outcome::Cancelled, "cancelled".to_owned());
         }

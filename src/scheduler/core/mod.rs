@@ -39,6 +39,8 @@ pub struct Policy {
     pub heartbeat: Duration,
     /// Attempts that count before a job is given up.
     pub attempts_max: u32,
+    /// Attempts of a job that may be lost with their engines before such a loss counts.
+    pub engine_losses_max: u32,
     /// How long a job waits after a failed attempt, times the attempts so far.
     pub retry_delay: Duration,
     /// A job that fits nowhere for so long has an agent kept free for it.
@@ -73,6 +75,7 @@ impl Policy {
             lease,
             heartbeat,
             attempts_max: 3,
+            engine_losses_max: 10,
             retry_delay: Duration::from_secs(1),
             hold_after: Duration::from_secs(10),
             // An image may have to be built first, which takes minutes.

@@ -221,6 +221,11 @@ impl Agent {
         *paused.insert(now + PAUSE)
     }
 
+    /// Its engine is gone. Until when it gets no job.
+    pub(super) fn stand_still(&mut self, now: Instant) -> Instant {
+        *self.paused_until.insert(now + PAUSE)
+    }
+
     pub(super) fn take(&mut self, demand: &Demand, cpu_millis: u64) {
         self.promised = self.promised.plus(demand.room);
         self.expected_cpu_millis = self.expected_cpu_millis.saturating_add(cpu_millis);

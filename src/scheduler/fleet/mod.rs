@@ -227,6 +227,12 @@ impl Fleet {
         self.wake(name, wake);
     }
 
+    /// An agent's engine is gone, and every job would come back.
+    pub(super) fn stand_still(&mut self, name: &AgentName) {
+        let wake = self.change(name, |agent, now| agent.stand_still(now));
+        self.wake(name, wake);
+    }
+
     /// An agent says that it drains.
     pub(super) fn drains(&mut self, name: &AgentName) {
         self.change(name, |agent, _| agent.load.draining = true);

@@ -41,6 +41,7 @@ struct Agent {
 struct Row {
     demand: Arc<Demand>,
     attempts: u32,
+    failures: Vec<String>,
     attempt: Option<AttemptId>,
     holder: Option<AgentName>,
     finished: bool,
@@ -118,6 +119,7 @@ impl World {
         let row = Row {
             demand: Arc::clone(&demand),
             attempts: 0,
+            failures: Vec::new(),
             attempt: None,
             holder: None,
             finished: false,
@@ -183,9 +185,9 @@ impl World {
                 );
                 (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent));
             }
-            Action::Requeue { job, attempts, .. } => {
+            Action::Requeue { job, attempts, failures, .. } => {
                 let row = self.rows.get_mut(&job).unwrap();
-                (row.holder, row.attempts) = (None, attempts);
+                (row.holder, row.attempts, row.failures) = (None, attempts, failures);
             }
             Action::Finish(finishing) => {
                 let attempt = finishing.attempt.map(|(attempt, _, _)| attempt);
@@ -306,7 +308,7 @@ impl World {
         let survivors = self.rows.iter().filter(|(_, row)| !row.finished).map(|(job, row)| Survivor {
             submitted: self.submitted_of(*job, row),
             attempts: row.attempts,
-            failures: vec![],
+            failures: row.failures.clone(),
             token: row.attempt.map(|a| a.token),
             holder: row.holder.clone().map(|agent| (agent, UnixTime(0))),
             cancelled: row.cancelled,

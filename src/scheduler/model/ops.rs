@@ -38,7 +38,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => agent.clone().prop_map(Op::Crash),
         5 => (agent.clone(), any::<usize>()).prop_map(|(a, n)| Op::Finish(a, n)),
         1 => any::<usize>().prop_map(Op::Late),
-        2 => (agent.clone(), any::<usize>(), 0u8..3).prop_map(|(a, n, r)| Op::Return(a, n, r)),
+        2 => (agent.clone(), any::<usize>(), 0u8..4).prop_map(|(a, n, r)| Op::Return(a, n, r)),
         1 => any::<usize>().prop_map(Op::Cancel),
         2 => agent.clone().prop_map(Op::Started),
         2 => agent.clone().prop_map(Op::Fed),
@@ -92,7 +92,8 @@ pub(super) fn step(world: &mut World, op: Op) {
                 let reason = match reason {
                     0 => ReturnReason::Draining,
                     1 => ReturnReason::NoRoom,
-                    _ => ReturnReason::Failed { message: "engine".into() },
+                    2 => ReturnReason::failed("sandbox".into()),
+                    _ => ReturnReason::Failed { message: "engine".into(), engine_gone: true },
                 };
                 world.handle(Event::Returned { session, attempt, reason });
             }

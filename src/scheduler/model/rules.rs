@@ -152,6 +152,57 @@ fn an_attempt_that_was_lost_before_it_began_does_not_count() {
     assert_eq!(world.rows.values().next().unwrap().attempts, 1);
 }
 
+/// The job began on agent 1, and was handed back with its engine.
+fn loses_its_engine(world: &mut World) {
+    world.started(1);
+    step(world, Op::Return(1, 0, 3));
+    assert!(world.agents[1].holding.is_empty(), "not given again at once");
+    world.heartbeats();
+    step(world, Op::Wait(1100));
+}
+
+#[test]
+fn an_engine_that_goes_away_is_no_failure_of_the_job_that_ran() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    for _ in 0..super::policy(1).engine_losses_max {
+        loses_its_engine(&mut world);
+        world.restart(false);
+        world.join(1);
+        assert_eq!(world.rows.values().next().unwrap().attempts, 1, "it runs again, for the first time that counts");
+    }
+    step(&mut world, Op::Finish(1, 0));
+    assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::Ok]);
+}
+
+#[test]
+fn a_job_that_takes_engine_after_engine_with_it_ends() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    let mut lost = 0;
+    while world.finished.is_empty() {
+        loses_its_engine(&mut world);
+        lost += 1;
+    }
+    let policy = super::policy(1);
+    assert_eq!(lost, policy.engine_losses_max + policy.attempts_max);
+    assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
+}
+
+#[test]
+fn a_job_that_had_not_begun_waits_for_an_engine_as_long_as_it_takes() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    for _ in 0..50 {
+        step(&mut world, Op::Return(1, 0, 3));
+        assert!(world.agents[1].holding.is_empty(), "not given again at once");
+        world.heartbeats();
+        step(&mut world, Op::Wait(1100));
+    }
+    let row = world.rows.values().next().unwrap();
+    assert_eq!((row.attempts, row.failures.len()), (1, 0));
+}
+
 #[test]
 fn what_ran_when_the_master_ended_and_is_not_held_any_more_counts() {
     let mut world = with_agent(1);
@@ -201,7 +252,7 @@ fn a_cancelled_job_that_waits_ends_at_the_next_start() {
 
 #[test]
 fn a_job_whose_live_input_was_given_is_never_run_again() {
-    for lost in [Op::Crash(1), Op::Return(1, 0, 0), Op::Return(1, 0, 2)] {
+    for lost in [Op::Crash(1), Op::Return(1, 0, 0), Op::Return(1, 0, 2), Op::Return(1, 0, 3)] {
         let mut world = with_agent(1);
         step(&mut world, Op::Submit(5));
         step(&mut world, Op::Fed(1));

@@ -13,7 +13,7 @@
 //! Before a sandbox is claimed a stop drops the work where it stands. Once
 //! entered, a stop ends the running step and leaves by the ordinary way, so
 //! that the sandbox can serve on. What the program did is never a failure here:
-//! only engine or sandbox can fail an attempt. An image that cannot be made, or has
+//! only engine or sandbox can fail an attempt, and an engine that has gone away is nobody's fault. An image that cannot be made, or has
 //! no turn soon, hands the job back uncounted. A job with dependencies gets an image with them (`packages`);
 //! where those cannot be had, it ends there as one that was not compiled.
 
@@ -195,6 +195,8 @@ impl Attempt {
     /// Runs it to its end. Never fails: every way out is an [`End`].
     pub async fn run(self, workshop: &Workshop) -> End {
         let arrived = Instant::now();
+        let engine = workshop.pool.engine();
+        let ends = engine.ends();
         let mut known = Known::default();
         let cause = match self.try_run(workshop, arrived, &mut known).await {
             Ok(()) => None,
@@ -211,7 +213,10 @@ impl Attempt {
                     None if matches!(error, AttemptError::Image { .. }) => {
                         return End::Returned(ReturnReason::NoRoom);
                     }
-                    None => return End::Returned(ReturnReason::Failed { message }),
+                    None => {
+                        let engine_gone = engine.is_gone(ends).await;
+                        return End::Returned(ReturnReason::Failed { message, engine_gone });
+                    }
                     // Whoever wanted its end has it, in whatever way it came.
                     cause => cause,
                 }
@@ -220,7 +225,7 @@ impl Attempt {
         match cause {
             Some(Cause::Abandoned) => End::Nothing,
             Some(Cause::Draining) => End::Returned(ReturnReason::Draining),
-            Some(Cause::OutOfWindow) => End::Returned(ReturnReason::Failed { message: OutOfWindow.to_string() }),
+            Some(Cause::OutOfWindow) => End::Returned(ReturnReason::failed(OutOfWindow.to_string())),
             None | Some(Cause::Cancelled) => End::Finished(Box::new(self.report(workshop, known, cause.is_some()))),
         }
     }

@@ -167,7 +167,7 @@ async fn a_refusal_ends_the_job_as_one_that_was_not_compiled() {
 async fn a_failure_of_ours_returns_the_job() {
     let failed = NotInstalled::Failed("the package index cannot be reached".into());
     let ran = run(1, "python", vec![failed], FakeEngine::default()).await;
-    let super::super::End::Returned(ReturnReason::Failed { message }) = &ran.end else { panic!("{:?}", ran.end) };
+    let super::super::End::Returned(ReturnReason::Failed { message, .. }) = &ran.end else { panic!("{:?}", ran.end) };
     assert!(message.contains("cannot be reached"), "{message}");
     let ran = run(1, "pypi", Vec::new(), FakeEngine::default()).await;
     assert!(matches!(ran.end, super::super::End::Returned(ReturnReason::Failed { .. })));

@@ -146,7 +146,7 @@ async fn a_supervisor_that_takes_more_input_than_there_was_costs_its_sandbox_and
     let mut bench = Bench::new("python");
     bench.engine.on_step(OnStep::Overtake);
     let end = bench.run().await;
-    let End::Returned(ReturnReason::Failed { message }) = &end else { panic!("{end:?}") };
+    let End::Returned(ReturnReason::Failed { message, .. }) = &end else { panic!("{end:?}") };
     assert!(message.contains("more live input than it was given"), "{message}");
     assert_eq!(bench.heard(), [Progress::Started(Step::Run)]);
     let binding = job("python").0.binding;
@@ -163,6 +163,35 @@ async fn a_failed_start_returns_the_job() {
         assert!(matches!(bench.run().await, End::Returned(ReturnReason::Failed { .. })));
         bench.finish().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_engine_takes_with_it_is_laid_to_the_engine() {
+    for vanishes in [true, false] {
+        let mut bench = Bench::new("python");
+        let key = crate::pool::ImageKey { name: "python".into(), reference: "sandbox-python".into() };
+        bench.workshop.pool.stock(key, 1).await;
+        while bench.workshop.pool.view().warm.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        if vanishes {
+            bench.engine.vanish();
+        }
+        bench.engine.on_step(OnStep::Die);
+        let end = bench.run().await;
+        let End::Returned(ReturnReason::Failed { engine_gone, .. }) = end else { panic!("{end:?}") };
+        assert_eq!(engine_gone, vanishes);
+        bench.finish().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_sandbox_for_want_of_an_engine_is_laid_to_the_engine() {
+    let mut bench = Bench::new("python");
+    bench.engine.vanish();
+    let end = bench.run().await;
+    assert!(matches!(end, End::Returned(ReturnReason::Failed { engine_gone: true, .. })), "{end:?}");
+    assert_eq!(bench.finish().await, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,7 +244,9 @@ fn expected(cause: Cause, end: &End) -> bool {
         Cause::Cancelled => matches!(end, End::Finished(report) if report.outcome == Outcome::Cancelled),
         Cause::Draining => *end == End::Returned(ReturnReason::Draining),
         Cause::Abandoned => *end == End::Nothing,
-        Cause::OutOfWindow => matches!(end, End::Returned(ReturnReason::Failed { message }) if message.contains("gap")),
+        Cause::OutOfWindow => {
+            matches!(end, End::Returned(ReturnReason::Failed { message, .. }) if message.contains("gap"))
+        }
     }
 }
 

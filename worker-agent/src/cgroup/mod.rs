@@ -13,6 +13,7 @@
 
 mod abandoned;
 pub mod detect;
+mod forgotten;
 pub mod writes;
 
 use std::io::ErrorKind;
@@ -34,6 +35,8 @@ use crate::engine::CgroupMount;
 const PREFIX: &str = "enclos-";
 /// Times that a directory is tried to be removed: the kernel needs a moment after the last process.
 const REMOVE_TRIES_MAX: u32 = 50;
+/// Every so many tries what is still in there is killed. By then nobody else knows of it.
+const KILL_EVERY: u32 = 15;
 /// Pause between two tries.
 const REMOVE_PAUSE: Duration = Duration::from_millis(20);
 /// Deepest tree that removal walks; ours has five levels.
@@ -232,6 +235,10 @@ impl CgroupTree {
                 tries += 1;
                 if tries >= REMOVE_TRIES_MAX {
                     return Err(CgroupError::Remove { path, source });
+                }
+                if tries % KILL_EVERY == 0 {
+                    let killed = forgotten::kill_in(&path, REMOVE_DEPTH_MAX);
+                    tracing::warn!(killed, cgroup = %path.display(), "the engine forgot what ran there, it was killed");
                 }
                 tokio::time::sleep(REMOVE_PAUSE).await;
             }

@@ -16,10 +16,12 @@ use bollard::query_parameters::{
 };
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::supervisor_link::{CGROUP_DIR, JOB_DIR, SUPERVISOR_PATH};
+use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt};
 use tokio::time::timeout;
 use tokio_util::bytes::Bytes;
 
+use super::presence::Presence;
 use super::{
     Answer, Cause, ContainerId, Engine, EngineError, EngineFacts, KIND_SANDBOX, LABEL_AGENT, LABEL_DEADLINE,
     LABEL_KIND, LABEL_NUMBER, Labelled, Piece, SandboxSpec, Wires, has_option, profile,
@@ -39,6 +41,7 @@ const CONFLICT: u16 = 409;
 #[derive(Clone)]
 pub struct DockerEngine {
     docker: Docker,
+    presence: Presence,
 }
 
 impl DockerEngine {
@@ -49,7 +52,12 @@ impl DockerEngine {
     pub async fn connect() -> Result<Self, EngineError> {
         let docker = Docker::connect_with_defaults().map_err(|e| EngineError::Connect(e.into()))?;
         let docker = bounded(docker.negotiate_version()).await.map_err(EngineError::Connect)?;
-        Ok(Self { docker })
+        Ok(Self { docker, presence: Presence::default() })
+    }
+
+    /// Sees when the engine goes away, for [`Engine::is_gone`]; to be run for as long as that is asked. Never ends.
+    pub async fn watch(self) {
+        self.presence.hold(self.docker).await;
     }
 
     /// The client, for who makes images.
@@ -213,6 +221,14 @@ impl Engine for DockerEngine {
 
     fn containers(&self) -> Answer<'_, Vec<Labelled>> {
         Box::pin(async { self.list().await.map_err(EngineError::List) })
+    }
+
+    fn ends(&self) -> u64 {
+        self.presence.ends()
+    }
+
+    fn is_gone(&self, then: u64) -> BoxFuture<'_, bool> {
+        Box::pin(self.presence.is_gone(&self.docker, then))
     }
 }
 

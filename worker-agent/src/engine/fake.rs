@@ -4,6 +4,7 @@
 //! does, what each job leaves. Without a script everything goes well.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use enclos_protocol::frame::{self, CHUNK_BYTES_MAX, Decoder};
@@ -13,6 +14,7 @@ use enclos_protocol::supervisor_link::{
     CellKind, Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest, Tree,
 };
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
@@ -79,6 +81,7 @@ pub struct FakeEngine {
     tasks: Mutex<JoinSet<()>>,
     made: Mutex<usize>,
     removals_held: watch::Sender<bool>,
+    gone: AtomicBool,
     /// Steps that hang now; tests wait for it.
     pub hanging: watch::Sender<usize>,
     /// Step requests so far.
@@ -98,6 +101,7 @@ impl Default for FakeEngine {
             tasks: Mutex::new(JoinSet::new()),
             made: Mutex::new(0),
             removals_held: watch::channel(false).0,
+            gone: AtomicBool::new(false),
             hanging: watch::channel(0).0,
             asked: std::sync::Arc::default(),
         }
@@ -136,6 +140,11 @@ impl FakeEngine {
     /// Whether removals wait, as for a process that the kernel cannot end.
     pub fn hold_removals(&self, held: bool) {
         self.removals_held.send_replace(held);
+    }
+
+    /// It goes away: nothing new is made there, and what fails from here on is laid to that.
+    pub fn vanish(&self) {
+        self.gone.store(true, Ordering::Relaxed);
     }
 
     /// A container that is there already.
@@ -195,7 +204,7 @@ impl Engine for FakeEngine {
             if self.fails(Failing::NoImage) {
                 return Err(EngineError::NoImage("scripted".into()));
             }
-            if self.fails(Failing::Create) {
+            if self.fails(Failing::Create) || self.gone.load(Ordering::Relaxed) {
                 return Err(EngineError::Create("scripted".into()));
             }
             *locked(&self.made) += 1;
@@ -268,6 +277,14 @@ impl Engine for FakeEngine {
 
     fn containers(&self) -> Answer<'_, Vec<Labelled>> {
         Box::pin(async { Ok(locked(&self.live).values().cloned().collect()) })
+    }
+
+    fn ends(&self) -> u64 {
+        0
+    }
+
+    fn is_gone(&self, _then: u64) -> BoxFuture<'_, bool> {
+        Box::pin(async { self.gone.load(Ordering::Relaxed) })
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod apparmor;
 pub mod docker;
+mod presence;
 pub mod profile;
 
 #[cfg(test)]
@@ -212,4 +213,8 @@ pub trait Engine: Send + Sync + 'static {
     fn remove<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()>;
     /// Containers in any state that carry an agent's label, whichever agent's.
     fn containers(&self) -> Answer<'_, Vec<Labelled>>;
+    /// How often it has gone away so far.
+    fn ends(&self) -> u64;
+    /// Whether it is away, or was since [`Engine::ends`] was `then`: asked by who was failed by something on it.
+    fn is_gone(&self, then: u64) -> BoxFuture<'_, bool>;
 }

@@ -26,6 +26,9 @@ pub enum ExchangeError {
     /// It refused; the text begins with a stable code.
     #[error("the master refused this agent: {0}")]
     Refused(String),
+    /// It signs for others now.
+    #[error("the master is busy with others")]
+    Busy,
     /// What it answered is no certificate for our key.
     #[error("the master's answer is no certificate for this agent")]
     Malformed,
@@ -48,6 +51,9 @@ pub(super) async fn exchange(access: &Access, path: &str, body: &impl Serialize)
     }
     if status == StatusCode::OK {
         return serde_json::from_slice(&bytes).map_err(|_| ExchangeError::Malformed);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        return Err(ExchangeError::Busy);
     }
     let text = match serde_json::from_slice::<LinkRefusal>(&bytes) {
         Ok(LinkRefusal { code, detail }) => format!("{}: {detail}", code.as_str()),

@@ -229,7 +229,7 @@ async fn first(config: &Config, token: &OneTimeToken) -> Result<Kept, MemberErro
                 }
                 return Ok(kept);
             }
-            Err(error @ ExchangeError::Unreachable(_)) => {
+            Err(error @ (ExchangeError::Unreachable(_) | ExchangeError::Busy)) => {
                 let pause = backoff.next(rand::random_range(0.0..1.0));
                 tracing::warn!(error = chain(&error), pause_ms = pause.as_millis(), "not joined yet");
                 sleep(pause).await;

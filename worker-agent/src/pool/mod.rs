@@ -28,7 +28,7 @@ use plan::Plan;
 use words::{Action, After, Input, Ticket};
 pub use words::{Bounds, ImageKey, Reason};
 
-use crate::engine::EngineError;
+use crate::engine::{Engine, EngineError};
 use crate::sandbox::{Host, Remains, Sandbox, SandboxError, chain};
 
 /// Messages that may wait for the pool; each live claim has one place reserved.
@@ -95,6 +95,7 @@ type Reply = oneshot::Sender<Result<Claimed, ClaimError>>;
 pub struct Pool {
     events: mpsc::Sender<Event>,
     view: watch::Receiver<View>,
+    engine: Arc<dyn Engine>,
 }
 
 /// A sandbox in someone's hands.
@@ -147,6 +148,7 @@ impl Pool {
     pub fn new(host: Arc<Host>, bounds: Bounds) -> (Self, impl Future<Output = ()> + Send) {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let (view_sender, view) = watch::channel(View::default());
+        let engine = Arc::clone(&host.engine);
         let driver = Driver {
             host,
             plan: Plan::new(bounds),
@@ -158,7 +160,7 @@ impl Pool {
             last_failure: None,
             view: view_sender,
         };
-        (Self { events, view }, driver.run(inbox))
+        (Self { events, view, engine }, driver.run(inbox))
     }
 
     /// A sandbox of `image` for `binding`, as soon as there is one. May be dropped at any time.
@@ -185,6 +187,12 @@ impl Pool {
     /// Takes no more claims, destroys what is idle, and the rest when it comes back.
     pub async fn shutdown(&self) {
         let _ = self.events.send(Event::Shutdown).await;
+    }
+
+    /// What its sandboxes run on.
+    #[must_use]
+    pub fn engine(&self) -> &dyn Engine {
+        self.engine.as_ref()
     }
 
     /// What it holds now.

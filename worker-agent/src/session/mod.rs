@@ -275,7 +275,7 @@ impl Session {
         }
         for attempt in keep.into_iter().filter(|a| !holding.contains(a)) {
             // Its lease ended while the greeting was on its way.
-            let reason = ReturnReason::Failed { message: "the attempt's lease had ended".to_owned() };
+            let reason = ReturnReason::failed("the attempt's lease had ended".to_owned());
             link.control(FromAgent::Returned { attempt, reason })?;
         }
         self.outbox.rewind();
@@ -337,7 +337,7 @@ impl Session {
         }
         if !self.config.offers(&spec.language) {
             let message = format!("this agent does not offer language '{}'", spec.language);
-            return self.outbox.end(id, End::Returned(ReturnReason::Failed { message }));
+            return self.outbox.end(id, End::Returned(ReturnReason::failed(message)));
         }
         let (stopper, stop) = stop::pair();
         let (feed, intake) = live::pair();
@@ -351,7 +351,7 @@ impl Session {
     fn ended(&mut self, task: task::Id, end: Option<(AttemptId, End)>) {
         let Some(attempt) = self.task_of.remove(&task) else { return };
         // Only a panic of ours ends a task without a word; the job goes back, and that is counted.
-        let lost = || End::Returned(ReturnReason::Failed { message: "the agent lost the attempt".to_owned() });
+        let lost = || End::Returned(ReturnReason::failed("the agent lost the attempt".to_owned()));
         let end = end.map_or_else(lost, |(_, end)| end);
         // All that it told was sent before it ended, and may still wait here.
         while let Ok((id, progress)) = self.inbox.try_recv() {

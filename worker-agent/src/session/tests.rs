@@ -263,7 +263,7 @@ async fn live_input_that_does_not_fit_ends_its_attempt_and_not_the_connection() 
             break reason;
         }
     };
-    assert!(matches!(&reason, ReturnReason::Failed { message } if message.contains("gap")), "{reason:?}");
+    assert!(matches!(&reason, ReturnReason::Failed { message, .. } if message.contains("gap")), "{reason:?}");
     link.send(FromMaster::Acknowledge { attempt }).await;
     link.send(FromMaster::Drain).await;
     while receive(&mut link.socket).await.is_some() {}
