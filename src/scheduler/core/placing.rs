@@ -34,7 +34,9 @@ pub(in crate::scheduler) const HELD_MAX: usize = 128;
 /// Lines that one pass lets go of each tenant that may have more jobs at agents.
 pub(in crate::scheduler) const LET_GO_MAX: usize = 32;
 /// Demands that are remembered to have found no room.
-const NOWHERE_MAX: usize = 16;
+const NOWHERE_MAX: usize = 64;
+/// Lines that are remembered to be such that some agent could run them.
+const RUNNABLE_MAX: usize = 65_536;
 
 /// What is kept from pass to pass.
 #[derive(Default, Debug)]
@@ -59,6 +61,8 @@ pub(super) struct Turns {
     kept_free: BTreeSet<AgentName>,
     /// Demands that found no room, since the fleet last gained some.
     nowhere: (u64, Vec<Arc<Demand>>),
+    /// Lines that some agent could run, since an agent was last lost.
+    runnable: (u64, HashSet<LineId>),
 }
 
 /// One pass on its way.
@@ -169,7 +173,7 @@ impl Core {
             self.give(*id, agent, now);
             return Looked::Given;
         }
-        if !self.someone_could_run(demand) {
+        if !self.is_runnable(*line, demand) {
             self.queue.set_aside(*line, true);
             pass.set_aside += 1;
             return Looked::Away;
@@ -179,6 +183,22 @@ impl Core {
             self.turns.kept_free.extend(placement::hold(&self.fleet, demand).map(|a| a.name.clone()));
         }
         Looked::Stuck
+    }
+
+    /// Whether some agent could run what stands in a line, which is asked once while none is lost.
+    fn is_runnable(&mut self, line: LineId, demand: &Demand) -> bool {
+        let losses = self.fleet.losses();
+        if self.turns.runnable.0 != losses || self.turns.runnable.1.len() >= RUNNABLE_MAX {
+            self.turns.runnable = (losses, HashSet::new());
+        }
+        if self.turns.runnable.1.contains(&line) {
+            return true;
+        }
+        let is_runnable = self.someone_could_run(demand);
+        if is_runnable {
+            self.turns.runnable.1.insert(line);
+        }
+        is_runnable
     }
 
     /// The agent for a ready job. What found no room does not look again before the fleet gains some.

@@ -78,6 +78,8 @@ pub struct Fleet {
     gains: u64,
     /// Grows whenever some agent could run what none could before, if it ran nothing else.
     reach: u64,
+    /// Grows whenever some agent cannot run what it could before, whatever room it has.
+    losses: u64,
     /// What all that take jobs offer together.
     total: Room,
 }
@@ -98,6 +100,7 @@ impl Fleet {
             hints: hints::Hints::default(),
             gains: 0,
             reach: 0,
+            losses: 0,
             total: Room::default(),
         }
     }
@@ -160,6 +163,11 @@ impl Fleet {
     /// Grows whenever some agent could run what none could before, if it ran nothing else.
     pub(super) fn reach(&self) -> u64 {
         self.reach
+    }
+
+    /// Grows whenever some agent cannot run what it could before, whatever room it has.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses
     }
 
     /// What all that take jobs offer together.
@@ -377,6 +385,7 @@ impl Fleet {
         let before = self.tree.at(place);
         let reaches = !summary.reaches_within(&before);
         self.reach += u64::from(reaches);
+        self.losses += u64::from(!before.reaches_within(&summary));
         self.gains += u64::from(reaches || !summary.is_within(&before));
         self.total = self.total.minus(before.capacity).plus(summary.capacity);
         self.tree.set(place, summary);
