@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::process::{Child, Command};
+use tokio::time::sleep;
 
 use super::engine::OwnEngine;
 use super::line::Line;
