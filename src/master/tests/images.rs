@@ -68,13 +68,13 @@ async fn whoever_watches_is_told_of_each_step_of_the_image() {
         agent.heartbeat_with(with_python(preparing(progress))).await;
         let event = format!("\"step\":\"image\",\"progress\":\"{progress}\"");
         while !told.contains(&event) {
-            told += &String::from_utf8(events.next().await.expect("it goes on").unwrap().to_vec()).unwrap();
+            told += std::str::from_utf8(&events.next().await.expect("it goes on").unwrap()).unwrap();
         }
     }
     agent.heartbeat().await;
     agent.finish(attempt, report(Outcome::Ok, 0)).await;
     while !told.contains("event: finished") {
-        told += &String::from_utf8(events.next().await.expect("it goes on").unwrap().to_vec()).unwrap();
+        told += std::str::from_utf8(&events.next().await.expect("it goes on").unwrap()).unwrap();
     }
     master.end().await;
 }
