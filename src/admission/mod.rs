@@ -166,9 +166,12 @@ pub fn admit(catalogue: &Catalogue, tenant: &str, body: &[u8]) -> Result<Admitte
     Parsed::of(body)?.admit(catalogue, tenant, Brought::default())
 }
 
-fn admitted(catalogue: &Catalogue, tenant: &str, parsed: Parsed, brought: Brought) -> Result<Admitted, Refusal> {
-    let Parsed { submission, body_digest } = parsed;
-    let Brought { sizes, archive: archive_bytes } = brought;
+fn admitted(
+    catalogue: &Catalogue,
+    tenant: &str,
+    Parsed { submission, body_digest }: Parsed,
+    Brought { sizes, archive: archive_bytes }: Brought,
+) -> Result<Admitted, Refusal> {
     refuse_contradictions(&submission)?;
     // No `..`: a new field of a submission must be considered here.
     let Submission {

@@ -33,8 +33,8 @@ use tokio_util::sync::CancellationToken;
 use self::fake_agent::{FakeAgent, hello};
 use super::{Master, MasterError};
 use crate::config::{
-    AuditBounds, BlobBounds, Callbacks, Config, Connections, Doors, HEARTBEAT, JoinToken, LEASE, QueueBounds, Retention,
-    Scheduling, Security,
+    AuditBounds, BlobBounds, Callbacks, Config, Connections, Doors, HEARTBEAT, JoinToken, LEASE, QueueBounds,
+    Retention, Scheduling, Security,
 };
 
 use crate::outbound::Policy;

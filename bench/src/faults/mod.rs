@@ -72,6 +72,10 @@ fn runtime() -> Outcome<tokio::runtime::Runtime> {
 }
 
 pub fn run(args: &FaultsArgs) -> Outcome<()> {
+    if args.engine.is_some() && args.namespaces.is_empty() {
+        // An engine without a bridge removes the one that it finds, and builds would have no network.
+        return Err("an engine of the run's own would take the host's docker0 away: use scripts/faults.sh".into());
+    }
     if !args.namespaces.is_empty() && args.namespaces.len() != fleet::AGENTS {
         return Err(format!("give --namespace {} times, or not at all", fleet::AGENTS).into());
     }

@@ -276,7 +276,7 @@ impl Cluster {
             Happening::Failed { agent, attempt } => Event::Returned {
                 session: self.sessions[agent],
                 attempt: attempt_id(attempt),
-                reason: ReturnReason::Failed { message: "as it was told to".to_owned() },
+                reason: ReturnReason::Failed { message: "as it was told to".to_owned(), engine_gone: false },
             },
             Happening::Tick => Event::Tick,
         })

@@ -159,7 +159,7 @@ fn who_fails_what_others_can_run_gets_nothing_then_one_job_to_prove_itself() {
     let fail = |world: &mut World| {
         let Some(session) = world.agents[1].session else { return };
         for attempt in world.agents[1].holding.clone() {
-            let reason = ReturnReason::Failed { message: "no disk".into() };
+            let reason = ReturnReason::failed("no disk".into());
             world.handle(Event::Returned { session, attempt, reason });
         }
     };

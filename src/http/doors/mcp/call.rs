@@ -107,6 +107,7 @@ pub(super) fn words(event: &StateEvent, estimate: Option<Duration>) -> String {
         },
         (JobState::Queued, None, _) => "waiting".to_owned(),
         (JobState::Running, _, None) => "starting".to_owned(),
+        (JobState::Running, _, Some(StepName::Image)) => "making the image of its language".to_owned(),
         (JobState::Running, _, Some(StepName::Install)) => "installing dependencies".to_owned(),
         (JobState::Running, _, Some(StepName::Compile | StepName::JudgeCompile)) => "compiling".to_owned(),
         (JobState::Running, _, Some(StepName::Run)) => "running".to_owned(),

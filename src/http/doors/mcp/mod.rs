@@ -42,12 +42,12 @@ use rmcp::model::RequestId;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use self::calls::{Calls, Session};
 use self::server::Server;
 use crate::admission::Refusal;
 use crate::gate::Caller;
+use crate::http::share::Held;
 use crate::http::{Api, error, guard};
 
 /// Where it is.
@@ -93,7 +93,7 @@ pub(in crate::http) fn routes(api: &Arc<Api>) -> Router<Arc<Api>> {
 struct Visit {
     session: Option<Session>,
     /// Of the message as a tree; given back when a tool has read it.
-    memory: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+    memory: Arc<Mutex<Option<Held>>>,
 }
 
 impl Visit {

@@ -66,6 +66,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 mod tests {
     use super::*;
     use crate::http::error;
+    use crate::queue::{Overloaded, Shed};
 
     #[test]
     fn a_field_of_a_submission_is_told_as_the_argument_it_came_from() {
@@ -100,8 +101,13 @@ mod tests {
             ),
             (high, "limit_too_high (argument 'limits.cpu_ms'): 9 is above the maximum of 5 for C"),
             (
-                error::overloaded(7, 7, Duration::from_millis(1200)),
-                "overloaded: 7 jobs wait and the queue holds 7; come back in 2 s",
+                error::no_place(&Overloaded {
+                    rule: Shed::Full,
+                    length: 7,
+                    bound: 7,
+                    retry_after: Duration::from_millis(1200),
+                }),
+                "overloaded: the queue holds 7 jobs, of 7 at most; come back in 2 s",
             ),
             (
                 error::unavailable("the service is ending; come back", Duration::from_secs(5)),

@@ -98,7 +98,15 @@ fn the_door_hears_what_concerns_it_and_nothing_else() {
 
 #[test]
 fn progress_is_told_in_words() {
-    let event = |state, position, step, case| StateEvent { state, position, agent: None, step, case, attempt: None };
+    let event = |state, position, step, case| StateEvent {
+        state,
+        position,
+        agent: None,
+        step,
+        progress: None,
+        case,
+        attempt: None,
+    };
     let soon = Some(std::time::Duration::from_millis(1200));
     for (event, estimate, expected) in [
         (event(JobState::Queued, Some(3), None, None), soon, "waiting at place 3, about 2 s"),

@@ -132,7 +132,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::store::{JobRecord, Part, StoredState, UnixTime};
+    use crate::store::{JobRecord, Part, StoredState, Turn, UnixTime};
     use crate::testing;
 
     fn record() -> JobRecord {
@@ -149,6 +149,8 @@ mod tests {
             token: None,
             agent: None,
             ending: None,
+            turn: Turn::default(),
+            prediction: None,
         }
     }
 
