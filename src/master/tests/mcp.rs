@@ -325,7 +325,7 @@ async fn a_refusal_is_a_result_that_says_what_to_do() {
     full.queue.jobs_max = 0;
     let running = Running::start(full).await;
     let said = Client::new(&running, None).await.refusal("run_code", &code()).await;
-    assert!(said.starts_with("overloaded: 0 jobs wait and the queue holds 0; come back in "), "{said}");
+    assert!(said.starts_with("overloaded: the queue holds 0 jobs, of 0 at most; come back in "), "{said}");
     running.end().await;
 }
 

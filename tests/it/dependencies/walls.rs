@@ -106,6 +106,10 @@ fn images_with_probe(root: &Path, master: &str) -> std::io::Result<()> {
         fs::create_dir(root.join(folder))?;
         for file in fs::read_dir(ours.join(folder))? {
             let file = file?;
+            // Programs that try it are no part of it.
+            if file.file_type()?.is_dir() {
+                continue;
+            }
             fs::copy(file.path(), root.join(folder).join(file.file_name()))?;
         }
     }

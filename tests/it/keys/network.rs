@@ -111,9 +111,9 @@ async fn a_tenants_quota_holds_for_the_next_request_and_has_the_bounds_of_the_co
     assert_eq!((code, &acme["settings"]["queued_jobs"]), (200, &json!(1)), "{acme:#}");
     let (code, problem) = submit().await;
     assert_eq!((code, &problem["quota"]), (429, &json!("queued_jobs")), "{problem:#}");
+    assert_eq!(set(json!({ "queued_jobs": "default" })).await.0, 200);
     let (code, _) = keyed.parts(&key, Method::POST, "/v1/jobs", Some(&source("c", ""))).await;
     assert_eq!(code, 403, "its languages");
-    assert_eq!(set(json!({ "queued_jobs": "default" })).await.0, 200);
     assert_eq!(submit().await.0, 201, "and it is lifted at once");
     let (_, all) = keyed.parts(&operator, Method::GET, "/v1/tenants", None).await;
     assert_eq!(all["tenants"][0]["settings"]["languages"], json!(["python"]), "what was not given stays: {all:#}");

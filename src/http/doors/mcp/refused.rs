@@ -24,7 +24,7 @@ const ADVICE: [(&str, &str); 6] = [
 ];
 
 /// How details say that coming back helps.
-const COME_BACK: &str = "come back after 'retry-after'";
+const COME_BACK: [&str; 2] = ["come back after 'retry-after'", "come back later"];
 
 /// The refusal as a text.
 pub(super) fn text(refusal: &Refusal) -> String {
@@ -34,10 +34,11 @@ pub(super) fn text(refusal: &Refusal) -> String {
         said = said.replace(theirs, ours);
     }
     let wait = retry_after.map(|wait| format!("come back in {} s", whole_seconds(wait)));
-    match wait {
-        Some(wait) if said.contains(COME_BACK) => said = said.replace(COME_BACK, &wait),
-        Some(wait) => said = format!("{said}; {wait}"),
-        None => {}
+    if let Some(wait) = wait {
+        said = match COME_BACK.into_iter().find(|words| said.contains(words)) {
+            Some(words) => said.replace(words, &wait),
+            None => format!("{said}; {wait}"),
+        };
     }
     match field.as_deref().map(argument) {
         Some(argument) => format!("{code} (argument '{argument}'): {said}"),
