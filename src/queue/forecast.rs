@@ -1,7 +1,7 @@
 //! How many jobs are before one that waits, and how much work they are, if nothing more comes.
 //!
-//! Which class a job stands in is told by its age, so those of a tenant that are in a class are a
-//! range of its keys. Of another tenant in the same class, as many go before as it can be given while
+//! Which class a job stands in is told by its age if it is the first of its tenant and class, and by
+//! the class that it came with if not, so those of a tenant that are in a class are a range of its keys. Of another tenant in the same class, as many go before as it can be given while
 //! its tag is below the job's own: between its first and its last, one for each mean charge. That is
 //! a straight line for each tenant, and the sum over all of them is looked up in their sorted ends.
 //!
@@ -98,10 +98,17 @@ impl ReadyQueue {
     pub fn ahead(&self, forecast: &Forecast, standing: Standing<'_>) -> Ahead {
         let Standing { tenant, priority, order, arrived, cost_us } = standing;
         let key = self.key(order, arrived, cost_us);
-        let class = self.class_of(priority, key);
+        let tenant = self.by_name.get(tenant).and_then(|id| self.tenants.get(id));
+        let class = match tenant {
+            // Only what is first of its class has risen.
+            Some(tenant) if tenant.waiting[priority.index()].before(key).count == 0 => {
+                self.class_of(tenant, priority, key)
+            }
+            _ => priority,
+        };
         let above = forecast.classes[class.index() + 1..].iter().fold(Sum::default(), |sum, ranks| sum.plus(ranks.all));
         let ranks = &forecast.classes[class.index()];
-        let Some(tenant) = self.by_name.get(tenant).and_then(|id| self.tenants.get(id)) else {
+        let Some(tenant) = tenant else {
             return Ahead { jobs: above.count + ranks.all.count, work_us: above.weight + ranks.all.weight };
         };
         let (own_above, own) = self.own_before(tenant, class, key);
@@ -155,14 +162,18 @@ impl ReadyQueue {
         match class.checked_sub(priority.index()) {
             None | Some(0) => waiting.all(),
             Some(_) if class >= CLASSES => Sum::default(),
-            Some(classes) => waiting.before(self.risen(classes)),
+            Some(classes) => waiting.before(self.risen(tenant, priority, classes)),
         }
     }
 
-    /// Jobs before this key have risen by so many classes.
-    fn risen(&self, classes: usize) -> Key {
-        let age = (classes as u64).saturating_mul(self.ageing_us());
-        Key { due: self.now_us().checked_sub(age).map_or(0, |due| due + 1), order: 0 }
+    /// Jobs before this key have risen by so many classes: the first, if any. When it goes, the
+    /// others fall back.
+    fn risen(&self, tenant: &Tenant, priority: Priority, classes: usize) -> Key {
+        let none = Key { due: 0, order: 0 };
+        let Some(first) = tenant.waiting[priority.index()].first_from(none) else { return none };
+        let since = first.due.max(tenant.turns[priority.index()]);
+        let has_risen = self.now_us().saturating_sub(since) >= (classes as u64).saturating_mul(self.ageing_us());
+        if has_risen { Key { due: first.due, order: first.order + 1 } } else { none }
     }
 
     /// The first of a tenant's jobs in a class, where the first of its line is above that.
@@ -170,7 +181,7 @@ impl ReadyQueue {
         let of = |priority: &Priority| {
             let classes = class.index().checked_sub(priority.index())?;
             let above = class.index() + 1 < CLASSES;
-            let from = if above { self.risen(classes + 1) } else { Key { due: 0, order: 0 } };
+            let from = if above { self.risen(tenant, *priority, classes + 1) } else { Key { due: 0, order: 0 } };
             tenant.waiting[priority.index()].first_from(from)
         };
         let none = Key { due: u64::MAX, order: 0 };

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Classes come first; a line rises by one class whenever its head has waited for the ageing span
-//! once more, which only heads need to be looked at for. Within a class tenants have their shares
+//! once more without a turn for its tenant and class, and falls back at that turn. So no tenant's
+//! class waits for a turn of the highest class longer than two spans, and a tenant that floods, and
+//! so has turns all the time, never rises above the others with what it has waiting. Within a class tenants have their shares
 //! (`share`), and within a tenant the key decides: first come first served or, where it is known what
 //! jobs take, the shorter first within a bound.
 //!
@@ -40,7 +42,7 @@ pub(super) const TENANTS_REMEMBERED: usize = 16_384;
 /// Rules of the order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rules {
-    /// A job rises by one class every so long.
+    /// A line rises by one class every so long that none of its tenant's jobs of its class went.
     pub ageing: Duration,
     /// A job may be overtaken by what came so many times its expected duration after it.
     pub shortness: u32,
@@ -185,7 +187,7 @@ impl ReadyQueue {
     /// Takes a job out that goes to an agent, and charges its tenant.
     pub fn take(&mut self, ticket: Ticket) -> Option<Charge> {
         let line = self.lines.get(&ticket.line)?;
-        let (tenant, cost_us) = (line.tenant, line.jobs.get(&ticket.key)?.cost_us);
+        let (tenant, priority, cost_us) = (line.tenant, line.priority, line.jobs.get(&ticket.key)?.cost_us);
         let class = match line.place {
             Place::Offered(class) => class,
             Place::Aside | Place::Held => line.priority,
@@ -194,6 +196,7 @@ impl ReadyQueue {
         let amount_us = known.charge_for(cost_us);
         known.go(class, amount_us, &mut self.classes[class.index()].virtual_time);
         self.remove(ticket);
+        self.had_turn(tenant, priority);
         self.rank(tenant, class);
         Some(Charge { tenant, class, amount_us })
     }

@@ -79,6 +79,8 @@ pub(super) struct Class {
 pub(super) struct Tenant {
     pub(super) weight: u32,
     pub(super) flows: [Flow; Priority::ALL.len()],
+    /// When a job last went that came with each class, by the queue's clock; 0: none did.
+    pub(super) turns: [u64; Priority::ALL.len()],
     /// Its jobs that wait, by the class that they came with.
     pub(super) waiting: [Ranked; Priority::ALL.len()],
     /// Heads of its lines that are held.
@@ -92,6 +94,7 @@ impl Tenant {
         Self {
             weight: weight.clamp(1, WEIGHT_MAX),
             flows: Default::default(),
+            turns: Default::default(),
             waiting: Default::default(),
             held: BTreeSet::new(),
             mean_us: FIRST_CHARGE_US,

@@ -22,10 +22,26 @@ impl ReadyQueue {
         tenant.weighed(self.rules.later(cost_us))
     }
 
-    /// The class that a job has come to.
-    pub(super) fn class_of(&self, priority: Priority, key: Key) -> Priority {
-        let waited = Duration::from_micros(self.now.saturating_sub(key.due));
+    /// The class that the head of a line has come to: by how long it waited, and only since a job of its
+    /// tenant's last went that came with the same class. So a tenant with a long queue does not rise
+    /// above the others with all of it, and a class that others starve rises.
+    pub(super) fn class_of(&self, tenant: &Tenant, priority: Priority, key: Key) -> Priority {
+        let since = key.due.max(tenant.turns[priority.index()]);
+        let waited = Duration::from_micros(self.now.saturating_sub(since));
         priority.aged(waited, Duration::from_micros(self.ageing_us()))
+    }
+
+    /// A tenant's job went that came with this class: its lines of that class that had risen fall back.
+    pub(super) fn had_turn(&mut self, id: TenantId, priority: Priority) {
+        let Some(tenant) = self.tenants.get_mut(&id) else { return };
+        tenant.turns[priority.index()] = self.now;
+        let above = tenant.flows.iter().skip(priority.index() + 1);
+        let risen: Vec<LineId> = above.flat_map(|flow| flow.heads.iter().map(|(_, line)| *line)).collect();
+        for line in risen {
+            if self.lines.get(&line).is_some_and(|line| line.priority == priority) {
+                self.relist(line);
+            }
+        }
     }
 
     pub(super) fn ageing_us(&self) -> u64 {
@@ -100,7 +116,8 @@ impl ReadyQueue {
     /// Where a line is offered: in the class that its head has come to.
     pub(super) fn offer(&self, id: LineId) -> Place {
         let line = self.lines.get(&id).expect("a line is offered that is there");
-        Place::Offered(line.head().map_or(line.priority, |(key, _)| self.class_of(line.priority, key)))
+        let tenant = self.tenants.get(&line.tenant).expect("a line's tenant is known");
+        Place::Offered(line.head().map_or(line.priority, |(key, _)| self.class_of(tenant, line.priority, key)))
     }
 
     /// Takes a line from where it stands.
@@ -137,7 +154,8 @@ impl ReadyQueue {
             Place::Offered(class) => {
                 if class < Priority::High {
                     let classes = (class.index() - priority.index() + 1) as u64;
-                    let at = head.due.saturating_add(classes.saturating_mul(ageing));
+                    let since = head.due.max(tenant.turns[priority.index()]);
+                    let at = since.saturating_add(classes.saturating_mul(ageing));
                     line.rises = Some(at);
                     self.rising.insert((at, id));
                 }
