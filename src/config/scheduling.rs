@@ -18,7 +18,7 @@ pub struct SchedulingArgs {
     #[arg(long, env = "ENCLOS_QUEUE_TTL_MAX_MS", default_value_t = QUEUE_TTL_MS_MAX, value_name = "MS",
           value_parser = clap::value_parser!(u64).range(1..=QUEUE_TTL_MS_MAX))]
     pub queue_ttl_max_ms: u64,
-    /// Time after which a job that waits rises by one class of priority
+    /// Time without a turn after which a tenant's jobs of one class of priority rise to the next
     #[arg(long, env = "ENCLOS_AGEING_MS", default_value_t = 60_000, value_name = "MS",
           value_parser = clap::value_parser!(u64).range(100..=QUEUE_TTL_MS_MAX))]
     pub ageing_ms: u64,
@@ -62,7 +62,7 @@ pub struct Scheduling {
     pub queue_ttl: Option<Duration>,
     /// Longest that a job may ask to wait.
     pub queue_ttl_max: Duration,
-    /// After so long a job that waits rises by one class.
+    /// After so long without a turn a tenant's jobs of one class rise to the next.
     pub ageing: Duration,
     /// Whether what jobs use is learnt and gone by.
     pub prediction: Prediction,

@@ -51,7 +51,7 @@ pub struct Policy {
     pub cancel_max: Duration,
     /// Output that all running jobs together may have the master hold, in bytes.
     pub report_bytes_max: u64,
-    /// A job that waits rises by one class every so long.
+    /// A tenant's jobs of one class rise to the next every so long that none of them had a turn.
     pub ageing: Duration,
     /// Which of the agents that have room is preferred.
     pub packing: Packing,
