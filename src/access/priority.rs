@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The class of a job. A later one goes first; who waits rises, so none waits for ever.
+/// The class of a job. A later one goes first; what gets no turn rises, so none waits for ever.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
@@ -43,7 +43,7 @@ impl Priority {
         self as usize
     }
 
-    /// The class that a job of this one stands in when it has waited for so long and rises by one
+    /// The class that jobs of this one stand in which had no turn for so long and rise by one
     /// every `ageing`.
     #[must_use]
     pub fn aged(self, waited: Duration, ageing: Duration) -> Self {

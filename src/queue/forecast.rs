@@ -1,14 +1,15 @@
 //! How many jobs are before one that waits, and how much work they are, if nothing more comes.
 //!
 //! Which class a job stands in is told by its age if it is the first of its tenant and class, and by
-//! the class that it came with if not, so those of a tenant that are in a class are a range of its keys. Of another tenant in the same class, as many go before as it can be given while
-//! its tag is below the job's own: between its first and its last, one for each mean charge. That is
-//! a straight line for each tenant, and the sum over all of them is looked up in their sorted ends.
+//! the class that it came with if not, so those of a tenant that are in a class are a range of its
+//! keys. Of another tenant in the same class, as many go before as it can be given while its tag is
+//! below the job's own: between its first and its last, one for each mean charge. That is a straight
+//! line for each tenant, and the sum over all of them is looked up in their sorted ends.
 //!
 //! So a place is told in O(log n) from a forecast, and a forecast costs O(t log n) for t tenants. It
 //! is off by at most half a job for each other tenant of the class where a tenant's jobs are charged
 //! alike, and by the spread of their charges where they are not; a tenant's own jobs are counted
-//! exactly. What rises later, what is held or fits nowhere, it does not know.
+//! exactly, but for one that has risen. What rises later, what is held or fits nowhere, it does not know.
 
 use std::time::Instant;
 

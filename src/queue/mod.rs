@@ -31,5 +31,5 @@ pub use forecast::{Ahead, Forecast, Standing};
 pub use line::LineId;
 pub use priority::Priority;
 pub use ready::{Order, ReadyQueue, Rules, Ticket, Waiting};
-pub use share::{Charge, WEIGHT_MAX};
+pub use share::Charge;
 pub use walk::{Cursor, Head};

@@ -8,11 +8,12 @@
 //! ```
 //!
 //! Classes come first; a line rises by one class whenever its head has waited for the ageing span
-//! once more without a turn for its tenant and class, and falls back at that turn. So no tenant's
-//! class waits for a turn of the highest class longer than two spans, and a tenant that floods, and
-//! so has turns all the time, never rises above the others with what it has waiting. Within a class tenants have their shares
-//! (`share`), and within a tenant the key decides: first come first served or, where it is known what
-//! jobs take, the shorter first within a bound.
+//! once more without a turn for its tenant and class, and falls back at that turn. So every tenant's
+//! class stands in the highest within two spans and what may overtake its first job, and a tenant that
+//! floods, and so has turns all the time, never rises above the others with what it has waiting. Turns
+//! are not stored: after a restart the first of each that is old enough has risen. Within a class
+//! tenants have their shares (`share`), and within a tenant the key decides: first come first served or,
+//! where it is known what jobs take, the shorter first within a bound.
 //!
 //! Only the head of each line is offered: where it finds no agent, nobody behind it in the line
 //! would. So a pass over a queue of ten thousand equal jobs looks at one. A line that no agent could
@@ -144,7 +145,7 @@ impl ReadyQueue {
         for (name, id) in &self.by_name {
             let weight = self.weights.get(name).copied().unwrap_or(1);
             let tenant = self.tenants.get_mut(id).expect("every name is a tenant's");
-            tenant.weight = weight.clamp(1, super::share::WEIGHT_MAX);
+            tenant.weight = weight.clamp(1, crate::access::WEIGHT_MAX);
         }
     }
 

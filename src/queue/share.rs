@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use super::line::{Key, LineId};
 use super::priority::Priority;
 use super::ranked::Ranked;
+use crate::access::WEIGHT_MAX;
 
 /// Virtual time: microseconds of a slot, for weight 1.
 pub(super) type Tag = u64;
@@ -30,8 +31,6 @@ pub(super) const CHARGE_MAX_US: u64 = 86_400 * 1_000_000;
 const BEHIND_MAX_US: Tag = 60_000_000;
 /// Weight of a new measurement in what a tenant's jobs took lately: one in so many.
 const MEAN_OF: u64 = 8;
-/// Largest weight of a tenant.
-pub const WEIGHT_MAX: u32 = 1000;
 
 /// What was charged for a job that went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
