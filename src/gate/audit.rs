@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -240,10 +241,11 @@ impl Book {
             // Too large is better than lost.
             tracing::error!(%error, "the audit log was not turned");
         }
+        // Commands add lines too, so its length is looked at.
+        let before = self.file.metadata()?.len();
         if let Err(error) = self.file.write_all(bytes) {
-            // Half a line would spoil the next. Commands add lines too, so only what is ours goes; where
-            // that fails there is half a line.
-            let _ = self.file.set_len(self.size_bytes);
+            // Half a line would spoil the next; where this fails there is half a line.
+            let _ = self.file.set_len(before);
             return Err(error);
         }
         self.size_bytes = self.file.metadata()?.len();
@@ -253,6 +255,9 @@ impl Book {
     /// Puts the full file behind those of before, the oldest of which goes.
     fn turn(&mut self) -> io::Result<()> {
         self.file.sync_all()?;
+        // The new one first: where it cannot be had, nothing is moved, again and again.
+        let next = self.path.with_extension("next");
+        let mut file = open(&next)?;
         let old = |n: u32| self.path.with_file_name(format!("{}.{n}.jsonl", self.kept.name()));
         for n in (1..self.bounds.files_max).rev() {
             match fs::rename(old(n), old(n + 1)) {
@@ -260,9 +265,17 @@ impl Book {
                 _ => {}
             }
         }
-        fs::rename(&self.path, old(1))?;
-        self.file = open(&self.path)?;
-        self.size_bytes = 0;
+        match fs::rename(&self.path, old(1)) {
+            // Somebody took it away.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // A command may have made one meanwhile, with its line.
+        if renameat2(AT_FDCWD, &next, AT_FDCWD, &self.path, RenameFlags::RENAME_NOREPLACE).is_err() {
+            file = open(&self.path)?;
+            fs::remove_file(next)?;
+        }
+        (self.file, self.size_bytes) = (file, 0);
         Ok(())
     }
 }

@@ -31,6 +31,9 @@ const PRUNE_BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// Ids of erased jobs that are forgotten in one transaction.
 const FORGET_MAX: u16 = 256;
 
+/// For so long the tenant that held most is taken for that: finding it looks at every job that has ended.
+const LARGEST_FOR: Duration = Duration::from_secs(60);
+
 /// What one transaction removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pruned {
@@ -46,10 +49,31 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is removed then.
     pub async fn prune(&self, now: UnixTime, retention: Retention) -> Result<Pruned, StoreError> {
-        let bytes_max = retention.bytes_max;
-        let largest = self.readers.run(move |c| if held_bytes(c)? > bytes_max { largest(c) } else { Ok(None) });
-        let largest = largest.await?;
+        let largest = self.largest(retention.bytes_max).await?;
         self.writer.write(Prune { now, retention, largest }).await
+    }
+
+    /// Who holds most, where all hold more than this.
+    async fn largest(&self, bytes_max: u64) -> Result<Option<String>, StoreError> {
+        self.readers.run(move |c| if held_bytes(c)? > bytes_max { largest(c) } else { Ok(None) }).await
+    }
+
+    /// [`Self::prune`], where it may be known already who holds most, and since when.
+    async fn prune_again(
+        &self,
+        retention: Retention,
+        known: &mut Option<(Instant, String)>,
+    ) -> Result<Pruned, StoreError> {
+        let (found, largest) = match known.take().filter(|(found, _)| found.elapsed() < LARGEST_FOR) {
+            Some((found, tenant)) => (found, Some(tenant)),
+            None => {
+                let largest = self.largest(retention.bytes_max).await?;
+                (Instant::now(), largest)
+            }
+        };
+        let pruned = self.writer.write(Prune { now: UnixTime::now(), retention, largest: largest.clone() }).await?;
+        *known = largest.filter(|_| pruned.jobs > 0).map(|tenant| (found, tenant));
+        Ok(pruned)
     }
 
     /// Bytes that the database holds, without the pages that are free.
@@ -62,9 +86,10 @@ impl Store {
 
     /// Prunes from time to time until `stop`.
     pub async fn keep_pruned(self: Arc<Self>, retention: Retention, metrics: Arc<Metrics>, stop: CancellationToken) {
+        let mut largest = None;
         while !stop.is_cancelled() {
             let began = Instant::now();
-            let more = match self.prune(UnixTime::now(), retention).await {
+            let more = match self.prune_again(retention, &mut largest).await {
                 Ok(Pruned { jobs, more }) => {
                     metrics.jobs_pruned.add(jobs);
                     more

@@ -50,6 +50,8 @@ pub struct Agent {
     /// The same for jobs that bring dependencies.
     installs_paused_until: Option<Instant>,
     offered: Languages,
+    /// Languages whose images are made there, or will be for a job that was placed since the last report.
+    images_awaited: u64,
     ready: Languages,
     warm: Languages,
     /// Of its languages, in the order in which it says them: bit, and sandboxes that wait, those taken
@@ -75,6 +77,7 @@ impl Agent {
             paused_until: None,
             installs_paused_until: None,
             offered: Languages::NONE,
+            images_awaited: 0,
             ready: Languages::NONE,
             warm: Languages::NONE,
             waiting: Vec::new(),
@@ -238,7 +241,17 @@ impl Agent {
             }
             if self.load.languages[place].image == ImageState::Absent {
                 self.offered.remove(*bit);
+                self.images_awaited += 1;
             }
+        }
+        self.leave_room_of_images();
+    }
+
+    /// Jobs that wait for images hold slots, for minutes, so half of the slots at most are theirs: beyond that no
+    /// language is offered whose image is not there.
+    fn leave_room_of_images(&mut self) {
+        if self.images_awaited >= (self.offer.capacity.slots / 2).max(1) {
+            self.offered = self.ready;
         }
     }
 
@@ -259,11 +272,16 @@ impl Agent {
         self.last_seen = now;
         (self.offered, self.ready, self.warm) = (Languages::NONE, Languages::NONE, Languages::NONE);
         self.waiting.clear();
+        self.images_awaited = 0;
         for language in &self.load.languages {
             let bit = table.bit(&language.id);
             self.waiting.push((bit, language.warm));
             match language.image {
-                ImageState::Preparing { .. } | ImageState::Failed { .. } => continue,
+                ImageState::Preparing { .. } => {
+                    self.images_awaited += 1;
+                    continue;
+                }
+                ImageState::Failed { .. } => continue,
                 ImageState::Ready => self.ready.insert(bit),
                 ImageState::Absent => {}
             }
@@ -272,6 +290,7 @@ impl Agent {
                 self.warm.insert(bit);
             }
         }
+        self.leave_room_of_images();
         wear
     }
 }

@@ -1,5 +1,6 @@
 //! What agents count is counted once, and who is placed is found as by looking at all.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
@@ -234,4 +235,40 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn jobs_that_wait_for_images_leave_half_of_the_slots_to_those_that_can_run() {
+    let language = |id: String, image| OfferedLanguage { id, image, version: String::new(), warm: 0 };
+    let mut languages: Vec<_> = (0..8).map(|n| language(format!("absent-{n}"), ImageState::Absent)).collect();
+    languages.push(language("ready".to_owned(), ImageState::Ready));
+    let mut joining = joining(1, 1, LoadReport { languages, ..LoadReport::default() });
+    joining.offer.capacity = Room { memory_bytes: 1 << 30, cpu_millis: 4000, pids: 100, slots: 4 };
+    let mut fleet = Fleet::new(rules(), Instant::now());
+    fleet.join(&joining).unwrap();
+    let demand = |language: &str| Demand {
+        tenant: "a".into(),
+        language: language.into(),
+        companion: None,
+        interactive: false,
+        isolation: Isolation::Runc,
+        installs: false,
+        live_stdin: false,
+        room: Room { memory_bytes: 1, cpu_millis: 1, pids: 1, slots: 1 },
+        report_bytes: 0,
+    };
+    let held = BTreeSet::new();
+    let mut placed = 0;
+    for n in 0..8 {
+        let demand = demand(&format!("absent-{n}"));
+        let ask = Ask { demand: &demand, avoid: None, held: &held, compile_key: None };
+        if let Some(name) = placement::choose(&fleet, ask, Instant::now()).map(|agent| agent.name.clone()) {
+            fleet.take(&name, &demand, 0);
+            placed += 1;
+        }
+    }
+    assert_eq!(placed, 2);
+    let demand = demand("ready");
+    let ask = Ask { demand: &demand, avoid: None, held: &held, compile_key: None };
+    assert!(placement::choose(&fleet, ask, Instant::now()).is_some());
 }

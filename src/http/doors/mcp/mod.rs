@@ -54,8 +54,9 @@ use crate::http::{Api, error, guard};
 pub(in crate::http) const PATH: &str = "/mcp";
 /// Largest message, in bytes. Larger inputs are for `/v1/jobs`: a model has to write these.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
-/// What a message takes as a tree of JSON values, at most, by the bytes that it has as text.
-const PARSED_COPIES: usize = 16;
+/// What a message takes as a tree of JSON values, at most, by the bytes that it has as text: masses of small
+/// objects were measured at 96.
+const PARSED_COPIES: usize = 100;
 /// How often a comment is sent on an answer that has nothing to tell yet.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Names the session of a client of the versions that have sessions.
