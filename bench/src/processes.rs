@@ -107,6 +107,13 @@ impl Master {
         Ok(response.json().await?)
     }
 
+    /// How many agents are connected.
+    pub async fn connected(&self) -> Outcome<usize> {
+        let listed = self.ask("/v1/agents").await?;
+        let agents = listed["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(agents.iter().filter(|agent| agent["state"] == "connected").count())
+    }
+
     /// Memory that it has in use, in bytes.
     pub fn resident_bytes(&self) -> Outcome<u64> {
         let pid = self.process.id().ok_or("the master has ended by itself")?;

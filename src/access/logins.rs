@@ -55,7 +55,8 @@ impl Logins {
 }
 
 /// Of IPv6 the first half: one customer of a provider has all addresses that begin with it.
-fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -12,7 +12,7 @@ mod secret;
 mod tenant;
 
 pub use key::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, key_name};
-pub use logins::{FAILURES_MAX, Logins};
+pub use logins::{FAILURES_MAX, Logins, network};
 pub use priority::Priority;
 pub use quota::{LANGUAGES_MAX, NUMBER_MAX, Quota, QuotaArgs, RATE_MAX, Setting, SettingArgs, Settings, WEIGHT_MAX};
 pub use rate::Bucket;

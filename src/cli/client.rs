@@ -256,9 +256,7 @@ impl Client {
 /// Whether nobody on the way reads what is sent there.
 fn is_private(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-    url.scheme() == "https" || loopback
+    url.scheme() == "https" || client::is_loopback(url.host_str().unwrap_or_default())
 }
 
 fn trusting(ca: Option<&Path>) -> Result<ClientConfig, CliError> {

@@ -23,7 +23,7 @@ const PART_UNITS_MAX: usize = UNITS_MAX / 4 * 3;
 /// What memory is counted in, in bytes.
 const UNIT_BYTES: usize = 4096;
 /// A body and what is made of it (decoded files, the encoded input) are in memory at once.
-const COPIES: usize = 3;
+pub(in crate::http) const COPIES: usize = 3;
 /// What a body may take beyond the time that its bytes need at [`BYTES_PER_SECOND_MIN`]; bytes that
 /// came faster buy no time to stall later.
 const READ_GRACE: Duration = Duration::from_secs(15);

@@ -63,7 +63,7 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         created_at: time(record.created),
         started_at: record.started.filter(|_| state != JobState::Queued).map(time),
         finished_at: record.finished.map(time),
-        priority: turn::priority(record.turn.priority),
+        priority: record.turn.priority.into(),
         expires_at: record.turn.expires.filter(|_| state == JobState::Queued).map(time),
         queue: beside.place.filter(|_| state == JobState::Queued).map(queue_place),
         step: running.map(|(name, _)| name),

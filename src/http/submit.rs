@@ -30,7 +30,7 @@ use crate::scheduler::{Reservation, Submitted, Traits};
 use crate::store::{Admission, Idempotency, NewCase, NewJob, Turn, UnixTime, day_ends};
 
 /// Bodies above this are parsed off the async threads, in bytes.
-const PARSE_HERE_MAX: usize = 64 * 1024;
+pub(super) const PARSE_HERE_MAX: usize = 64 * 1024;
 /// What was unpacked of an archive is in memory once as files, and once encoded.
 const UNPACKED_COPIES: usize = 2;
 /// Longest idempotency key, in characters.

@@ -45,6 +45,7 @@ pub use self::complaints::Complaints;
 use self::connection::Shared;
 use self::places::{Admission, Places};
 use self::tls::Tls;
+use crate::access::network;
 use crate::config::Connections;
 use crate::metrics::Metrics;
 
@@ -61,7 +62,7 @@ impl Peer {
     /// As far as it tells clients apart: of IPv6, where a client has a whole network, its upper half.
     #[must_use]
     pub fn network(self) -> IpAddr {
-        places::network(self.0)
+        network(self.0)
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::turns::Turns;
+use crate::access::network;
 use crate::config::Connections;
 
 /// Connections that were told to make room and are still open; more are not added meanwhile.
@@ -28,13 +29,6 @@ pub(super) struct Peer(IpAddr);
 impl From<IpAddr> for Peer {
     fn from(address: IpAddr) -> Self {
         Self(network(address))
-    }
-}
-
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::drain::Drain;
-use super::priority::Priority;
+use crate::access::Priority;
 use crate::config::QueueBounds;
 
 /// From this part of a bound on, in thousandths, jobs of low priority are refused, and those of

@@ -14,10 +14,10 @@
 use std::time::Instant;
 
 use super::line::Key;
-use super::priority::Priority;
 use super::ranked::Sum;
 use super::ready::{Order, ReadyQueue};
 use super::share::{Tag, Tenant};
+use crate::access::Priority;
 
 const CLASSES: usize = Priority::ALL.len();
 

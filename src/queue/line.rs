@@ -6,8 +6,8 @@ use std::sync::Arc;
 use enclos_protocol::ids::JobId;
 
 use super::demand::Demand;
-use super::priority::Priority;
 use super::ready::Order;
+use crate::access::Priority;
 
 /// Where a job stands among its tenant's: when it came, later by what may overtake it, and its
 /// place in the order in which jobs came. It never changes, so a job that comes back finds its place.

@@ -15,7 +15,6 @@ mod demand;
 mod drain;
 mod forecast;
 mod line;
-mod priority;
 mod ranked;
 mod ready;
 mod share;
@@ -29,7 +28,8 @@ pub use backlog::{Backlog, NORMAL_PERMILLE, Overloaded, SHED_PERMILLE, Shed, Wan
 pub use demand::{Demand, Room, cases_time};
 pub use forecast::{Ahead, Forecast, Standing};
 pub use line::LineId;
-pub use priority::Priority;
 pub use ready::{Order, ReadyQueue, Rules, Ticket, Waiting};
 pub use share::Charge;
 pub use walk::{Cursor, Head};
+
+pub use crate::access::Priority;

@@ -28,9 +28,9 @@ use enclos_protocol::ids::JobId;
 
 use super::demand::Demand;
 use super::line::{Key, Line, LineId, Member, Place, TenantId};
-use super::priority::Priority;
 use super::share::{Charge, Class, Tenant};
 use super::standing::CLOCK_BEGINS_US;
+use crate::access::Priority;
 
 /// A job's place in the order in which jobs came; it keeps it when it comes back.
 pub type Order = u64;

@@ -13,9 +13,8 @@
 use std::collections::BTreeSet;
 
 use super::line::{Key, LineId};
-use super::priority::Priority;
 use super::ranked::Ranked;
-use crate::access::WEIGHT_MAX;
+use crate::access::{Priority, WEIGHT_MAX};
 
 /// Virtual time: microseconds of a slot, for weight 1.
 pub(super) type Tag = u64;

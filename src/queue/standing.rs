@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::line::{Key, LineId, Place, TenantId};
-use super::priority::Priority;
 use super::ready::{Order, ReadyQueue, TENANTS_REMEMBERED, micros};
 use super::share::{Rank, Tag, Tenant};
+use crate::access::Priority;
 
 /// The queue's clock begins so far before the queue, for jobs that came before it: a year.
 pub(super) const CLOCK_BEGINS_US: u64 = 366 * 86_400 * 1_000_000;

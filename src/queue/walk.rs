@@ -8,9 +8,9 @@ use enclos_protocol::ids::JobId;
 
 use super::demand::Demand;
 use super::line::{Key, LineId, Place};
-use super::priority::Priority;
 use super::ready::{ReadyQueue, Ticket};
 use super::share::Rank;
+use crate::access::Priority;
 
 /// The first job of a line.
 #[derive(Clone, Debug)]

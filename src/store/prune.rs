@@ -49,8 +49,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is removed then.
     pub async fn prune(&self, now: UnixTime, retention: Retention) -> Result<Pruned, StoreError> {
-        let largest = self.largest(retention.bytes_max).await?;
-        self.writer.write(Prune { now, retention, largest }).await
+        self.prune_again(now, retention, &mut None).await
     }
 
     /// Who holds most, where all hold more than this.
@@ -61,6 +60,7 @@ impl Store {
     /// [`Self::prune`], where it may be known already who holds most, and since when.
     async fn prune_again(
         &self,
+        now: UnixTime,
         retention: Retention,
         known: &mut Option<(Instant, String)>,
     ) -> Result<Pruned, StoreError> {
@@ -71,7 +71,7 @@ impl Store {
                 (Instant::now(), largest)
             }
         };
-        let pruned = self.writer.write(Prune { now: UnixTime::now(), retention, largest: largest.clone() }).await?;
+        let pruned = self.writer.write(Prune { now, retention, largest: largest.clone() }).await?;
         *known = largest.filter(|_| pruned.jobs > 0).map(|tenant| (found, tenant));
         Ok(pruned)
     }
@@ -89,7 +89,7 @@ impl Store {
         let mut largest = None;
         while !stop.is_cancelled() {
             let began = Instant::now();
-            let more = match self.prune_again(retention, &mut largest).await {
+            let more = match self.prune_again(UnixTime::now(), retention, &mut largest).await {
                 Ok(Pruned { jobs, more }) => {
                     metrics.jobs_pruned.add(jobs);
                     more

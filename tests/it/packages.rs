@@ -41,10 +41,10 @@ impl Python {
         }
     }
 
-    /// What a script of the repository comes to.
-    pub async fn run(&self, script: &Path, args: &[&str], wait: Duration) -> Output {
+    /// What a script of the repository comes to, with these variables.
+    pub async fn run(&self, script: &Path, args: &[&str], envs: &[(&str, &str)], wait: Duration) -> Output {
         let mut command = Command::new(&self.program);
-        command.arg(root().join(script)).args(args).kill_on_drop(true);
+        command.arg(root().join(script)).args(args).envs(envs.iter().copied()).kill_on_drop(true);
         if let Some(packages) = &self.packages {
             command.env("PYTHONPATH", packages);
         }

@@ -70,12 +70,23 @@ impl fmt::Debug for dyn Stream {
     }
 }
 
+/// An address without the brackets that URLs have around those of IPv6; a name as it is.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Whether the host of a URL is this machine, so that nobody on the way reads what is sent there.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost" || bare(host).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
 /// Connects to `host`, an address in brackets or a name, with TLS where `tls` is given.
 ///
 /// # Errors
 /// Of the connection; a TLS error is inside (see [`crate::trouble`]).
 pub async fn dial(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> io::Result<Dialled> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = bare(host);
     let stream = TcpStream::connect((host, port)).await?;
     // Small messages must not wait for the acknowledgement of earlier ones.
     stream.set_nodelay(true)?;

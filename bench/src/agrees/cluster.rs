@@ -49,15 +49,11 @@ impl Cluster {
             agents.push((name, child));
         }
         let cluster = Self { master, agents, http: enclos_tls::client::http(None).timeout(JOB_WAIT).build()? };
-        wait_until("every agent is connected", || async { cluster.connected().await.is_ok_and(|n| n == AGENTS) })
-            .await?;
+        wait_until("every agent is connected", || async {
+            cluster.master.connected().await.is_ok_and(|n| n == AGENTS)
+        })
+        .await?;
         Ok(cluster)
-    }
-
-    async fn connected(&self) -> Outcome<usize> {
-        let listed = self.master.ask("/v1/agents").await?;
-        let agents = listed["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(agents.iter().filter(|agent| agent["state"] == "connected").count())
     }
 
     /// Submits each job when it is due, from now on; from when it was due to its end, in their order.

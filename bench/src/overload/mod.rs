@@ -81,7 +81,7 @@ async fn overload(args: &OverloadArgs, master: &Master, count: u32) -> Outcome<(
         agents.spawn(agents::serve(master.link(), format!("fake-{number}"), args.slots, job_time, over.clone()));
     }
     let all = args.agents as usize;
-    wait_until("every agent is connected", || async { connected(master).await.is_ok_and(|n| n == all) }).await?;
+    wait_until("every agent is connected", || async { master.connected().await.is_ok_and(|n| n == all) }).await?;
     let done = CancellationToken::new();
     let url = master.url();
     let offering = async {
@@ -108,12 +108,6 @@ async fn overload(args: &OverloadArgs, master: &Master, count: u32) -> Outcome<(
     }
     println!("\nEvery accepted job ended once, and is listed once; {answered} were answered by agents.");
     Ok(())
-}
-
-async fn connected(master: &Master) -> Outcome<usize> {
-    let listed = master.ask("/v1/agents").await?;
-    let agents = listed["agents"].as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok(agents.iter().filter(|agent| agent["state"] == "connected").count())
 }
 
 async fn is_idle(master: &Master) -> Outcome<bool> {

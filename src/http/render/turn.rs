@@ -1,12 +1,7 @@
-//! When a job gets its turn, and what it was expected to use.
+//! What a job was expected to use.
 
-use crate::access::Priority;
 use crate::http::wire;
 use crate::store::{Level, Prediction};
-
-pub(super) fn priority(priority: Priority) -> wire::PriorityName {
-    priority.into()
-}
 
 /// Times are rounded up, as those of steps are, so that the two can be held against each other.
 pub(super) fn prediction(prediction: Prediction) -> wire::Prediction {

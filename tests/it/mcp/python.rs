@@ -1,61 +1,22 @@
 //! The official Python client (`client.py`, PyPI's `mcp`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use tokio::process::Command;
-use tokio::time::timeout;
 
 use super::{MODES, cluster, has, newest_ends, url};
-use crate::tidy::root;
+use crate::packages::Python;
 
 /// Longest that the client may take, its installation apart.
 const CLIENT_WAIT: Duration = Duration::from_secs(240);
-/// Longest that its installation may take.
-const INSTALL_WAIT: Duration = Duration::from_secs(240);
-
-async fn succeeds(command: &mut Command) -> bool {
-    let status = timeout(INSTALL_WAIT, command.kill_on_drop(true).output()).await.expect("it ends in time");
-    status.is_ok_and(|output| output.status.success())
-}
-
-/// A Python with the pinned client: in an environment of its own where one can be made, else in a folder.
-async fn python() -> Command {
-    let pins = root().join("tests/it/mcp/client.txt");
-    let text = std::fs::read(&pins).expect("it can be read");
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mcp-{}", &hex::encode(Sha256::digest(text))[..16]));
-    let (venv, folder, complete) = (home.join("venv"), home.join("lib"), home.join("complete"));
-    if !complete.is_file() {
-        let _nothing_was_there = std::fs::remove_dir_all(&home);
-        std::fs::create_dir_all(&home).expect("it can be made");
-        let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&venv)).await;
-        let mut install = if made { Command::new(venv.join("bin/python")) } else { Command::new("python3") };
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&pins);
-        if !made {
-            install.arg("--target").arg(&folder);
-        }
-        assert!(succeeds(&mut install).await, "PyPI (or the index that pip is configured for) has the client");
-        std::fs::write(&complete, "").expect("it can be written");
-    }
-    let own: PathBuf = venv.join("bin/python");
-    if own.is_file() && !folder.is_dir() {
-        return Command::new(own);
-    }
-    let mut python = Command::new("python3");
-    python.env("PYTHONPATH", folder);
-    python
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_client_lists_calls_sees_progress_leaves_a_loop_and_is_refused_without_a_key() {
     let (keyed, key) = cluster().await;
+    let python = Python::with(Path::new("tests/it/mcp/client.txt")).await;
     for mode in MODES {
-        let mut client = python().await;
-        client.arg(root().join("tests/it/mcp/client.py")).args([&url(&keyed), mode]).env("ENCLOS_API_KEY", &key);
-        let ended =
-            timeout(CLIENT_WAIT, client.kill_on_drop(true).output()).await.expect("it ends").expect("it starts");
+        let (script, envs) = (Path::new("tests/it/mcp/client.py"), [("ENCLOS_API_KEY", key.as_str())]);
+        let ended = python.run(script, &[&url(&keyed), mode], &envs, CLIENT_WAIT).await;
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         assert!(ended.status.success(), "{mode}: {said}\n{}", keyed.0.logs());
         let report: Value = serde_json::from_slice(&ended.stdout).expect("it prints JSON");

@@ -18,7 +18,7 @@ async fn run_with(script: &str) {
     for place in [PUBLIC, "/api/v2"] {
         let url = format!("{}{place}/", cluster.url);
         let args = [url.as_str(), programs.to_str().expect("a path of text")];
-        let output = python.run(&folder.join(script), &args, CLIENT_WAIT).await;
+        let output = python.run(&folder.join(script), &args, &[], CLIENT_WAIT).await;
         let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{script}: {said}{wrong}\n{}", cluster.logs());
         assert_eq!(said, format!("{} languages\n", LANGUAGES.len()), "{wrong}");

@@ -96,8 +96,7 @@ pub(super) fn master(text: &str) -> Result<Url, ConfigError> {
     if !bare {
         return Err(wrong());
     }
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    let loopback = enclos_tls::client::is_loopback(url.host_str().unwrap_or_default());
     // The token and every program would cross the network in clear.
     if url.scheme() == "http" && !loopback { Err(ConfigError::ClearMaster(text.to_owned())) } else { Ok(url) }
 }

@@ -22,12 +22,11 @@ use tokio_util::sync::CancellationToken;
 use super::PATH;
 use crate::admission::{Refusal, Submission};
 use crate::gate::{Caller, Deed, Kept as Book};
+use crate::http::body::COPIES;
 use crate::http::wire::{Job, JobState, StateEvent, StepName};
 use crate::http::{Api, error, jobs, render, submit};
 use crate::progress::{Cursor, Live};
 
-/// A submission and what is made of it (decoded files, the encoded input) are in memory at once.
-const COPIES: usize = 3;
 /// Longest that a call waits for the end of its job. The job goes on, and is read later.
 const CALL_WAIT: Duration = Duration::from_secs(3600);
 /// Shortest time between two tellings of progress.

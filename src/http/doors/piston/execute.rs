@@ -23,8 +23,6 @@ use crate::http::{Api, error, submit};
 
 /// Largest body, in bytes: the largest input of a job in hex, and the JSON around it.
 const BODY_BYTES_MAX: usize = 2 * INPUT_BYTES_MAX + 1024 * 1024;
-/// Bodies above this are read off the async threads, in bytes.
-const READ_HERE_MAX: usize = 64 * 1024;
 /// Longest that a program is waited for, its time in the queue included. No limit of a job makes it as long.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 /// When to come back where that was not enough.
@@ -75,7 +73,7 @@ pub(super) async fn execute(
 pub(super) async fn translate(api: &Arc<Api>, body: Bytes, input: Input) -> Result<Translated, Refusal> {
     let agents = api.scheduler.agents().await?;
     let catalogue = Arc::clone(&api.catalogue);
-    let is_large = body.len() > READ_HERE_MAX;
+    let is_large = body.len() > submit::PARSE_HERE_MAX;
     let translating = move || {
         let asked = request::parse(&body)?;
         let runtimes = runtimes::all(&catalogue, &runtimes::offered(&agents));
