@@ -185,6 +185,10 @@ pub struct LoadReport {
     pub derived_bytes: u64,
 }
 
+/// Reason of the close frame of an agent that drained and ends: it holds nothing and has told all. What
+/// it was given since its last word, it never saw.
+pub const DRAINED: &str = "drained";
+
 /// Who the agent is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hello {

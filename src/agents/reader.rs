@@ -1,7 +1,7 @@
 //! From one agent: each message bounded, then told to the scheduler or to the live state.
 
 use axum::extract::ws::{Message, WebSocket};
-use enclos_protocol::agent_link::FromAgent;
+use enclos_protocol::agent_link::{DRAINED, FromAgent};
 use enclos_protocol::frame;
 use enclos_protocol::ids::AgentName;
 use futures::StreamExt as _;
@@ -23,12 +23,12 @@ pub(super) struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
-    /// Reads until the agent leaves or breaks the rules; `pongs` answers its pings.
+    /// Reads until the agent leaves or breaks the rules; `pongs` answers its pings. Whether it has drained.
     pub(super) async fn read(
         &self,
         mut stream: SplitStream<WebSocket>,
         pongs: mpsc::Sender<Message>,
-    ) -> Result<(), SessionError> {
+    ) -> Result<bool, SessionError> {
         loop {
             let next = timeout(self.link.silence_max, stream.next()).await.map_err(|_| SessionError::Silent)?;
             match next.transpose().map_err(SessionError::Lost)? {
@@ -36,7 +36,8 @@ impl Speaker<'_> {
                 // Answered when there is a place: who sends more pings than that needs no answers.
                 Some(Message::Ping(payload)) => drop(pongs.try_send(Message::Pong(payload))),
                 Some(Message::Pong(_) | Message::Text(_)) => {}
-                Some(Message::Close(_)) | None => return Ok(()),
+                Some(Message::Close(frame)) => return Ok(frame.is_some_and(|frame| frame.reason.as_str() == DRAINED)),
+                None => return Ok(false),
             }
         }
     }

@@ -77,13 +77,15 @@ pub(super) async fn run(mut socket: WebSocket, link: Link, member: Option<Member
     // Both halves only touch their own side; when one ends, the session does.
     let ended = tokio::select! {
         ended = speaker.read(stream, now) => ended,
-        ended = writer::write(&link, session, &mut sink, messages, promptly) => ended,
+        ended = writer::write(&link, session, &mut sink, messages, promptly) => ended.map(|()| false),
         ended = membership_ends(&link.entry, member.as_ref()) => Err(SessionError::NoMember(ended)),
         () = link.shutdown.cancelled() => Err(SessionError::Ending),
     };
-    let _ = link.scheduler.tell(Event::Left(session)).await;
+    let left = if matches!(ended, Ok(true)) { Event::Drained(session) } else { Event::Left(session) };
+    let _ = link.scheduler.tell(left).await;
     let reason = match &ended {
-        Ok(()) => "the agent left".to_owned(),
+        Ok(true) => "the agent has drained and left".to_owned(),
+        Ok(false) => "the agent left".to_owned(),
         Err(error) => error.to_string(),
     };
     tracing::info!(agent = %name, session = session.0, reason, "an agent's connection ended");

@@ -112,14 +112,26 @@ impl Driver {
             }
         }
         let rest = async {
-            while let Some(end) = self.writes.join_next().await {
-                self.written(end);
+            // What agents have said before now counts; what comes later is told to the next master.
+            for _ in 0..self.messages.len() {
+                self.messages.try_recv().into_iter().for_each(|message| self.take(message));
             }
+            self.wait_for_writes().await;
+            for action in self.core.hand_back(Moment::now()) {
+                self.perform(action);
+            }
+            self.wait_for_writes().await;
             self.keeping.end(&mut self.core).await;
         };
         if timeout(END_TIMEOUT, rest).await.is_err() {
             tracing::warn!("writes were given up at shutdown; their jobs are taken up at the next start");
             self.writes.shutdown().await;
+        }
+    }
+
+    async fn wait_for_writes(&mut self) {
+        while let Some(end) = self.writes.join_next().await {
+            self.written(end);
         }
     }
 
@@ -165,7 +177,7 @@ impl Driver {
     }
 
     fn event(&mut self, event: Event) {
-        if let Event::Left(session) = &event {
+        if let Event::Left(session) | Event::Drained(session) = &event {
             self.sessions.remove(session);
         }
         let mut events = vec![event];
@@ -195,6 +207,8 @@ impl Driver {
             Action::Adopt { attempt, agent, attempts } => self.note_running(attempt, agent, attempts),
             Action::Requeue { job, token, attempts, failures } => {
                 self.progress.queued(job);
+                let why = failures.last().map_or("", String::as_str);
+                tracing::info!(%job, attempts, why, "a job goes back to the queue");
                 let (store, requeued) = (Arc::clone(&self.store), Requeued { job, token, attempts, failures });
                 self.writes.spawn(async move { noted(store.requeued(requeued).await) });
             }

@@ -148,6 +148,8 @@ pub enum Event {
     Joined(Box<Joining>),
     /// A connection ended.
     Left(SessionId),
+    /// An agent drained, said so, and ends.
+    Drained(SessionId),
     /// A heartbeat came.
     Heartbeat {
         /// From whom.

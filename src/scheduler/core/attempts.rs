@@ -31,6 +31,11 @@ pub(super) enum Over {
 }
 
 impl Job {
+    /// It is at an agent that has not begun it, and may never have seen it.
+    fn is_unseen(&self) -> bool {
+        matches!(&self.state, State::Running(run) if !run.begun && !run.fed && run.cancel_asked.is_none())
+    }
+
     /// Counts an attempt that is over as far as it is to be counted. How long the job waits for the next,
     /// `None`: it takes its old place at once; and whether it failed, which its agent may be to blame for.
     fn count(&mut self, over: Over, run: &Run, policy: &Policy) -> (Option<Duration>, bool) {
@@ -222,6 +227,29 @@ impl Core {
             attempts: job.attempts,
             failures: job.failures.clone(),
         });
+    }
+
+    /// The end of this master: what no agent has begun goes back uncounted, since the message that gave it
+    /// may not have been delivered. What has begun is its agent's until the next master asks.
+    pub fn hand_back(&mut self, now: Moment) -> Vec<Action> {
+        let unseen = self.jobs.iter().filter(|(_, job)| job.is_unseen()).map(|(id, _)| *id).collect();
+        self.never_seen(unseen, now);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// An agent has drained and ends; what it was given after its last word goes back uncounted.
+    pub(super) fn drained(&mut self, session: SessionId, now: Moment) {
+        let Some(name) = self.fleet.speaker(session).map(|agent| agent.name.clone()) else { return };
+        self.fleet.leave(session);
+        let held = self.held.get(&name).into_iter().flatten().copied();
+        let unseen = held.filter(|id| self.jobs.get(id).is_some_and(|job| job.is_unseen())).collect();
+        self.never_seen(unseen, now);
+    }
+
+    fn never_seen(&mut self, jobs: Vec<JobId>, now: Moment) {
+        for id in jobs {
+            self.attempt_over(id, Over::GivenUp, now);
+        }
     }
 
     /// Takes a running job from its agent; its state is the caller's to set. Its run, and attempts.

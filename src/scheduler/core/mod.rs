@@ -238,6 +238,7 @@ impl Core {
             Event::Cancel(job) => self.cancel(job, now),
             Event::Joined(joining) => self.joined(&joining, now),
             Event::Left(session) => self.fleet.leave(session),
+            Event::Drained(session) => self.drained(session, now),
             Event::Heartbeat { session, sequence, load } => self.heartbeat(session, sequence, load),
             Event::Started { session, attempt } => self.started(session, attempt),
             Event::Fed(attempt) => self.fed(attempt),
@@ -311,6 +312,7 @@ fn stirs(event: &Event) -> bool {
         // A tenant has fewer jobs at agents, or the master less output to hold.
         Event::Finished { .. }
         | Event::Returned { .. }
+        | Event::Drained(_)
         | Event::Unfit { .. }
         | Event::Recorded { .. }
         | Event::Bounds(_)

@@ -287,6 +287,14 @@ impl World {
         }
     }
 
+    /// The master ends in order, and another begins on the same store.
+    fn replace(&mut self) {
+        for action in self.core.hand_back(self.moment()) {
+            self.perform(action);
+        }
+        self.restart(false);
+    }
+
     /// A new master on the same store; the last dispatch, if it was its job's first, may not have been noted there.
     fn restart(&mut self, forget_last: bool) {
         self.epoch += 1;

@@ -27,6 +27,7 @@ pub(super) enum Op {
     Drain(usize),
     Bound(u64),
     Restart(bool),
+    Replace,
 }
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
@@ -48,6 +49,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => agent.prop_map(Op::Drain),
         1 => (1u64..5).prop_map(Op::Bound),
         1 => any::<bool>().prop_map(Op::Restart),
+        1 => Just(Op::Replace),
     ]
 }
 
@@ -117,5 +119,6 @@ pub(super) fn step(world: &mut World, op: Op) {
         }
         Op::Drain(a) => world.handle(Event::Drain(name(a))),
         Op::Restart(forget_last) => world.restart(forget_last),
+        Op::Replace => world.replace(),
     }
 }

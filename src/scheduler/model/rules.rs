@@ -215,6 +215,43 @@ fn what_ran_when_the_master_ended_and_is_not_held_any_more_counts() {
 }
 
 #[test]
+fn what_no_agent_has_begun_when_the_master_is_replaced_does_not_count() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    world.replace();
+    world.agents[1].holding.clear();
+    world.join(1);
+    step(&mut world, Op::Wait(1));
+    assert_eq!(world.agents[1].holding.len(), 1, "it was lost on the way, and given again at once");
+    assert_eq!(world.rows.values().next().unwrap().attempts, 1);
+}
+
+#[test]
+fn what_a_drained_agent_was_given_after_its_last_word_does_not_count() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    let session = world.agents[1].session.take().unwrap();
+    world.handle(Event::Drained(session));
+    assert_eq!(world.core.totals().running, 0, "it waits, and not for the agent that left");
+    world.agents[1] = super::Agent::default();
+    world.join(1);
+    assert_eq!(world.agents[1].holding.len(), 1);
+    assert_eq!(world.rows.values().next().unwrap().attempts, 1);
+}
+
+#[test]
+fn what_an_agent_has_begun_when_the_master_is_replaced_goes_on() {
+    let mut world = with_agent(1);
+    step(&mut world, Op::Submit(0));
+    world.started(1);
+    let attempt = *world.agents[1].holding.first().unwrap();
+    world.replace();
+    world.join(1);
+    assert!(world.core.is_current(attempt));
+    assert_eq!(world.rows.values().next().unwrap().attempts, 1);
+}
+
+#[test]
 fn a_cancel_outlives_the_master_while_the_agent_holds_the_job() {
     let mut world = with_agent(1);
     step(&mut world, Op::Submit(0));

@@ -24,7 +24,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header::AUTHORIZATION};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -44,6 +45,7 @@ const TEXT_CHARS_MAX: usize = 300;
 const DATA_MAX: usize = 4;
 
 type Socket = WebSocketStream<Dialled>;
+type Sink = SplitSink<Socket, Message>;
 
 /// Which step of a connection failed.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +99,8 @@ pub struct Link {
     incoming: SplitStream<Socket>,
     control: mpsc::Sender<FromAgent>,
     data: mpsc::Sender<FromAgent>,
-    writer: JoinSet<Result<(), LinkError>>,
+    /// Ends with its half of the connection.
+    writer: JoinSet<Result<Sink, LinkError>>,
 }
 
 /// A connection and what the master said first.
@@ -176,11 +179,19 @@ impl Link {
         self.data.clone()
     }
 
-    /// Lets what is queued leave, then closes the connection.
-    pub async fn close(mut self) {
+    /// Lets what is queued leave, then closes the connection; `reason`: what the master is to know.
+    pub async fn close(mut self, reason: &'static str) {
         drop(self.control);
         drop(self.data);
-        let _ = timeout(WRITE_WAIT, self.writer.join_next()).await;
+        let farewell = async {
+            // The other side may be gone already, and then there is nothing to close.
+            let Some(Ok(Ok(mut sink))) = self.writer.join_next().await else { return };
+            let frame = CloseFrame { code: CloseCode::Normal, reason: reason.into() };
+            if sink.send(Message::Close(Some(frame))).await.is_ok() {
+                let _ = sink.close().await;
+            }
+        };
+        let _ = timeout(WRITE_WAIT, farewell).await;
     }
 }
 
@@ -231,10 +242,10 @@ async fn next(incoming: &mut SplitStream<Socket>) -> Result<FromMaster, LinkErro
 }
 
 async fn write(
-    mut sink: SplitSink<Socket, Message>,
+    mut sink: Sink,
     mut control: mpsc::Receiver<FromAgent>,
     mut data: mpsc::Receiver<FromAgent>,
-) -> Result<(), LinkError> {
+) -> Result<Sink, LinkError> {
     loop {
         // Cancel-safe: a message is taken out only when it is delivered.
         let message = tokio::select! {
@@ -247,7 +258,5 @@ async fn write(
         let sent = timeout(WRITE_WAIT, sink.send(Message::Binary(body.into()))).await;
         sent.map_err(|_| LinkError::Stalled)?.map_err(LinkError::Broken)?;
     }
-    // The other side may be gone already, and then there is nothing to close.
-    let _ = timeout(WRITE_WAIT, sink.close()).await;
-    Ok(())
+    Ok(sink)
 }

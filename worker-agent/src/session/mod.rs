@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enclos_protocol::agent_link::{FromAgent, FromMaster, InputSource, ReturnReason, Welcome};
+use enclos_protocol::agent_link::{DRAINED, FromAgent, FromMaster, InputSource, ReturnReason, Welcome};
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::JobSpec;
 use futures::future::{BoxFuture, OptionFuture};
@@ -169,7 +169,8 @@ impl Session {
             };
         }
         if let Connection::Linked(link) = connection {
-            link.close().await;
+            let is_drained = self.held.is_empty() && self.outbox.is_empty();
+            link.close(if is_drained { DRAINED } else { "" }).await;
         }
         // Dropping the tasks would drop sandboxes mid-job; they were stopped and have had their time.
         self.tasks.shutdown().await;
