@@ -1,10 +1,13 @@
 //! The one task that knows what is being delivered; each delivery is a task that it joins.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -16,14 +19,18 @@ use super::seal::SealingKey;
 use super::signature::{CallbackSecret, sign};
 use crate::metrics::Metrics;
 use crate::outbound::Target;
-use crate::store::{CallbackEnd, CallbackProblem, Claimed, Store, StoreError, UnixTime};
+use crate::store::{CallbackEnd, CallbackProblem, Claimed, Store, StoreError, UnderWay, UnixTime};
 
 /// Deliveries at once.
 const AT_ONCE_MAX: usize = 32;
-/// Deliveries at once to one host: a slow receiver leaves the others most of the places.
+/// Deliveries at once of one tenant to one host: a slow receiver leaves its others most of the places.
 const OF_HOST_MAX: usize = 4;
 /// Deliveries at once of one tenant, however many hosts it names.
 const OF_TENANT_MAX: usize = 16;
+/// Bodies that are read and written at once: a job's outputs are many times what is sent of them.
+const MAKING_MAX: usize = 4;
+/// Pause where the master itself could not make the callback ready.
+const OURS_PAUSE: Duration = Duration::from_secs(3600);
 /// Longest pause between two looks: the clock of the calendar may be set meanwhile.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(60);
 /// Pause after the store failed.
@@ -57,6 +64,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Deliverer {
     parts: Arc<Parts>,
+    making: Arc<Semaphore>,
     busy: Busy,
 }
 
@@ -64,7 +72,7 @@ impl Deliverer {
     /// A deliverer of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), busy: Busy::default() }
+        Self { parts: Arc::new(parts), making: Arc::new(Semaphore::new(MAKING_MAX)), busy: Busy::default() }
     }
 
     /// Delivers until `stop`.
@@ -111,7 +119,7 @@ impl Deliverer {
                 return Ok(LOOK_EVERY_MAX);
             }
             let now = UnixTime::now();
-            let due = self.parts.store.callbacks_due(now, self.busy.full(), room).await?;
+            let due = self.parts.store.callbacks_due(now, self.busy.under_way(), room).await?;
             if due.callbacks.is_empty() {
                 let next = due.next.map_or(LOOK_EVERY_MAX, |next| Duration::from_micros(next.us_since(now)));
                 return Ok(next.min(LOOK_EVERY_MAX));
@@ -123,7 +131,8 @@ impl Deliverer {
             let claimed = self.parts.store.claim_callbacks(taken.keys().copied().collect(), now).await;
             for callback in claimed.iter().flatten() {
                 if let Some(place) = taken.remove(&callback.sequence) {
-                    going.spawn(deliver(Arc::clone(&self.parts), callback.clone(), place, stop.clone()));
+                    let (parts, making) = (Arc::clone(&self.parts), Arc::clone(&self.making));
+                    going.spawn(deliver(parts, making, callback.clone(), place, stop.clone()));
                 }
             }
             // Gone with their jobs in between, or not claimed because the store failed.
@@ -151,48 +160,62 @@ struct Place {
     tenant: String,
 }
 
-/// What is being delivered, by host and by tenant.
+/// What is being delivered, by tenant, and by tenant and host: nobody's receivers take another's places.
 #[derive(Debug, Default)]
 struct Busy {
-    hosts: HashMap<String, usize>,
     tenants: HashMap<String, usize>,
+    hosts: HashMap<(String, String), usize>,
 }
 
 impl Busy {
     fn take(&mut self, place: Place) -> Option<Place> {
-        let (of_host, of_tenant) = (self.hosts.get(&place.host), self.tenants.get(&place.tenant));
+        let to_host = (place.tenant.clone(), place.host.clone());
+        let (of_tenant, of_host) = (self.tenants.get(&place.tenant), self.hosts.get(&to_host));
         if of_host.is_some_and(|n| *n >= OF_HOST_MAX) || of_tenant.is_some_and(|n| *n >= OF_TENANT_MAX) {
             return None;
         }
-        *self.hosts.entry(place.host.clone()).or_default() += 1;
+        *self.hosts.entry(to_host).or_default() += 1;
         *self.tenants.entry(place.tenant.clone()).or_default() += 1;
         Some(place)
     }
 
     fn free(&mut self, place: Place) {
-        for (counts, name) in [(&mut self.hosts, place.host), (&mut self.tenants, place.tenant)] {
-            let left = counts.get(&name).map_or(0, |n| n - 1);
-            if left == 0 {
-                counts.remove(&name);
-            } else {
-                counts.insert(name, left);
-            }
-        }
+        one_less(&mut self.tenants, place.tenant.clone());
+        one_less(&mut self.hosts, (place.tenant, place.host));
     }
 
-    /// Hosts and tenants that have no place left.
-    fn full(&self) -> (Vec<String>, Vec<String>) {
-        let full = |counts: &HashMap<String, usize>, max| {
-            counts.iter().filter(|(_, n)| **n >= max).map(|(name, _)| name.clone()).collect()
-        };
-        (full(&self.hosts, OF_HOST_MAX), full(&self.tenants, OF_TENANT_MAX))
+    fn under_way(&self) -> UnderWay {
+        UnderWay {
+            tenants: self.tenants.clone(),
+            full_tenants: full(&self.tenants, OF_TENANT_MAX),
+            full_hosts: full(&self.hosts, OF_HOST_MAX),
+        }
     }
 }
 
+fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
+    }
+}
+
+fn full<K: Clone>(counts: &HashMap<K, usize>, max: usize) -> Vec<K> {
+    counts.iter().filter(|(_, n)| **n >= max).map(|(key, _)| key.clone()).collect()
+}
+
 /// One attempt, and what it came to, written down.
-async fn deliver(parts: Arc<Parts>, callback: Claimed, place: Place, stop: CancellationToken) -> Place {
+async fn deliver(
+    parts: Arc<Parts>,
+    making: Arc<Semaphore>,
+    callback: Claimed,
+    place: Place,
+    stop: CancellationToken,
+) -> Place {
     let began = Instant::now();
-    let sent = attempt(&parts, &callback).await;
+    let sent = attempt(&parts, &making, &callback).await;
     parts.metrics.callback_time.observe(began.elapsed());
     let end = end(&callback, sent, UnixTime::now());
     match end {
@@ -224,6 +247,10 @@ fn end(callback: &Claimed, sent: Result<Answer, CallbackProblem>, now: UnixTime)
             (CallbackProblem::Status, Some(status), retry_after, false)
         }
         Ok(Answer { status, .. }) => (CallbackProblem::Status, Some(status), None, false),
+        // It is not the receiver's doing: it waits until somebody has mended it.
+        Err(problem @ (CallbackProblem::NoSecret | CallbackProblem::Internal)) => {
+            return CallbackEnd::Again { due: now.after(OURS_PAUSE), problem, status: None };
+        }
         Err(problem) => (problem, None, None, false),
     };
     let due = schedule::next(callback.attempts, callback.begun, now, asked, rand::random_range(0.0..=1.0));
@@ -233,9 +260,11 @@ fn end(callback: &Claimed, sent: Result<Answer, CallbackProblem>, now: UnixTime)
     }
 }
 
-async fn attempt(parts: &Parts, callback: &Claimed) -> Result<Answer, CallbackProblem> {
+async fn attempt(parts: &Parts, making: &Semaphore, callback: &Claimed) -> Result<Answer, CallbackProblem> {
     let target: Target = callback.url.parse().map_err(|_| CallbackProblem::NotAllowed)?;
+    let turn = making.acquire().await.map_err(|error| ours(&error))?;
     let body = body(&parts.store, &callback.tenant, callback.job).await.map_err(|error| ours(&error))?;
+    drop(turn);
     // Erased in between: its row has gone with it, and nothing is left to be told.
     let body = body.ok_or(CallbackProblem::Internal)?;
     let now = UnixTime::now();
@@ -289,13 +318,14 @@ mod tests {
         let mut busy = Busy::default();
         let place = |host: usize, tenant: &str| Place { host: host.to_string(), tenant: tenant.to_owned() };
         let of_one: Vec<Place> = (0..10).filter_map(|_| busy.take(place(0, "a"))).collect();
-        assert_eq!((of_one.len(), busy.full()), (OF_HOST_MAX, (vec!["0".to_owned()], vec![])));
+        assert_eq!((of_one.len(), busy.under_way().full_hosts), (OF_HOST_MAX, vec![("a".to_owned(), "0".to_owned())]));
+        assert!(busy.under_way().full_tenants.is_empty());
         let of_many: Vec<Place> = (1..AT_ONCE_MAX).filter_map(|host| busy.take(place(host, "a"))).collect();
         assert_eq!(of_one.len() + of_many.len(), OF_TENANT_MAX);
-        assert_eq!(busy.full().1, ["a"]);
-        assert!(busy.take(place(0, "b")).is_none() && busy.take(place(1, "b")).is_some());
-        of_one.into_iter().chain(of_many).for_each(|place| busy.free(place));
-        assert_eq!((busy.full(), busy.hosts.len(), busy.tenants.len()), ((vec![], vec![]), 1, 1));
+        assert_eq!(busy.under_way().full_tenants, ["a"]);
+        let of_another = busy.take(place(0, "b")).expect("another tenant's places to the same host are its own");
+        of_one.into_iter().chain(of_many).chain([of_another]).for_each(|place| busy.free(place));
+        assert_eq!(busy.under_way(), UnderWay::default());
     }
 
     #[test]
@@ -316,6 +346,11 @@ mod tests {
         }
         assert_eq!((wait(answer(429, 600)), wait(answer(503, 99_999))), (600, 3600));
         assert!(wait(Err(CallbackProblem::Unreachable)) <= 5);
+        let much_later = begun.after(Duration::from_secs(25 * 3600));
+        for ours in [CallbackProblem::NoSecret, CallbackProblem::Internal] {
+            let again = CallbackEnd::Again { due: much_later.after(OURS_PAUSE), problem: ours, status: None };
+            assert_eq!(end(&callback, Err(ours), much_later), again, "our failure never ends it");
+        }
         let gone = CallbackEnd::Dead { at: begun, problem: CallbackProblem::Status, status: Some(410) };
         assert_eq!(end(&callback, answer(410, 0), begun), gone);
         let late = begun.after(Duration::from_secs(24 * 3600));

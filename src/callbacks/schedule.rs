@@ -10,7 +10,7 @@ const PAUSE_FIRST: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// Longest pause that a receiver may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-/// From its first attempt on a callback is tried for so long.
+/// From its first attempt (or the first after a retry by hand) on a callback is tried for so long.
 const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// More attempts than the pauses leave room for: where the clock was set back, this is the end.
 const ATTEMPTS_MAX: u32 = 100;

@@ -10,8 +10,10 @@ use serde::Deserialize;
 
 use super::query::{Named, Nothing, Page, Strict, job_id};
 use super::{Api, error, render, wire};
+use crate::access::Scope;
 use crate::admission::Refusal;
 use crate::gate::Caller;
+use crate::outbound::Target;
 use crate::store::{CallbackFilter, CallbackRecord, CallbackState, UnixTime};
 
 /// Which callbacks to list.
@@ -45,7 +47,7 @@ pub(super) async fn list(
     };
     let Page { before, limit } = Page::of(cursor, limit)?;
     let listed = api.store.callbacks(CallbackFilter { tenant: caller.owner(), state, before, limit }).await?;
-    let callbacks = listed.callbacks.iter().map(callback).collect();
+    let callbacks = listed.callbacks.iter().map(|record| callback(record, &caller)).collect();
     let page = wire::CallbackPage { callbacks, next_cursor: listed.next.map(|n| n.to_string()) };
     api.room.json(&caller, StatusCode::OK, &page)
 }
@@ -65,15 +67,16 @@ pub(super) async fn retry(
     api.bodies.read_nothing(request).await?;
     let job = job_id(&id)?;
     let found = api.store.retry_callback(caller.owner(), job, UnixTime::now()).await?;
-    found.as_ref().map(callback).map(Json).ok_or_else(error::not_found)
+    found.map(|record| Json(callback(&record, &caller))).ok_or_else(error::not_found)
 }
 
-fn callback(record: &CallbackRecord) -> wire::Callback {
+/// As a caller may see it: a URL's path and query may be a secret between the receiver and who submitted.
+fn callback(record: &CallbackRecord, caller: &Caller) -> wire::Callback {
     let CallbackRecord { sequence: _, job, url, state, created, due, attempts, tried, status, problem, dead } = record;
     let is_dead = *state == CallbackState::Dead;
     wire::Callback {
         id: job.to_string(),
-        url: url.clone(),
+        url: if caller.may(Scope::Submit) { url.clone() } else { origin(url) },
         state: if is_dead { wire::CallbackStateName::Dead } else { wire::CallbackStateName::Waiting },
         attempts: *attempts,
         created_at: render::time(*created),
@@ -83,4 +86,9 @@ fn callback(record: &CallbackRecord) -> wire::Callback {
         last_problem: problem.map(|problem| problem.as_str().to_owned()),
         dead_at: dead.map(render::time),
     }
+}
+
+/// Scheme, host and port.
+fn origin(url: &str) -> String {
+    url.parse::<Target>().map_or_else(|_| String::new(), |target| target.origin())
 }

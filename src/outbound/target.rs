@@ -79,6 +79,12 @@ impl Target {
         self.0.as_str()
     }
 
+    /// Scheme, host and port: what of it is no receiver's secret.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// Its host: a name in lower case, or an address whichever way it was written.
     #[must_use]
     pub fn host(&self) -> Host<&str> {

@@ -45,7 +45,7 @@ pub use backup::{BackedUp, BackupError, back_up};
 pub use blobs::{Blob, BlobUse, Digest, DigestError, Place, SWEEP_EVERY, Upload, UploadBounds, UploadError};
 pub use callbacks::{
     CALLBACK_DEAD_AGE, CALLBACKS_DEAD_MAX, CALLBACKS_WAITING_MAX, CallbackEnd, CallbackFilter, CallbackList,
-    CallbackProblem, CallbackRecord, CallbackState, Claimed, Due,
+    CallbackProblem, CallbackRecord, CallbackState, Claimed, Due, UnderWay,
 };
 pub use cases::NewCase;
 pub use erase::Erasure;

@@ -217,6 +217,7 @@ CREATE TABLE callbacks (
     dead_us    INTEGER
 );
 CREATE INDEX callbacks_due ON callbacks (due_us) WHERE state = 0;
+CREATE INDEX callbacks_turn ON callbacks (tenant, due_us) WHERE state = 0;
 CREATE INDEX callbacks_dead ON callbacks (dead_us) WHERE state = 2;
 CREATE INDEX callbacks_tenant ON callbacks (tenant, state, sequence);
 CREATE INDEX callbacks_job ON callbacks (job);

@@ -92,6 +92,11 @@ async fn a_dead_callback_is_its_tenants_alone_and_is_delivered_when_it_is_retrie
     let shown = &dead().await["callbacks"][0];
     assert_eq!((&shown["last_status"], &shown["attempts"]), (&json!(410), &json!(1)), "at once: {shown:#}");
     assert_eq!(shown["url"], receiver.url);
+    let reader = keyed.key("one", "read").await;
+    let (_, seen) = keyed.parts(&reader, Method::GET, "/v1/callbacks", None).await;
+    let origin = seen["callbacks"][0]["url"].as_str().expect("it has one");
+    let is_origin = receiver.url.strip_prefix(origin).is_some_and(|rest| rest.starts_with('/') && rest.len() > 1);
+    assert!(is_origin, "who may only read sees no path, which may be a secret: {origin} of {}", receiver.url);
 
     let (_, theirs) = keyed.parts(&yours, Method::GET, "/v1/callbacks", None).await;
     assert_eq!(theirs["callbacks"], json!([]));

@@ -18,7 +18,7 @@ pub enum CallbackStateName {
 pub struct Callback {
     /// The job whose end it tells; its receiver gets it as `webhook-id`, the same with each attempt.
     pub id: String,
-    /// Where it goes.
+    /// Where it goes; without path and query for a key without scope submit.
     pub url: String,
     /// How far it is.
     pub state: CallbackStateName,

@@ -204,6 +204,29 @@ fn a_job_that_had_not_begun_waits_for_an_engine_as_long_as_it_takes() {
 }
 
 #[test]
+fn an_agent_without_its_engine_is_blamed_for_the_jobs_that_run_elsewhere() {
+    let mut world = with_agent(1);
+    world.join(2);
+    let mut tried = 0;
+    for _ in 0..100 {
+        step(&mut world, Op::Submit(0));
+        while !world.agents[2].holding.is_empty() {
+            step(&mut world, Op::Return(2, 0, 3));
+            tried += 1;
+        }
+        // The other is never idle, so what has nothing is the cheaper one.
+        while world.agents[1].holding.len() > 1 {
+            step(&mut world, Op::Finish(1, 0));
+            world.recorded();
+        }
+        step(&mut world, Op::Wait(1000));
+        world.heartbeats();
+    }
+    assert!((1..10).contains(&tried), "it is shut, and probed: {tried}");
+    assert_eq!(world.finished.len(), 99, "its jobs ran elsewhere");
+}
+
+#[test]
 fn what_ran_when_the_master_ended_and_is_not_held_any_more_counts() {
     let mut world = with_agent(1);
     step(&mut world, Op::Submit(0));

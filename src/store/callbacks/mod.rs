@@ -13,6 +13,7 @@ mod list;
 mod ops;
 mod secrets;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +99,17 @@ impl CallbackProblem {
     }
 }
 
+/// What is being delivered.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UnderWay {
+    /// How many of each tenant.
+    pub tenants: HashMap<String, usize>,
+    /// Tenants that have no place left.
+    pub full_tenants: Vec<String>,
+    /// Tenants, each with a host to which it has no place left.
+    pub full_hosts: Vec<(String, String)>,
+}
+
 /// Who is told that something is due, and where it is counted.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -126,17 +138,12 @@ impl Store {
         self.outbox.woken.notified().await;
     }
 
-    /// What is due at `now`, the longest first, without those of these hosts and tenants.
+    /// What is due at `now`: the longest of each tenant, those first that have least under way.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn callbacks_due(
-        &self,
-        now: UnixTime,
-        without: (Vec<String>, Vec<String>),
-        limit: usize,
-    ) -> Result<Due, StoreError> {
-        self.readers.run_promptly(move |c| ops::due(c, now, &without.0, &without.1, limit)).await
+    pub async fn callbacks_due(&self, now: UnixTime, going: UnderWay, limit: usize) -> Result<Due, StoreError> {
+        self.readers.run_promptly(move |c| ops::due(c, now, &going, limit)).await
     }
 
     /// Takes these out of the waiting ones, to be delivered by the caller; each attempt counts.

@@ -2,9 +2,10 @@
 
 use enclos_protocol::ids::JobId;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
 
 use super::list::{self, CallbackRecord};
-use super::{CALLBACK_DEAD_AGE, CALLBACKS_DEAD_MAX, CALLBACKS_WAITING_MAX, CallbackProblem, FORGET_MAX};
+use super::{CALLBACK_DEAD_AGE, CALLBACKS_DEAD_MAX, CALLBACKS_WAITING_MAX, CallbackProblem, FORGET_MAX, UnderWay};
 use crate::outbound::Target;
 use crate::store::record::UnixTime;
 use crate::store::write::to_i64;
@@ -102,24 +103,37 @@ pub fn release(c: &Connection) -> rusqlite::Result<()> {
     c.execute("UPDATE callbacks SET state = 0 WHERE state = 1", []).map(|_| ())
 }
 
-pub(super) fn due(
-    c: &Connection,
-    now: UnixTime,
-    hosts: &[String],
-    tenants: &[String],
-    limit: usize,
-) -> rusqlite::Result<Due> {
-    let sql = "SELECT sequence, host, tenant FROM callbacks WHERE state = 0 AND due_us <= ?1
-               AND host NOT IN (SELECT value FROM json_each(?2)) AND tenant NOT IN (SELECT value FROM json_each(?3))
-               ORDER BY due_us LIMIT ?4";
-    let json = |texts: &[String]| serde_json::to_string(texts).unwrap_or_else(|_| "[]".to_owned());
+/// Each tenant's longest due, those first that have least under way: nobody waits behind another's many.
+pub(super) fn due(c: &Connection, now: UnixTime, going: &UnderWay, limit: usize) -> rusqlite::Result<Due> {
+    // From name to name through the index: there are few tenants, and may be many callbacks of each.
+    let sql = "WITH RECURSIVE names (tenant) AS (
+                   SELECT min(tenant) FROM callbacks WHERE state = 0
+                   UNION ALL
+                   SELECT (SELECT min(tenant) FROM callbacks WHERE state = 0 AND tenant > names.tenant)
+                   FROM names WHERE names.tenant IS NOT NULL),
+               firsts (sequence) AS (
+                   SELECT (SELECT sequence FROM callbacks c
+                           WHERE c.state = 0 AND c.tenant = names.tenant AND c.due_us <= ?1
+                             AND json_array(c.tenant, c.host) NOT IN (SELECT value FROM json_each(?2))
+                           ORDER BY c.due_us LIMIT 1)
+                   FROM names
+                   WHERE tenant IS NOT NULL AND tenant NOT IN (SELECT value FROM json_each(?3)))
+               SELECT c.sequence, c.host, c.tenant FROM firsts JOIN callbacks c USING (sequence)
+               LEFT JOIN json_each(?4) AS going ON going.key = c.tenant
+               ORDER BY coalesce(going.value, 0), c.due_us LIMIT ?5";
+    let full_hosts: Vec<String> = going.full_hosts.iter().map(json).collect();
+    let bound =
+        params![now.0, json(&full_hosts), json(&going.full_tenants), json(&going.tenants), to_i64(limit as u64)];
     let mut select = c.prepare_cached(sql)?;
-    let bound = params![now.0, json(hosts), json(tenants), to_i64(limit as u64)];
     let callbacks = select.query_map(bound, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let callbacks = callbacks.collect::<rusqlite::Result<Vec<_>>>()?;
     let next = "SELECT min(due_us) FROM callbacks WHERE state = 0 AND due_us > ?";
     let next: Option<i64> = c.prepare_cached(next)?.query_row([now.0], |row| row.get(0))?;
     Ok(Due { callbacks, next: next.map(UnixTime) })
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts and numbers can be written")
 }
 
 pub(super) struct Claim {
@@ -131,7 +145,9 @@ impl Operation for Claim {
     type Answer = Vec<Claimed>;
 
     fn apply(&self, c: &Connection) -> rusqlite::Result<Vec<Claimed>> {
-        let sql = "UPDATE callbacks SET state = 1, attempts = attempts + 1, tried_us = ?2, status = NULL
+        // Its day begins with its first attempt: while nothing could be sent, none of it passes.
+        let sql = "UPDATE callbacks SET state = 1, attempts = attempts + 1, tried_us = ?2, status = NULL,
+                       begun_us = CASE attempts WHEN 0 THEN ?2 ELSE begun_us END
                    WHERE sequence = ?1 AND state = 0
                    RETURNING id, tenant, url, attempts, begun_us";
         let mut claimed = Vec::with_capacity(self.sequences.len());

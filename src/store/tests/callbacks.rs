@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::store::{
     CALLBACK_DEAD_AGE, CALLBACKS_DEAD_MAX, CALLBACKS_WAITING_MAX, CallbackEnd, CallbackFilter, CallbackProblem,
-    CallbackRecord, CallbackState, Claimed, Desk, Erasure,
+    CallbackRecord, CallbackState, Claimed, Desk, Erasure, UnderWay,
 };
 
 const ENDED: UnixTime = UnixTime(3);
@@ -30,7 +30,7 @@ async fn listed(store: &Store, state: Option<CallbackState>) -> Vec<CallbackReco
 }
 
 async fn claimed(store: &Store, now: UnixTime) -> Vec<Claimed> {
-    let due = store.callbacks_due(now, (vec![], vec![]), 32).await.unwrap();
+    let due = store.callbacks_due(now, UnderWay::default(), 32).await.unwrap();
     let sequences = due.callbacks.into_iter().map(|(sequence, ..)| sequence).collect();
     store.claim_callbacks(sequences, now).await.unwrap()
 }
@@ -70,12 +70,13 @@ async fn what_failed_is_due_later_and_what_is_dead_is_tried_by_hand_alone() {
     let (later, problem) = (ENDED.after(Duration::from_secs(5)), CallbackProblem::Status);
     let sequence = claimed(&store, ENDED).await[0].sequence;
     store.settle_callback(sequence, CallbackEnd::Again { due: later, problem, status: Some(500) }).await.unwrap();
-    let due = store.callbacks_due(ENDED, (vec![], vec![]), 32).await.unwrap();
+    let due = store.callbacks_due(ENDED, UnderWay::default(), 32).await.unwrap();
     assert_eq!((due.callbacks.len(), due.next), (0, Some(later)));
-    for (without, count) in
-        [((vec!["hooks.example".into()], vec![]), 0), ((vec![], vec!["t".into()]), 0), ((vec!["t".into()], vec![]), 1)]
-    {
-        assert_eq!(store.callbacks_due(later, without, 32).await.unwrap().callbacks.len(), count);
+    let host =
+        |tenant: &str| UnderWay { full_hosts: vec![(tenant.into(), "hooks.example".into())], ..Default::default() };
+    let tenant = |name: &str| UnderWay { full_tenants: vec![name.into()], ..Default::default() };
+    for (going, count) in [(host("t"), 0), (tenant("t"), 0), (tenant("hooks.example"), 1), (host("other"), 1)] {
+        assert_eq!(store.callbacks_due(later, going, 32).await.unwrap().callbacks.len(), count);
     }
     claimed(&store, later).await;
     store.settle_callback(sequence, CallbackEnd::Dead { at: later, problem, status: Some(410) }).await.unwrap();
@@ -177,4 +178,37 @@ async fn of_secrets_two_are_good_after_a_rotation_and_one_after_its_grace() {
     desk.rotate_callback_secret(&tenant, b"six", Duration::ZERO, now).unwrap();
     assert_eq!(good(now).await, [b"six".to_vec()], "without grace the old one is gone");
     assert!(store.callback_secrets("other".into(), now).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_waits_behind_anothers_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    for _ in 0..50 {
+        ended(&store).await;
+    }
+    let mut job = NewJob { callback: Some(URL.to_owned()), ..new_job() };
+    job.spec.binding.tenant = "u".into();
+    let late = job.id;
+    store.admit(job).await.unwrap();
+    store.finish(finish(late, None)).await.unwrap();
+    let first = |going: UnderWay| async { store.callbacks_due(ENDED, going, 1).await.unwrap().callbacks[0].2.clone() };
+    assert_eq!(first(UnderWay::default()).await, "t", "the longest due");
+    let going = UnderWay { tenants: [("t".to_owned(), 1)].into(), ..Default::default() };
+    assert_eq!(first(going).await, "u", "who has least under way");
+    let each = store.callbacks_due(ENDED, UnderWay::default(), 32).await.unwrap().callbacks;
+    assert_eq!(each.len(), 2, "one of each in a look");
+}
+
+#[tokio::test]
+async fn a_callbacks_day_begins_with_its_first_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    ended(&store).await;
+    let day_later = ENDED.after(Duration::from_secs(24 * 3600));
+    let first = claimed(&store, day_later).await;
+    assert_eq!(first[0].begun, day_later);
+    let (due, problem) = (day_later.after(Duration::from_secs(5)), CallbackProblem::Status);
+    store.settle_callback(first[0].sequence, CallbackEnd::Again { due, problem, status: None }).await.unwrap();
+    assert_eq!(claimed(&store, due).await[0].begun, day_later);
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::query_parameters::EventsOptions;
 use futures::StreamExt;
 use tokio::time::{sleep, timeout};
@@ -19,6 +20,8 @@ use tokio::time::{sleep, timeout};
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// Pause before the connection is made again.
 const PAUSE: Duration = Duration::from_millis(200);
+/// The same after the engine, or a proxy before it, has refused to tell events.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
 /// Counts the ends of an engine's process. All clones are one count.
 #[derive(Clone, Default)]
@@ -36,9 +39,24 @@ impl Presence {
             // Of all events the rarest: it is the stream's end that is waited for.
             let filters = HashMap::from([("type".to_owned(), vec!["daemon".to_owned()])]);
             let mut events = docker.events(Some(EventsOptions { filters: Some(filters), ..Default::default() }));
-            while let Some(Ok(_)) = events.next().await {}
-            self.0.fetch_add(1, Ordering::Relaxed);
-            sleep(PAUSE).await;
+            let refused = loop {
+                match events.next().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(error @ Error::DockerResponseServerError { .. })) => break Some(error),
+                    Some(Err(_)) | None => break None,
+                }
+            };
+            match refused {
+                // It is there, or what stands before it, and has an answer: nothing has ended.
+                Some(error) => {
+                    tracing::warn!(%error, "the engine tells no events: that it was restarted may go unseen");
+                    sleep(REFUSED_PAUSE).await;
+                }
+                None => {
+                    self.0.fetch_add(1, Ordering::Relaxed);
+                    sleep(PAUSE).await;
+                }
+            }
         }
     }
 
@@ -106,6 +124,30 @@ mod tests {
             () = answers => unreachable!("it serves for ever"),
             () = gone => {}
         }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_tells_no_events_has_not_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("engine.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let docker = Docker::connect_with_unix(path.to_str().unwrap(), 5, bollard::API_DEFAULT_VERSION).unwrap();
+        let presence = Presence::default();
+        let holding = presence.clone().hold(docker);
+        let refused = async {
+            let (mut stream, request) = asked(&listener).await;
+            assert!(request.contains("/events"), "{request}");
+            let refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            stream.write_all(refusal).await.unwrap();
+            // Its end: the answer was read.
+            while stream.read_u8().await.is_ok() {}
+            assert!(timeout(PAUSE * 2, listener.accept()).await.is_err(), "nor is it asked again at once");
+        };
+        tokio::select! {
+            () = holding => unreachable!("it never ends by itself"),
+            () = refused => {}
+        }
+        assert_eq!(presence.ends(), 0);
     }
 
     #[tokio::test]

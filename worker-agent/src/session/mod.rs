@@ -169,8 +169,7 @@ impl Session {
             };
         }
         if let Connection::Linked(link) = connection {
-            let is_drained = self.held.is_empty() && self.outbox.is_empty();
-            link.close(if is_drained { DRAINED } else { "" }).await;
+            link.close(if self.held.is_empty() && self.outbox.is_empty() { DRAINED } else { "" }).await;
         }
         // Dropping the tasks would drop sandboxes mid-job; they were stopped and have had their time.
         self.tasks.shutdown().await;
