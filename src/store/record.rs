@@ -30,6 +30,12 @@ impl UnixTime {
         Self(self.0.saturating_add(i64::try_from(later.as_micros()).unwrap_or(i64::MAX)))
     }
 
+    /// The time `earlier` than this one.
+    #[must_use]
+    pub fn before(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(earlier.as_micros()).unwrap_or(i64::MAX)))
+    }
+
     /// Microseconds from `earlier` to this time; 0 where the clock was set back between.
     #[must_use]
     pub fn us_since(self, earlier: Self) -> u64 {

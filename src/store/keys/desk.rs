@@ -187,6 +187,7 @@ impl Desk {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::{KEY_ENDED_AGE, KEYS_MAX, SECRETS_MAX};
     use super::*;
     use crate::store::Store;
 
@@ -253,5 +254,45 @@ mod tests {
         desk.rotate(id, Duration::ZERO, now).unwrap();
         let roll = rows::roll_unless(&desk.connection, None).unwrap().unwrap();
         assert_eq!(roll.secrets.len(), 1, "without grace the old ones are gone");
+    }
+
+    #[test]
+    fn a_key_that_is_rotated_again_and_again_has_few_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(dir.path()).unwrap();
+        let (key, ..) = desk.create(new("a"), UnixTime(0)).unwrap();
+        let rotated: Vec<Secret> = (0..20)
+            .map(|second| {
+                let now = UnixTime(0).after(Duration::from_secs(second));
+                desk.rotate(key.id.as_str(), Duration::from_secs(3600), now).unwrap().1
+            })
+            .collect();
+        let roll = rows::roll_unless(&desk.connection, None).unwrap().unwrap();
+        assert_eq!(roll.secrets.len(), SECRETS_MAX);
+        let newest = &rotated[rotated.len() - SECRETS_MAX..];
+        assert!(newest.iter().all(|secret| roll.secrets.iter().any(|s| s.digest == secret.digest())));
+    }
+
+    #[test]
+    fn keys_that_ended_long_ago_make_room_and_no_other_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut desk = Desk::open(dir.path()).unwrap();
+        let now = UnixTime::now();
+        let long_ago = now.before(KEY_ENDED_AGE + Duration::from_secs(1));
+        let (works, ..) = desk.create(NewKey { lasts: None, ..new("a") }, now).unwrap();
+        let fill = |desk: &Desk, revoked: UnixTime| {
+            let sql = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                       INSERT OR REPLACE INTO keys (id, tenant, name, scopes, created_us, expires_us, revoked_us)
+                       SELECT 'key-' || i, 'a', '', 1, 0, NULL, ?2 FROM n";
+            desk.connection.execute(sql, rusqlite::params![KEYS_MAX as i64, revoked.0]).unwrap();
+        };
+        fill(&desk, now);
+        let full = desk.create(new("b"), now);
+        assert!(matches!(full, Err(DeskError::Refused(KeyRefusal::TooMany(KEYS_MAX, _)))), "{full:?}");
+        fill(&desk, long_ago);
+        let (made, ..) = desk.create(new("b"), now).unwrap();
+        let left: Vec<_> = rows::keys(&desk.connection).unwrap().into_iter().map(|key| key.id).collect();
+        assert_eq!(left.len(), 2);
+        assert!(left.contains(&works.id) && left.contains(&made.id));
     }
 }

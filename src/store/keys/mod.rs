@@ -16,6 +16,7 @@ mod rules;
 mod within;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -29,6 +30,10 @@ pub use rules::{KeyRefusal, NewKey};
 
 /// Keys that may be kept, revoked ones among them.
 pub const KEYS_MAX: usize = 10_000;
+/// Where there are so many, those that ended so long ago are forgotten.
+pub const KEY_ENDED_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Secrets of one key that work at once: the newest, and those whose grace is not over.
+pub const SECRETS_MAX: usize = 4;
 /// Tenants that may have settings of their own.
 pub const TENANTS_MAX: usize = 1000;
 

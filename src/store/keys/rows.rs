@@ -110,6 +110,19 @@ pub(super) fn end_secrets(c: &Connection, key: &KeyId, now: UnixTime, end: UnixT
     c.execute("DELETE FROM secrets WHERE key = ? AND ends_us <= ?", params![key.as_str(), now.0]).map(|_| ())
 }
 
+/// Of a key's secrets those that end last.
+pub(super) fn keep_secrets(c: &Connection, key: &KeyId, max: usize) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM secrets WHERE key = ?1 AND digest NOT IN
+               (SELECT digest FROM secrets WHERE key = ?1 ORDER BY ends_us IS NULL DESC, ends_us DESC LIMIT ?2)";
+    c.execute(sql, params![key.as_str(), to_i64(max as u64)]).map(|_| ())
+}
+
+pub(super) fn forget_keys_ended_before(c: &Connection, then: UnixTime) -> rusqlite::Result<()> {
+    let ended = "SELECT id FROM keys WHERE min(coalesce(revoked_us, expires_us), coalesce(expires_us, revoked_us)) < ?";
+    c.execute(&format!("DELETE FROM secrets WHERE key IN ({ended})"), [then.0])?;
+    c.execute(&format!("DELETE FROM keys WHERE id IN ({ended})"), [then.0]).map(|_| ())
+}
+
 pub(super) fn revoke(c: &Connection, key: &KeyId, now: UnixTime) -> rusqlite::Result<()> {
     c.execute("UPDATE keys SET revoked_us = coalesce(revoked_us, ?2) WHERE id = ?1", params![key.as_str(), now.0])?;
     c.execute("DELETE FROM secrets WHERE key = ?", [key.as_str()]).map(|_| ())

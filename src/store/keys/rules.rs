@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{KEYS_MAX, KeyRecord, TENANTS_MAX, rows};
+use super::{KEY_ENDED_AGE, KEYS_MAX, KeyRecord, SECRETS_MAX, TENANTS_MAX, rows};
 use crate::access::{Digest256, KeyId, Scopes, Settings, Tenant};
 use crate::store::record::UnixTime;
 
@@ -50,6 +50,9 @@ pub(super) type Ruled<T> = rusqlite::Result<Result<T, KeyRefusal>>;
 
 pub(super) fn create(c: &Connection, key: &KeyRecord, digest: &Digest256) -> Ruled<()> {
     if rows::counted(c, "keys")? >= KEYS_MAX {
+        rows::forget_keys_ended_before(c, key.created.before(KEY_ENDED_AGE))?;
+    }
+    if rows::counted(c, "keys")? >= KEYS_MAX {
         return Ok(Err(KeyRefusal::TooMany(KEYS_MAX, "keys")));
     }
     rows::insert(c, key, digest).map(Ok)
@@ -70,6 +73,7 @@ pub(super) fn rotate(c: &Connection, id: &str, digest: &Digest256, grace: Durati
     }
     rows::end_secrets(c, &key.id, now, now.after(grace))?;
     rows::insert_secret(c, &key.id, digest)?;
+    rows::keep_secrets(c, &key.id, SECRETS_MAX)?;
     Ok(Ok(key))
 }
 

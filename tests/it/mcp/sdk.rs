@@ -96,6 +96,18 @@ async fn the_client_of_the_sdk_lists_calls_sees_progress_and_cancels_a_loop() {
         newest_ends(&keyed, &key, "cancelled").await;
         sdk.service.cancel().await.expect("it ends");
     }
+    let reader = keyed.key("acme", "read").await;
+    let sdk = Sdk::connect(&keyed, Some(&reader), MODES[1]).await.expect("it is let in");
+    let call = sdk.service.call_tool(params("run_code", &json!({ "language": "c", "code": "" })));
+    let refused = timeout(JOB_WAIT, call).await.expect("it is answered");
+    assert!(format!("{refused:?}").contains("missing_scope"), "{refused:?}");
+    let book = keyed.0.data().join("data").join("audit-jobs.jsonl");
+    let is_noted = async || {
+        let text = std::fs::read_to_string(&book).unwrap_or_default();
+        text.lines().any(|line| line.contains("POST /mcp") && line.contains("\"403\""))
+    };
+    keyed.0.eventually("the refusal is written down", is_noted).await;
+    sdk.service.cancel().await.expect("it ends");
     let agent = &keyed.0.agents[0].name;
     let operator = keyed.key("acme", "operate").await;
     let listed = keyed.parts(&operator, reqwest::Method::GET, "/v1/agents", None).await.1;

@@ -153,3 +153,10 @@ async fn note(api: &Api, caller: &Caller, from: Option<IpAddr>, kept: &Result<su
     };
     api.audit.note(&deed.by(&caller.tenant, caller.key.as_ref())).await;
 }
+
+/// Writes down that a key was refused for want of a scope, as the gate does.
+pub(super) async fn note_refusal(api: &Api, caller: &Caller, from: Option<IpAddr>) {
+    let deed =
+        Deed { kept: Book::Jobs, what: format!("POST {PATH}"), from, outcome: "403".to_owned(), ..Deed::default() };
+    api.audit.note_refusal(&deed.about(PATH).by(&caller.tenant, caller.key.as_ref())).await;
+}

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::asked::{RunCode, RunTests};
-use super::call::{Call, Teller};
+use super::call::{Call, Teller, note_refusal};
 use super::calls::Calls;
 use super::told::{RunResult, TestResult};
 use super::tools::{self, Name};
@@ -112,6 +112,7 @@ impl Server {
     async fn serve(&self, name: Name, arguments: Vec<u8>, heard: Heard) -> Result<Told, Refusal> {
         let caller = heard.parts.extensions.get::<Caller>().cloned().ok_or_else(error::internal)?;
         if !caller.may(name.scope()) {
+            note_refusal(&self.api, &caller, address(&heard.parts)).await;
             return Err(error::missing_scope(name.scope()));
         }
         match name {
