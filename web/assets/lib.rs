@@ -60,7 +60,8 @@ mod tests {
     fn nothing_of_the_document_is_inline_or_from_elsewhere() {
         let document = FILES.iter().find(|file| file.path == "/").unwrap();
         let text = std::str::from_utf8(document.plain).unwrap();
-        for inline in ["<style", "style=", "onclick", "onload", "javascript:", "src=\"http", "href=\"http", "src=\"//"] {
+        for inline in ["<style", "style=", "onclick", "onload", "javascript:", "src=\"http", "href=\"http", "src=\"//"]
+        {
             assert!(!text.contains(inline), "{inline}");
         }
         for script in text.split("<script").skip(1) {
