@@ -291,8 +291,7 @@ impl Master {
             serving.await;
         }
         farewell(&api).await;
-        scheduler_stop.cancel();
-        link_stop.cancel();
+        [scheduler_stop, link_stop].iter().for_each(CancellationToken::cancel);
         sessions.close();
         if timeout(SESSIONS_END, sessions.wait()).await.is_err() {
             tracing::warn!("agents' sessions were cut at shutdown");

@@ -10,6 +10,8 @@ use super::{Levels, Rates, STEP_SECONDS, STEPS, Vital};
 
 /// Seconds of which the rates are made.
 const RATE_SECONDS: u64 = 10;
+/// Seconds that are kept: those, and the one that is going on.
+const SECONDS: usize = 11;
 /// Codes of refusals that are counted apart in one step; there are not so many.
 const CODES_MAX: usize = 64;
 
@@ -48,7 +50,7 @@ pub(super) struct Series {
     /// Number of the last step; those before it are the numbers before.
     last: u64,
     steps: VecDeque<Step>,
-    seconds: [Second; RATE_SECONDS as usize + 1],
+    seconds: [Second; SECONDS],
     waits: Window,
     runs: Window,
 }
@@ -61,7 +63,7 @@ impl Series {
 
     pub(super) fn count(&mut self, event: Event, second: u64) {
         let number = self.advance(second);
-        let place = &mut self.seconds[usize::try_from(second % (RATE_SECONDS + 1)).unwrap_or(0)];
+        let place = &mut self.seconds[usize::try_from(second % SECONDS as u64).unwrap_or(0)];
         if place.number != second {
             *place = Second { number: second, ..Second::default() };
         }
