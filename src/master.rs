@@ -261,6 +261,7 @@ impl Master {
             gate,
             audit: Arc::clone(&audit),
             metrics: Arc::clone(&metrics),
+            is_tls: config.security.api.is_some(),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             scheduling: config.scheduling,
@@ -272,6 +273,7 @@ impl Master {
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
         parts.spawn(keeper.run(scheduler_stop.clone()));
+        parts.spawn(http::stats::keep(Arc::clone(&api), scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         deliverer.into_iter().for_each(|d| drop(parts.spawn(d.run(scheduler_stop.clone()))));
@@ -289,8 +291,7 @@ impl Master {
             serving.await;
         }
         farewell(&api).await;
-        scheduler_stop.cancel();
-        link_stop.cancel();
+        [scheduler_stop, link_stop].iter().for_each(CancellationToken::cancel);
         sessions.close();
         if timeout(SESSIONS_END, sessions.wait()).await.is_err() {
             tracing::warn!("agents' sessions were cut at shutdown");

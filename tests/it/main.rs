@@ -29,6 +29,7 @@ mod mcp;
 mod mixed;
 mod ordinary;
 mod packages;
+mod page;
 mod pinning;
 mod piston;
 mod plain;

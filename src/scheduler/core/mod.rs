@@ -169,6 +169,8 @@ pub struct Core {
     fleet: Fleet,
     /// Jobs that each agent holds, agents not seen since the start among them.
     held: BTreeMap<AgentName, BTreeSet<JobId>>,
+    /// What waits, counted.
+    waiting: queue::Counts,
     /// Jobs at agents by tenant; only those that have any.
     running: HashMap<Arc<str>, usize>,
     bounds: RunningBounds,
@@ -215,6 +217,7 @@ impl Core {
             overdue: BTreeSet::new(),
             fleet: Fleet::new(of_fleet, now.instant),
             held: BTreeMap::new(),
+            waiting: queue::Counts::new(now.instant),
             running: HashMap::new(),
             bounds,
             predictor,
@@ -284,6 +287,18 @@ impl Core {
         self.running.clone()
     }
 
+    /// What waits, of one tenant or of all; so many groups of it one by one.
+    #[must_use]
+    pub fn survey(&self, of: Option<&str>, groups_max: usize, now: Instant) -> queue::Survey {
+        self.waiting.survey(of, groups_max, now)
+    }
+
+    /// Whose job it is; `None`: it is none of ours, or has ended.
+    #[must_use]
+    pub fn tenant(&self, job: JobId) -> Option<Arc<str>> {
+        self.jobs.get(&job).map(|job| Arc::clone(&job.demand.tenant))
+    }
+
     /// How many of each.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -294,6 +309,7 @@ impl Core {
             running: self.jobs.len() - queued,
             agents_connected: connected,
             agents_suspect: self.fleet.len() - connected,
+            slots: self.fleet.total().slots,
         }
     }
 }
