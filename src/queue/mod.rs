@@ -17,7 +17,9 @@ mod forecast;
 mod line;
 mod ranked;
 mod ready;
+mod shapes;
 mod share;
+mod sorted;
 mod standing;
 mod walk;
 
@@ -29,6 +31,7 @@ pub use demand::{Demand, Room, cases_time};
 pub use forecast::{Ahead, Forecast, Standing};
 pub use line::LineId;
 pub use ready::{Order, ReadyQueue, Rules, Ticket, Waiting};
+pub use shapes::{Shape, Shapes};
 pub use share::Charge;
 pub use walk::{Cursor, Head};
 

@@ -75,9 +75,18 @@ pub fn choose<'a>(fleet: &'a Fleet, ask: Ask<'_>, now: Instant) -> Option<&'a Ag
     };
     let hinted = ask.compile_key.and_then(|key| fleet.compiled_at(key)).map(|(agent, place, _)| (agent.label(), place));
     let mut best = hinted.and_then(|(label, place)| Some((accept(place)?, label, place)));
-    let could_have = |node: &Summary| node.free.holds(ask.demand.room) && (node.installs_now || !ask.demand.installs);
-    search(fleet, Tree::ROOT, &query, &could_have, &accept, &mut best);
+    search(fleet, Tree::ROOT, &query, &|node| could_have(node, ask.demand), &accept, &mut best);
     fleet.at(best?.2)
+}
+
+/// Whether an agent of which this is known may have room for a job now: `false` is certain.
+#[must_use]
+pub fn may_have_room(fleet: &Fleet, leaf: &Summary, demand: &Demand) -> bool {
+    could_have(leaf, demand) && Query::of(fleet, demand, 0).is_some_and(|query| query.may_be_under(leaf))
+}
+
+fn could_have(node: &Summary, demand: &Demand) -> bool {
+    node.free.holds(demand.room) && (node.installs_now || !demand.installs)
 }
 
 /// The agent to be kept free until a job that needs much of one fits: always the same, so that
