@@ -13,6 +13,7 @@
 
 mod cursor;
 mod live;
+mod names;
 mod seen;
 mod stdin;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::job::{JobSpec, Step};
 use enclos_protocol::outcome::Outcome;
 
+use self::names::Names;
 use crate::scoring::Scoring;
 use crate::store::Part;
 
@@ -41,6 +43,7 @@ pub struct Progress {
     jobs: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
     /// Those that an agent was given and may wait for an image at: a few, where `jobs` can be a great many.
     given: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
+    names: Arc<Mutex<Names>>,
 }
 
 /// What an agent said about an output that cannot be so.
@@ -66,7 +69,8 @@ impl Progress {
     /// Makes the live state of a job, waiting. To be called before the job can be found in the
     /// store, so that an unfinished job always has one.
     pub fn register(&self, job: JobId, spec: &JobSpec, scoring: Scoring) {
-        self.lock().insert(job, Arc::new(Live::new(spec, scoring)));
+        let live = Live::new(spec, scoring, &mut self.names.lock().unwrap_or_else(PoisonError::into_inner));
+        self.lock().insert(job, Arc::new(live));
     }
 
     /// Forgets a job that was not kept after all.

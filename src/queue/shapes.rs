@@ -152,6 +152,8 @@ pub(super) struct Table {
     /// By number: a demand of the shape, and how many lines have it.
     used: Vec<(Arc<Demand>, usize)>,
     unused: Vec<Shape>,
+    /// Those that lines have.
+    all: Shapes,
     /// Given to a shape since that was last asked.
     begun: Shapes,
 }
@@ -172,6 +174,7 @@ impl Table {
             None => self.used.push(user),
         }
         self.known.insert(needs, shape);
+        self.all.insert(shape);
         self.begun.insert(shape);
         shape
     }
@@ -182,6 +185,7 @@ impl Table {
         *lines -= 1;
         if *lines == 0 {
             self.known.remove(&Needs(Arc::clone(demand)));
+            self.all = self.all.minus(Shapes::of(shape));
             self.unused.push(shape);
         }
     }
@@ -189,6 +193,11 @@ impl Table {
     /// A demand of a shape that lines have; whose it is says nothing.
     pub(super) fn demand(&self, shape: Shape) -> Option<&Arc<Demand>> {
         self.used.get(shape.index()).filter(|(_, lines)| *lines > 0).map(|(demand, _)| demand)
+    }
+
+    /// Shapes that lines have, but for those that share a number.
+    pub(super) fn all(&self) -> Shapes {
+        self.all
     }
 
     /// Numbers that were given to a shape since this was last asked.
@@ -224,7 +233,7 @@ mod tests {
         table.end(shape);
         assert!(table.demand(shape).is_some() && table.take_begun().is_empty());
         table.end(shape);
-        assert!(table.demand(shape).is_none());
+        assert!(table.demand(shape).is_none() && table.all().is_empty());
         assert_eq!(table.begin(&demand("a", 2)), shape);
         assert_eq!(table.take_begun(), Shapes::of(shape));
     }

@@ -118,6 +118,12 @@ impl ReadyQueue {
         self.shapes.demand(shape)
     }
 
+    /// Shapes that lines have, but for those that share a number.
+    #[must_use]
+    pub fn shapes(&self) -> Shapes {
+        self.shapes.all()
+    }
+
     /// Numbers that were given to a shape since this was last asked.
     pub fn take_begun(&mut self) -> Shapes {
         self.shapes.take_begun()

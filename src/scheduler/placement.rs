@@ -79,10 +79,25 @@ pub fn choose<'a>(fleet: &'a Fleet, ask: Ask<'_>, now: Instant) -> Option<&'a Ag
     fleet.at(best?.2)
 }
 
-/// Whether an agent of which this is known may have room for a job now: `false` is certain.
+/// Whether an agent of which this is known may have room now for a job that needs these languages:
+/// `false` is certain.
 #[must_use]
-pub fn may_have_room(fleet: &Fleet, leaf: &Summary, demand: &Demand) -> bool {
-    could_have(leaf, demand) && Query::of(fleet, demand, 0).is_some_and(|query| query.may_be_under(leaf))
+pub fn may_have_room(leaf: &Summary, demand: &Demand, needed: Languages) -> bool {
+    could_have(leaf, demand) && could_be_under(leaf, demand, needed)
+}
+
+/// The languages that a job needs; `None`: no agent ever offered one of them. It never changes afterwards.
+#[must_use]
+pub fn needed(fleet: &Fleet, demand: &Demand) -> Option<Languages> {
+    let mut needed = Languages::NONE;
+    for id in demand.languages() {
+        needed.insert(fleet.bit(id)?);
+    }
+    Some(needed)
+}
+
+fn could_be_under(node: &Summary, demand: &Demand, needed: Languages) -> bool {
+    node.offered.holds(needed) && node.isolation >= demand.isolation && (node.interactive || !demand.interactive)
 }
 
 fn could_have(node: &Summary, demand: &Demand) -> bool {
@@ -114,9 +129,7 @@ impl<'a> Query<'a> {
     }
 
     fn may_be_under(&self, node: &Summary) -> bool {
-        node.offered.holds(self.needed)
-            && node.isolation >= self.demand.isolation
-            && (node.interactive || !self.demand.interactive)
+        could_be_under(node, self.demand, self.needed)
     }
 
     /// The least that it may cost beneath a node.

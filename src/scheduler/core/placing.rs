@@ -22,7 +22,7 @@ use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 
 use super::stuck::{Opened, Stuck};
 use super::{Core, Run, State};
-use crate::queue::{Cursor, Demand, Head, LineId};
+use crate::queue::{Cursor, Demand, Head, LineId, Shapes};
 use crate::scheduler::event::{Action, Moment};
 use crate::scheduler::fleet::Tree;
 use crate::scheduler::placement::{self, Ask};
@@ -103,7 +103,9 @@ impl Core {
         self.let_go();
         self.turns.kept_free.clear();
         let gains = self.fleet.take_gains();
-        let opened = self.turns.stuck.open(&self.queue, &self.fleet, gains);
+        let mut opened = self.turns.stuck.open(&self.queue, &self.fleet, gains);
+        opened.close(self.too_much_to_hold());
+        self.look_at_kept(&opened, now);
         let mut pass = Pass { opened, ..Pass::default() };
         if self.place_in_order(&mut pass, now) {
             self.place_in_turn(&mut pass, now);
@@ -171,8 +173,8 @@ impl Core {
         if !self.turns.stuck.others(&pass.opened).has(*shape) {
             return Looked::Stuck;
         }
-        let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
-        let (agent, is_kept) = if fits_here { self.agent_for(head, pass, now, in_order) } else { (None, true) };
+        let fits_here = demand.report_bytes <= self.report_bytes_left();
+        let (agent, kept_by) = if fits_here { self.agent_for(head, pass, now, in_order) } else { Default::default() };
         if let Some(agent) = agent {
             #[cfg(test)]
             if in_order && self.turns.kept_free.is_empty() {
@@ -183,7 +185,10 @@ impl Core {
             return Looked::Given;
         }
         if shape.is_own() {
-            self.turns.stuck.is_stuck(&mut pass.opened, *shape, is_kept);
+            match fits_here {
+                true => self.turns.stuck.is_stuck(*shape, &kept_by),
+                false => pass.opened.close(Shapes::of(*shape)),
+            }
             return Looked::Stuck;
         }
         let holder = placement::hold(&self.fleet, demand).map(|agent| agent.name.clone());
@@ -204,8 +209,30 @@ impl Core {
         now.instant.saturating_duration_since(job.waiting_since) >= self.policy.hold_after
     }
 
-    /// The agent for a ready job, and whether agents are kept from it.
-    fn agent_for(&mut self, head: &Head, pass: &Pass, now: Moment, in_order: bool) -> (Option<AgentName>, bool) {
+    /// Bytes of output that the master can still promise to hold.
+    fn report_bytes_left(&self) -> u64 {
+        self.policy.report_bytes_max.saturating_sub(self.report_bytes)
+    }
+
+    /// Shapes that may print more than that.
+    fn too_much_to_hold(&self) -> Shapes {
+        let (left, mut shapes) = (self.report_bytes_left(), Shapes::NONE);
+        for shape in self.queue.shapes().iter() {
+            if self.queue.demand_of(shape).is_some_and(|demand| demand.report_bytes > left) {
+                shapes.insert(shape);
+            }
+        }
+        shapes
+    }
+
+    /// The agent for a ready job, and the agents that are kept from it.
+    fn agent_for(
+        &mut self,
+        head: &Head,
+        pass: &mut Pass,
+        now: Moment,
+        in_order: bool,
+    ) -> (Option<AgentName>, BTreeSet<AgentName>) {
         let mut held = self.turns.kept_free.clone();
         let agent = loop {
             let job = self.jobs.get(&head.job).expect("a ready job is known");
@@ -213,17 +240,17 @@ impl Core {
             let ask = Ask { demand: &head.demand, avoid, held: &held, compile_key };
             let chosen = placement::choose(&self.fleet, ask, now.instant).map(|agent| agent.name.clone());
             let Some(chosen) = chosen else { break None };
-            if !self.is_kept_from(head, &chosen, &pass.opened, now) {
+            if !self.is_kept_from(head.line, &chosen, &pass.opened, now) {
                 break Some(chosen);
+            }
+            if in_order {
+                // Who comes later is after the same older jobs.
+                self.turns.kept_free.insert(chosen.clone());
+                self.turns.stuck.keep(&mut pass.opened, &self.queue, &self.fleet, chosen.clone());
             }
             held.insert(chosen);
         };
-        let is_kept = !held.is_empty();
-        if in_order {
-            // Who comes later is after the same older jobs.
-            self.turns.kept_free = held;
-        }
-        (agent, is_kept)
+        (agent, held)
     }
 
     /// Looks at some of the lines that were set aside, each in its turn, where agents have come or

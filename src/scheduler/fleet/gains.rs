@@ -22,6 +22,10 @@ impl Gains {
         }
     }
 
+    pub(in crate::scheduler) fn remove(&mut self, place: usize) {
+        self.places.retain(|other| *other != place);
+    }
+
     pub(in crate::scheduler) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }

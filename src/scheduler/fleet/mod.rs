@@ -123,6 +123,10 @@ impl Fleet {
         self.by_name.len()
     }
 
+    pub(super) fn place_of(&self, name: &AgentName) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
     pub(super) fn at(&self, place: usize) -> Option<&Agent> {
         self.places.get(place)?.as_ref()
     }
