@@ -10,7 +10,7 @@
 //! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
 //! `tenants` measures what one tenant loses to another.
 //! `simulate` drives the scheduler's own core under a virtual clock; the only figure there that
-//! depends on the machine is the rate of decisions.
+//! depends on the machine is the rate of decisions, and `decisions` measures what one of them costs.
 //! `overload` and `agrees` start a master of their own, one with agents that run nothing, the other with real ones.
 //! `faults` measures nothing: it strikes a cluster and looks whether it keeps its word.
 
@@ -19,6 +19,7 @@ mod bare;
 mod cases;
 mod cells;
 mod chance;
+mod decisions;
 mod faults;
 mod floor;
 mod jobs;
@@ -52,6 +53,8 @@ enum Command {
     /// Carries connections from one address to another, for `faults`
     #[command(hide = true)]
     Relay(faults::RelayArgs),
+    /// What one decision of the scheduler costs, by how many agents there are
+    Decisions(decisions::DecisionsArgs),
     /// A master offered several times what it can take, with agents that run nothing
     Overload(overload::OverloadArgs),
     /// Whether a real cluster does what the simulator says (needs root, an engine and its images)
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Jobs(args) => jobs::run(&args),
         Command::Overload(args) => overload::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Agrees(args) => agrees::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
+        Command::Decisions(args) => decisions::run(&args),
         Command::Simulate(args) => sim::run(&args),
         Command::Tenants(args) => tenants::run(&args),
     };

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
+use super::names::Names;
 use super::seen::{Seen, Written};
 use super::stdin::{Heard, Stdin, Unfit};
 use crate::scoring::{Judged, Scoring};
@@ -34,9 +35,9 @@ struct State {
 #[derive(Debug)]
 pub struct Live {
     /// Whose it is.
-    tenant: String,
-    /// Ids of the languages whose images it needs.
-    languages: Vec<String>,
+    tenant: Arc<str>,
+    /// Ids of the languages whose images it needs: its own, and that of who judges it.
+    languages: (Arc<str>, Option<Arc<str>>),
     /// Most bytes of each part; those of the run are of each case, where there are cases.
     caps: [u64; PARTS],
     /// How many cases it has; 0: it is run once.
@@ -76,7 +77,7 @@ pub struct Results {
 
 impl Live {
     /// A waiting job.
-    pub(super) fn new(spec: &JobSpec, scoring: Scoring) -> Self {
+    pub(super) fn new(spec: &JobSpec, scoring: Scoring, names: &mut Names) -> Self {
         let companion = spec.cases.as_ref().and_then(|plan| plan.judging.companion());
         let run = spec.cases.as_ref().map_or(&spec.run_limits, |plan| &plan.largest);
         let caps = Part::ALL.map(|part| match part.step {
@@ -95,8 +96,8 @@ impl Live {
         };
         let cases = spec.cases.as_ref().map_or(0, |plan| plan.count);
         let stdin = spec.live_stdin.then(Arc::default);
-        let tenant = spec.binding.tenant.clone();
-        let languages = [&spec.language].into_iter().chain(companion.map(|c| &c.language)).cloned().collect();
+        let tenant = names.shared(&spec.binding.tenant);
+        let languages = (names.shared(&spec.language), companion.map(|c| names.shared(&c.language)));
         let changes = OnceLock::new();
         Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes }
     }
@@ -109,7 +110,7 @@ impl Live {
     /// Whether it is a job of this tenant.
     #[must_use]
     pub fn is_of(&self, tenant: &str) -> bool {
-        self.tenant == tenant
+        *self.tenant == *tenant
     }
 
     /// What clients say to it, where its standard input is live.
@@ -177,7 +178,8 @@ impl Live {
             if !waits || state.agent.as_ref() != Some(agent) {
                 return false;
             }
-            let image = self.languages.iter().find_map(|id| told.get(id.as_str())).map(|text| (*text).to_owned());
+            let languages = [Some(&self.languages.0), self.languages.1.as_ref()];
+            let image = languages.into_iter().flatten().find_map(|id| told.get(&**id)).map(|text| (*text).to_owned());
             let news = state.image != image;
             state.image = image;
             news

@@ -13,6 +13,7 @@
 
 mod cursor;
 mod live;
+mod names;
 mod seen;
 mod stdin;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use enclos_protocol::outcome::Outcome;
 
 use tokio::sync::broadcast;
 
+use self::names::Names;
 use crate::scoring::Scoring;
 use crate::store::Part;
 
@@ -46,6 +48,7 @@ pub struct Progress {
     jobs: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
     /// Those that an agent was given and may wait for an image at: a few, where `jobs` can be a great many.
     given: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
+    names: Arc<Mutex<Names>>,
     changed: Changed,
 }
 
@@ -86,7 +89,8 @@ impl Progress {
     /// Makes the live state of a job, waiting. To be called before the job can be found in the
     /// store, so that an unfinished job always has one.
     pub fn register(&self, job: JobId, spec: &JobSpec, scoring: Scoring) {
-        self.lock().insert(job, Arc::new(Live::new(spec, scoring)));
+        let live = Live::new(spec, scoring, &mut self.names.lock().unwrap_or_else(PoisonError::into_inner));
+        self.lock().insert(job, Arc::new(live));
     }
 
     /// The jobs that change from here on.

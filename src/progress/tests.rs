@@ -9,6 +9,7 @@ use enclos_protocol::outcome::Outcome;
 
 use super::cursor::{Cursor, Phase};
 use super::live::{Live, Results, Watcher};
+use super::names::Names;
 use super::seen::{Chunk, Seen};
 use super::{NotACursor, OutputError};
 use crate::scoring::Scoring;
@@ -23,7 +24,7 @@ fn agent() -> AgentName {
 }
 
 fn running(cases: u32, report_bytes: u64) -> Arc<Live> {
-    let live = Arc::new(Live::new(&testing::spec(cases, report_bytes), Scoring::default()));
+    let live = Arc::new(Live::new(&testing::spec(cases, report_bytes), Scoring::default(), &mut Names::default()));
     live.running(TOKEN, &agent());
     live
 }

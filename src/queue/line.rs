@@ -7,6 +7,7 @@ use enclos_protocol::ids::JobId;
 
 use super::demand::Demand;
 use super::ready::Order;
+use super::shapes::Shape;
 use crate::access::Priority;
 
 /// Where a job stands among its tenant's: when it came, later by what may overtake it, and its
@@ -51,6 +52,7 @@ pub(super) struct Line {
     pub(super) tenant: TenantId,
     pub(super) priority: Priority,
     pub(super) demand: Arc<Demand>,
+    pub(super) shape: Shape,
     pub(super) jobs: BTreeMap<Key, Member>,
     pub(super) place: Place,
     /// When its head rises to the next class, where it does.

@@ -16,9 +16,10 @@
 //! where it is known what jobs take, the shorter first within a bound.
 //!
 //! Only the head of each line is offered: where it finds no agent, nobody behind it in the line
-//! would. So a pass over a queue of ten thousand equal jobs looks at one. A line that no agent could
-//! run, whatever room it had, is set aside until one could, so that such lines never stand in others'
-//! way. A line whose tenant has as many jobs at agents as it may is held likewise, until it has fewer.
+//! would. So a pass over a queue of ten thousand equal jobs looks at one. Lines whose jobs need the same
+//! of an agent have one shape (`shapes`), and the next that has one of some shapes is found without a
+//! look at those before it that have others. A line that no agent could run, whatever room it had, can
+//! be set aside until one could, so that such lines never stand in others' way. A line whose tenant has as many jobs at agents as it may is held likewise, until it has fewer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use enclos_protocol::ids::JobId;
 
 use super::demand::Demand;
 use super::line::{Key, Line, LineId, Member, Place, TenantId};
+use super::shapes;
 use super::share::{Charge, Class, Tenant};
 use super::standing::CLOCK_BEGINS_US;
 use crate::access::Priority;
@@ -90,6 +92,7 @@ pub struct ReadyQueue {
     pub(super) now: u64,
     pub(super) lines: HashMap<LineId, Line>,
     pub(super) by_demand: HashMap<(Priority, Arc<Demand>), LineId>,
+    pub(super) shapes: shapes::Table,
     pub(super) offered: BTreeSet<LineId>,
     pub(super) aside: BTreeSet<LineId>,
     /// Tenants that have lines which are held.
@@ -115,6 +118,7 @@ impl ReadyQueue {
             now: CLOCK_BEGINS_US,
             lines: HashMap::new(),
             by_demand: HashMap::new(),
+            shapes: shapes::Table::default(),
             offered: BTreeSet::new(),
             aside: BTreeSet::new(),
             held: BTreeSet::new(),
@@ -263,8 +267,8 @@ impl ReadyQueue {
         let id = LineId(self.next_line);
         self.next_line += 1;
         self.by_demand.insert((priority, Arc::clone(&demand)), id);
-        let (jobs, place) = (BTreeMap::new(), Place::Offered(priority));
-        self.lines.insert(id, Line { tenant, priority, demand, jobs, place, rises: None });
+        let (jobs, place, shape) = (BTreeMap::new(), Place::Offered(priority), self.shapes.begin(&demand));
+        self.lines.insert(id, Line { tenant, priority, demand, shape, jobs, place, rises: None });
         id
     }
 }

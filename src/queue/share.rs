@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 
 use super::line::{Key, LineId};
 use super::ranked::Ranked;
+use super::shapes::Shapes;
+use super::sorted::Sorted;
 use crate::access::{Priority, WEIGHT_MAX};
 
 /// Virtual time: microseconds of a slot, for weight 1.
@@ -60,15 +62,16 @@ pub(super) struct Rank {
 pub(super) struct Flow {
     pub(super) tag: Tag,
     /// Heads of its offered lines.
-    pub(super) heads: BTreeSet<(Key, LineId)>,
-    /// As it stands in the class.
+    pub(super) heads: Sorted<(Key, LineId)>,
+    /// As it stands in the class, and with which shapes.
     pub(super) rank: Option<Rank>,
+    pub(super) shapes: Shapes,
 }
 
 /// One class.
 #[derive(Default, Debug)]
 pub(super) struct Class {
-    pub(super) ranks: BTreeSet<Rank>,
+    pub(super) ranks: Sorted<Rank>,
     pub(super) virtual_time: Tag,
 }
 
@@ -81,6 +84,8 @@ pub(super) struct Tenant {
     pub(super) turns: [u64; Priority::ALL.len()],
     /// Its jobs that wait, by the class that they came with.
     pub(super) waiting: [Ranked; Priority::ALL.len()],
+    /// Its lines that have risen, by the class that they came with.
+    pub(super) risen: [BTreeSet<LineId>; Priority::ALL.len()],
     /// Heads of its lines that are held.
     pub(super) held: BTreeSet<(Key, LineId)>,
     /// What its jobs took lately, in microseconds of a slot.
@@ -94,6 +99,7 @@ impl Tenant {
             flows: Default::default(),
             turns: Default::default(),
             waiting: Default::default(),
+            risen: Default::default(),
             held: BTreeSet::new(),
             mean_us: FIRST_CHARGE_US,
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::line::{Key, LineId, Place, TenantId};
 use super::ready::{Order, ReadyQueue, TENANTS_REMEMBERED, micros};
+use super::shapes::Shapes;
 use super::share::{Rank, Tag, Tenant};
 use crate::access::Priority;
 
@@ -35,13 +36,8 @@ impl ReadyQueue {
     pub(super) fn had_turn(&mut self, id: TenantId, priority: Priority) {
         let Some(tenant) = self.tenants.get_mut(&id) else { return };
         tenant.turns[priority.index()] = self.now;
-        let above = tenant.flows.iter().skip(priority.index() + 1);
-        let risen: Vec<LineId> = above.flat_map(|flow| flow.heads.iter().map(|(_, line)| *line)).collect();
-        for line in risen {
-            if self.lines.get(&line).is_some_and(|line| line.priority == priority) {
-                self.relist(line);
-            }
-        }
+        let risen: Vec<LineId> = tenant.risen[priority.index()].iter().copied().collect();
+        risen.into_iter().for_each(|line| self.relist(line));
     }
 
     pub(super) fn ageing_us(&self) -> u64 {
@@ -89,6 +85,7 @@ impl ReadyQueue {
         if line.jobs.is_empty() {
             let line = self.lines.remove(&id).expect("it was just found");
             self.by_demand.remove(&(line.priority, line.demand));
+            self.shapes.end(line.shape);
         } else {
             let place = if matches!(place, Place::Offered(_)) { self.offer(id) } else { place };
             self.list(id, place);
@@ -131,7 +128,8 @@ impl ReadyQueue {
         match line.place {
             Place::Offered(class) => {
                 self.offered.remove(&id);
-                tenant.flows[class.index()].heads.remove(&(head, id));
+                tenant.risen[line.priority.index()].remove(&id);
+                tenant.flows[class.index()].heads.remove((head, id));
             }
             Place::Aside => drop(self.aside.remove(&id)),
             Place::Held => {
@@ -148,7 +146,7 @@ impl ReadyQueue {
         let (ageing, line) = (self.ageing_us(), self.lines.get_mut(&id).expect("a line is listed that is there"));
         line.place = place;
         let (head, _) = line.head().expect("a line is listed for its head");
-        let (tenant_id, priority) = (line.tenant, line.priority);
+        let (tenant_id, priority, shape) = (line.tenant, line.priority, line.shape);
         let tenant = self.tenants.get_mut(&tenant_id).expect("a line's tenant is known");
         match place {
             Place::Offered(class) => {
@@ -160,7 +158,10 @@ impl ReadyQueue {
                     self.rising.insert((at, id));
                 }
                 self.offered.insert(id);
-                tenant.flows[class.index()].heads.insert((head, id));
+                if class > priority {
+                    tenant.risen[priority.index()].insert(id);
+                }
+                tenant.flows[class.index()].heads.put((head, id), Shapes::of(shape));
                 self.rank(tenant_id, class);
             }
             Place::Aside => drop(self.aside.insert(id)),
@@ -176,9 +177,9 @@ impl ReadyQueue {
         let Some(tenant) = self.tenants.get_mut(&id) else { return };
         let of_class = &mut self.classes[class.index()];
         let before = tenant.flows[class.index()].rank;
-        let Some((head, line)) = tenant.flows[class.index()].heads.first().copied() else {
+        let Some((head, line)) = tenant.flows[class.index()].heads.first() else {
             tenant.flows[class.index()].rank = None;
-            before.map(|rank| of_class.ranks.remove(&rank));
+            before.map(|rank| of_class.ranks.remove(rank));
             return;
         };
         if before.is_none() {
@@ -188,10 +189,14 @@ impl ReadyQueue {
         let later = tenant.weighed(self.rules.later(cost));
         let tag = tenant.flows[class.index()].tag.saturating_add(later);
         let rank = Rank { tag, head, tenant: id };
-        tenant.flows[class.index()].rank = Some(rank);
+        let flow = &mut tenant.flows[class.index()];
+        let shapes = flow.heads.shapes();
         if before != Some(rank) {
-            before.map(|before| of_class.ranks.remove(&before));
-            of_class.ranks.insert(rank);
+            before.map(|before| of_class.ranks.remove(before));
+            of_class.ranks.put(rank, shapes);
+        } else if flow.shapes != shapes {
+            of_class.ranks.put(rank, shapes);
         }
+        (flow.rank, flow.shapes) = (Some(rank), shapes);
     }
 }

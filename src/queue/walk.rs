@@ -1,5 +1,6 @@
 //! Which lines are looked at, one after the other: in fair order, or each in its turn.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use enclos_protocol::ids::JobId;
 use super::demand::Demand;
 use super::line::{Key, LineId, Place};
 use super::ready::{ReadyQueue, Ticket};
+use super::shapes::{Shape, Shapes};
 use super::share::Rank;
 use crate::access::Priority;
 
@@ -21,6 +23,8 @@ pub struct Head {
     pub job: JobId,
     /// What it needs.
     pub demand: Arc<Demand>,
+    /// The shape of that.
+    pub shape: Shape,
 }
 
 /// How far a pass over the offered lines has come.
@@ -42,14 +46,20 @@ impl ReadyQueue {
     /// The next head of an offered line, in fair order.
     #[must_use]
     pub fn next(&self, cursor: &mut Cursor) -> Option<Head> {
+        self.next_among(cursor, &Shapes::ALL)
+    }
+
+    /// The next head of an offered line that has one of these shapes, in fair order.
+    #[must_use]
+    pub fn next_among(&self, cursor: &mut Cursor, shapes: &Shapes) -> Option<Head> {
         loop {
             let class = &self.classes[cursor.class];
             if let Some((rank, last)) = cursor.tenant {
                 let flow = self.tenants.get(&rank.tenant).map(|tenant| &tenant.flows[cursor.class]);
                 let now = flow.and_then(|flow| flow.rank);
                 let after = last.map_or(Bound::Unbounded, Bound::Excluded);
-                let next = flow.and_then(|flow| flow.heads.range((after, Bound::Unbounded)).next());
-                if let Some((key, line)) = next.copied().filter(|_| now == Some(rank)) {
+                let flow = flow.filter(|_| now == Some(rank));
+                if let Some((key, line)) = flow.and_then(|flow| flow.heads.next(after, shapes)) {
                     cursor.tenant = Some((rank, Some((key, line))));
                     return Some(self.head(line));
                 }
@@ -60,8 +70,8 @@ impl ReadyQueue {
                     _ => Bound::Excluded(rank),
                 };
             }
-            match class.ranks.range((cursor.from, Bound::Unbounded)).next() {
-                Some(rank) => cursor.tenant = Some((*rank, None)),
+            match class.ranks.next(cursor.from, shapes) {
+                Some(rank) => cursor.tenant = Some((rank, None)),
                 None if cursor.class == 0 => return None,
                 None => *cursor = Cursor { class: cursor.class - 1, ..Cursor::default() },
             }
@@ -88,6 +98,37 @@ impl ReadyQueue {
         (is_head && matches!(line.place, Place::Offered(_))).then(|| self.head(ticket.line))
     }
 
+    /// Whether an offered line comes before another in fair order.
+    #[must_use]
+    pub fn is_before(&self, line: LineId, other: LineId) -> bool {
+        self.place_of(line) < self.place_of(other)
+    }
+
+    fn place_of(&self, id: LineId) -> Option<(Reverse<Priority>, Rank, Key, LineId)> {
+        let line = self.lines.get(&id)?;
+        let Place::Offered(class) = line.place else { return None };
+        let rank = self.tenants.get(&line.tenant)?.flows[class.index()].rank?;
+        Some((Reverse(class), rank, line.head()?.0, id))
+    }
+
+    /// A demand of a shape that lines have; whose it is says nothing. `None`: no line has it, or
+    /// several shapes share the number.
+    #[must_use]
+    pub fn demand_of(&self, shape: Shape) -> Option<&Arc<Demand>> {
+        self.shapes.demand(shape)
+    }
+
+    /// Shapes that lines have, but for those that share a number.
+    #[must_use]
+    pub fn shapes(&self) -> Shapes {
+        self.shapes.all()
+    }
+
+    /// Numbers that were given to a shape since this was last asked.
+    pub fn take_begun(&mut self) -> Shapes {
+        self.shapes.take_begun()
+    }
+
     /// The demand of a job's line, which all of the line share.
     #[must_use]
     pub fn demand(&self, ticket: Ticket) -> Arc<Demand> {
@@ -97,7 +138,7 @@ impl ReadyQueue {
     fn head(&self, id: LineId) -> Head {
         let line = self.lines.get(&id).expect("what is listed is a line");
         let (_, member) = line.head().expect("a line has a job");
-        Head { line: id, job: member.job, demand: Arc::clone(&line.demand) }
+        Head { line: id, job: member.job, demand: Arc::clone(&line.demand), shape: line.shape }
     }
 }
 

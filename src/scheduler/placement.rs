@@ -75,9 +75,33 @@ pub fn choose<'a>(fleet: &'a Fleet, ask: Ask<'_>, now: Instant) -> Option<&'a Ag
     };
     let hinted = ask.compile_key.and_then(|key| fleet.compiled_at(key)).map(|(agent, place, _)| (agent.label(), place));
     let mut best = hinted.and_then(|(label, place)| Some((accept(place)?, label, place)));
-    let could_have = |node: &Summary| node.free.holds(ask.demand.room) && (node.installs_now || !ask.demand.installs);
-    search(fleet, Tree::ROOT, &query, &could_have, &accept, &mut best);
+    search(fleet, Tree::ROOT, &query, &|node| could_have(node, ask.demand), &accept, &mut best);
     fleet.at(best?.2)
+}
+
+/// Whether an agent of which this is known may have room now for a job that needs these languages:
+/// `false` is certain.
+#[must_use]
+pub fn may_have_room(leaf: &Summary, demand: &Demand, needed: Languages) -> bool {
+    could_have(leaf, demand) && could_be_under(leaf, demand, needed)
+}
+
+/// The languages that a job needs; `None`: no agent ever offered one of them. It never changes afterwards.
+#[must_use]
+pub fn needed(fleet: &Fleet, demand: &Demand) -> Option<Languages> {
+    let mut needed = Languages::NONE;
+    for id in demand.languages() {
+        needed.insert(fleet.bit(id)?);
+    }
+    Some(needed)
+}
+
+fn could_be_under(node: &Summary, demand: &Demand, needed: Languages) -> bool {
+    node.offered.holds(needed) && node.isolation >= demand.isolation && (node.interactive || !demand.interactive)
+}
+
+fn could_have(node: &Summary, demand: &Demand) -> bool {
+    node.free.holds(demand.room) && (node.installs_now || !demand.installs)
 }
 
 /// The agent to be kept free until a job that needs much of one fits: always the same, so that
@@ -105,9 +129,7 @@ impl<'a> Query<'a> {
     }
 
     fn may_be_under(&self, node: &Summary) -> bool {
-        node.offered.holds(self.needed)
-            && node.isolation >= self.demand.isolation
-            && (node.interactive || !self.demand.interactive)
+        could_be_under(node, self.demand, self.needed)
     }
 
     /// The least that it may cost beneath a node.

@@ -71,8 +71,8 @@ impl Answers {
     }
 }
 
-/// Offers `count` jobs, `rate` in a second.
-pub async fn offer(url: &str, rate: u32, count: u32) -> Outcome<Answers> {
+/// Offers `count` jobs, `rate` in a second, of so many programs.
+pub async fn offer(url: &str, rate: u32, count: u32, programs: Option<u32>) -> Outcome<Answers> {
     let http = enclos_tls::client::http(None).timeout(REQUEST_WAIT).build()?;
     let url = format!("{url}/v1/jobs");
     let begun = Instant::now();
@@ -81,7 +81,9 @@ pub async fn offer(url: &str, rate: u32, count: u32) -> Outcome<Answers> {
         let (http, url) = (&http, &url);
         async move {
             sleep_until(due(n)).await;
-            let answer = submit(http, url, n).await.unwrap_or_else(|error| Answer::Wrong(error.to_string()));
+            let answer = submit(http, url, programs.map_or(n, |programs| n % programs))
+                .await
+                .unwrap_or_else(|error| Answer::Wrong(error.to_string()));
             (answer, due(n).elapsed())
         }
     });

@@ -51,6 +51,9 @@ pub struct OverloadArgs {
     /// How long an agent takes for a job
     #[arg(long, default_value_t = 20, value_name = "MS")]
     job_ms: u64,
+    /// Programs that jobs are of, in turn; each job has its own without it, which the master remembers up to a bound
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    programs: Option<u32>,
     /// Jobs that may wait at the master
     #[arg(long, default_value_t = 1000)]
     queue: u32,
@@ -85,7 +88,7 @@ async fn overload(args: &OverloadArgs, master: &Master, count: u32) -> Outcome<(
     let done = CancellationToken::new();
     let url = master.url();
     let offering = async {
-        let answers = load::offer(&url, args.rate, count).await;
+        let answers = load::offer(&url, args.rate, count, args.programs).await;
         done.cancel();
         answers
     };
@@ -97,7 +100,7 @@ async fn overload(args: &OverloadArgs, master: &Master, count: u32) -> Outcome<(
     show(&mut answers, &memory, count, drained);
     check_accepted(master, &answers).await?;
     check_memory(&memory)?;
-    let again = load::offer(&url, 1, 1).await?;
+    let again = load::offer(&url, 1, 1, None).await?;
     if again.accepted.len() != 1 {
         return Err("a job is refused though nothing waits any more".into());
     }

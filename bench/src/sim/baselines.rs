@@ -194,10 +194,18 @@ pub struct Central {
     workers: Vec<Worker>,
     free: BTreeSet<usize>,
     waiting: VecDeque<u32>,
+    /// The first tenant's jobs, where the others' go before them.
+    last: VecDeque<u32>,
+    others_first: bool,
     attempts: u64,
 }
 
 impl Central {
+    /// Whoever is not the first tenant goes before it.
+    pub fn others_first() -> Self {
+        Self { others_first: true, ..Self::default() }
+    }
+
     fn change<T>(&mut self, agent: usize, change: impl FnOnce(&mut Worker) -> T) -> T {
         let worker = worker(&mut self.workers, agent);
         let changed = change(worker);
@@ -211,7 +219,7 @@ impl Central {
 
     fn start(&mut self, orders: &mut Vec<Order>) {
         while let Some(agent) = self.free.first().copied() {
-            let Some(job) = self.waiting.pop_front() else { return };
+            let Some(job) = self.waiting.pop_front().or_else(|| self.last.pop_front()) else { return };
             self.attempts += 1;
             let attempt = Attempt { job, number: self.attempts };
             self.change(agent, |worker| worker.running.push(attempt));
@@ -235,6 +243,7 @@ impl Policy for Central {
                     self.waiting.push_front(attempt.job);
                 }
             }
+            Happening::Arrived(work) if self.others_first && work.tenant == 0 => self.last.push_back(work.number),
             Happening::Arrived(work) => self.waiting.push_back(work.number),
             Happening::Done { agent, attempt, .. } => {
                 if self.change(agent, |worker| worker.take_out(attempt)) {

@@ -170,11 +170,18 @@ fn report(took: Duration) -> Box<JobReport> {
 impl Cluster {
     /// A master that has just started, for jobs of so many tenants.
     pub fn new(sight: Sight, tenants: u16) -> Self {
+        Self::weighted(sight, tenants, &[])
+    }
+
+    /// The same, with weights of the first of them; the others have 1.
+    pub fn weighted(sight: Sight, tenants: u16, weights: &[u32]) -> Self {
         let base = Instant::now();
         let rules = Rules { prediction: sight != Sight::None, ..Rules::new(EPOCH, LEASE, HEARTBEAT) };
         let now = Moment { instant: base, unix: UnixTime(0) };
+        let weights = (0..).zip(weights).map(|(tenant, weight)| (tenant_name(tenant).into(), *weight)).collect();
+        let bounds = RunningBounds { weights, ..RunningBounds::default() };
         Self {
-            core: Core::taught(rules, RunningBounds::default(), sight.predictor(tenants), Vec::new(), now),
+            core: Core::taught(rules, bounds, sight.predictor(tenants), Vec::new(), now),
             sight,
             base,
             demands: HashMap::new(),

@@ -36,6 +36,8 @@ pub struct Figures {
     pub others_waits_s: Vec<f32>,
     /// Sorted.
     pub slowdowns: Vec<f32>,
+    /// Mean slowdown of each tenant that has jobs.
+    pub tenants: Vec<f32>,
     /// Jain's index of the tenants' mean slowdowns: 1 is equal, 1/n is all for one.
     pub jain: f64,
     /// Used part of the cluster's time until the last arrival.
@@ -120,6 +122,7 @@ impl Seen {
         Figures {
             jobs: self.slowdowns.len(),
             jain: jain(&means),
+            tenants: means.iter().map(|mean| *mean as f32).collect(),
             waits_s: self.waits_s,
             others_waits_s: self.others_waits_s,
             slowdowns: self.slowdowns,

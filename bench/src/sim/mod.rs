@@ -24,6 +24,7 @@ mod tests;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use enclos::access::WEIGHT_MAX;
 
 use self::baselines::{Bound, Central, Choice};
 use self::cluster::{Cluster, Sight};
@@ -55,8 +56,13 @@ pub enum Named {
     TwoChoices,
     /// One queue, first come, first served
     CentralFifo,
+    /// One queue, but whoever is not the first tenant goes first: the least that they can wait
+    /// where no slot is kept idle and nothing is interrupted
+    OthersFirst,
     /// Ours without prediction
     EnclosOff,
+    /// The same, each tenant weighted by what it offers
+    EnclosWeighted,
     /// Ours with prediction
     Enclos,
     /// Ours with the true times for predictions
@@ -79,7 +85,12 @@ impl Named {
             Self::LeastConnections => bound(Choice::LeastConnections),
             Self::TwoChoices => bound(Choice::TwoChoices),
             Self::CentralFifo => Box::new(Central::default()),
+            Self::OthersFirst => Box::new(Central::others_first()),
             Self::EnclosOff => ours(Sight::None),
+            Self::EnclosWeighted => {
+                let weights = Workload::new(*offered).weights(WEIGHT_MAX);
+                Box::new(Cluster::weighted(Sight::None, offered.kind.tenants(), &weights))
+            }
             Self::Enclos => ours(Sight::History),
             Self::Oracle => ours(Sight::Truth),
             Self::Inverted => ours(Sight::Inverse),
@@ -192,6 +203,8 @@ pub fn run(args: &SimulateArgs) -> Outcome<()> {
         }
         if *kind == Kind::Flood {
             others_of_a_flood(args, offered, &seen);
+        } else if kind.tenants() > 1 {
+            by_tenant(&seen);
         }
         if let Some(directory) = &args.plots {
             draw(directory, &format!("{}-{}", kind.name(), args.agents), &seen)?;
@@ -210,6 +223,19 @@ fn simulate(named: Named, offered: Offered, slots: &[u32], faults: Faults) -> Fi
 pub fn replay(prediction: bool, works: &[Work], slots: &[u32], warm_up: u32) -> Figures {
     let mut cluster = Cluster::new(if prediction { Sight::History } else { Sight::None }, 1);
     World::new(&mut cluster, slots, Faults::none(), warm_up).run(works.iter().copied())
+}
+
+/// What tenants fare like, each counted once however much it offers.
+fn by_tenant(seen: &[(String, Figures)]) {
+    println!("\n| mean slowdown of a tenant | of the best | the median | the worst | of the first, who offers most |");
+    println!("|---|---|---|---|---|");
+    for (name, figures) in seen {
+        let first = figures.tenants.first().copied().unwrap_or_default();
+        let mut sorted = figures.tenants.clone();
+        sorted.sort_unstable_by(f32::total_cmp);
+        let at = |part| quantile(&sorted, part);
+        println!("| {name} | {:.2} | {:.2} | {:.2} | {first:.2} |", at(0.0), at(0.5), at(1.0));
+    }
 }
 
 /// Waits of those that do not flood, beside those on clusters that are theirs alone: all of them on
@@ -237,8 +263,15 @@ fn others_of_a_flood(args: &SimulateArgs, offered: Offered, seen: &[(String, Fig
     let mut each: Vec<f32> = each.collect();
     each.sort_unstable_by(f32::total_cmp);
     row("each of them on its own tenth of the cluster", &each);
-    let free_ms = Workload::new(offered).mean().as_secs_f64() * 1000.0 / f64::from(offered.slots);
-    println!("\nOf a full cluster, a slot comes free every {free_ms:.1} ms on the average.");
+    // So many slots come free in no order that has a memory.
+    let free_s = Workload::new(offered).mean().as_secs_f64() / f64::from(offered.slots);
+    let free = |part: f64| -(1.0 - part).ln() * free_s * 1000.0;
+    println!(
+        "| until a slot of the full cluster comes free, by theory | {:.1} | {:.0} | {:.0} | |",
+        free(0.5),
+        free(0.99),
+        free(0.999)
+    );
 }
 
 /// The first of these agents, the last of them smaller, so that together they have so many slots.

@@ -46,6 +46,8 @@ pub enum Kind {
     Pareto,
     /// As `lognormal`, in bursts (a Markov-modulated process)
     Bursty,
+    /// One tenant, lognormal times, in the same bursts
+    LoneBursty,
     /// As `lognormal`, ten tenants, one of which offers twice what the cluster can take
     Flood,
 }
@@ -54,7 +56,7 @@ impl Kind {
     /// Tenants whose jobs come.
     pub fn tenants(self) -> u16 {
         match self {
-            Self::Exponential | Self::Lone => 1,
+            Self::Exponential | Self::Lone | Self::LoneBursty => 1,
             Self::Flood => FLOOD_TENANTS,
             Self::Lognormal | Self::Pareto | Self::Bursty => TENANTS,
         }
@@ -186,6 +188,18 @@ impl Workload {
         Duration::from_secs_f64(self.mean_s)
     }
 
+    /// For each tenant what it offers of the cluster's time, in parts of what the greatest does, from 1 to `most`.
+    pub fn weights(self, most: u32) -> Vec<u32> {
+        let mut offered_s = vec![0.0_f64; self.tenants.len()];
+        self.for_each(|work| offered_s[usize::from(work.tenant)] += work.service.as_secs_f64());
+        let greatest = offered_s.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let part = |offered_s: &f64| (1..most).rev().find(|n| f64::from(*n) <= offered_s / greatest * f64::from(most));
+        offered_s
+            .iter()
+            .map(|offered_s| if *offered_s >= greatest { most } else { part(offered_s).unwrap_or(1) })
+            .collect()
+    }
+
     /// Tenant, language, source and seconds of the next job.
     fn mark(&mut self) -> (u16, usize, u64, f64) {
         let chance = &mut self.marks;
@@ -213,7 +227,7 @@ impl Workload {
     }
 
     fn gap(&mut self) -> f64 {
-        if self.offered.kind != Kind::Bursty {
+        if !matches!(self.offered.kind, Kind::Bursty | Kind::LoneBursty) {
             return self.gaps.exponential() * self.gap_s;
         }
         let (faster, part) = (self.offered.burst, BURST_PART);

@@ -6,9 +6,12 @@
 
 mod agents;
 mod attempts;
+#[cfg(test)]
+mod by_hand;
 mod clocks;
 mod learning;
 pub(super) mod placing;
+mod stuck;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

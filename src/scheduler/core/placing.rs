@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! lines set aside ── some, in turn ── one that an agent could run now ──▶ back among the lines
-//! lines ── the first in fair order, then some of the others in turn ── fits: given out
-//!                                                      ├─ could run somewhere: stays, counts as stuck
-//!                                                      ├─ no agent could run it: set aside
-//!                                                      └─ its tenant has as many at agents as it may: held
+//! lines ── the first in fair order that may fit, then some of the others in turn
+//!            ├─ fits: given out
+//!            ├─ its tenant has as many at agents as it may: held
+//!            └─ fits nowhere: all of its shape are passed over until some agent gains what they need
+//!                 └─ its number is shared with other shapes (there are too many): the line alone
+//!                      ├─ could run somewhere: stays, counts as stuck
+//!                      └─ no agent could run it: set aside
 //! ```
 //!
-//! A pass looks at a bounded number of lines, and every line is looked at after
+//! A pass looks at a bounded number of lines, and every line is looked at, or its shape, after
 //! a bounded number of passes, whatever stands before it. There is a pass only where
 //! something changed by which a job could go; a job that has just come is looked at alone.
 
@@ -17,13 +20,15 @@ use std::sync::Arc;
 
 use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 
+use super::stuck::{Opened, Stuck};
 use super::{Core, Run, State};
-use crate::queue::{Cursor, Demand, Head, LineId};
+use crate::queue::{Cursor, Demand, Head, LineId, Shapes};
 use crate::scheduler::event::{Action, Moment};
 use crate::scheduler::fleet::Tree;
 use crate::scheduler::placement::{self, Ask};
 
-/// Stuck lines that one pass looks at from the first on, and as many of the others in turn.
+/// Stuck lines that one pass looks at from the first on, and as many of the others in turn; and
+/// lines before one that fits that are asked whether an agent is kept free for them.
 pub(in crate::scheduler) const LINES_MAX: usize = 128;
 /// Lines that one pass sets aside.
 pub(in crate::scheduler) const SET_ASIDE_MAX: usize = 128;
@@ -33,10 +38,6 @@ pub(in crate::scheduler) const ASIDE_LOOKED_AT: usize = 64;
 pub(in crate::scheduler) const HELD_MAX: usize = 128;
 /// Lines that one pass lets go of each tenant that may have more jobs at agents.
 pub(in crate::scheduler) const LET_GO_MAX: usize = 32;
-/// Demands that are remembered to have found no room.
-const NOWHERE_MAX: usize = 64;
-/// Lines that are remembered to be such that some agent could run them.
-const RUNNABLE_MAX: usize = 65_536;
 
 /// What is kept from pass to pass.
 #[derive(Default, Debug)]
@@ -49,26 +50,22 @@ pub(super) struct Turns {
     pub(super) freed: BTreeSet<Arc<str>>,
     /// Tenants may have more jobs at agents than before, or fewer.
     pub(super) bounds_changed: bool,
+    pub(super) stuck: Stuck,
     /// Where the last pass ended among the lines that it takes in turn; `None`: at their end.
     others: Option<LineId>,
     aside: Option<LineId>,
-    /// What the fleet had gained when the last pass began.
-    gains: u64,
-    /// What it could run when the lines set aside were last looked at from their beginning, and
+    /// What the fleet could run when the lines set aside were last looked at from their beginning, and
     /// whether all of them were looked at since.
     reach: (u64, bool),
-    /// Agents that are kept free for the oldest job that fits nowhere.
+    /// Agents that are kept free for the oldest job that fits nowhere, where that is known.
     kept_free: BTreeSet<AgentName>,
-    /// Demands that found no room, since the fleet last gained some.
-    nowhere: (u64, Vec<Arc<Demand>>),
-    /// Lines that some agent could run, since an agent was last lost.
-    runnable: (u64, HashSet<LineId>),
 }
 
 /// One pass on its way.
 #[derive(Default)]
 struct Pass {
     cursor: Cursor,
+    opened: Opened,
     /// Lines that are stuck.
     stuck: HashSet<LineId>,
     set_aside: usize,
@@ -98,15 +95,18 @@ impl Core {
         if !self.someone_is_free() || self.queue.is_empty() {
             return;
         }
-        let gains = self.fleet.gains();
-        if !std::mem::take(&mut self.turns.is_stirred) && gains == self.turns.gains {
+        self.turns.stuck.forget(self.queue.take_begun());
+        if !std::mem::take(&mut self.turns.is_stirred) && !self.fleet.has_gained() {
             return self.look_at_fresh(fresh, now);
         }
-        self.turns.gains = gains;
         self.take_back();
         self.let_go();
         self.turns.kept_free.clear();
-        let mut pass = Pass::default();
+        let gains = self.fleet.take_gains();
+        let mut opened = self.turns.stuck.open(&self.queue, &self.fleet, gains);
+        opened.close(self.too_much_to_hold());
+        self.look_at_kept(&opened, now);
+        let mut pass = Pass { opened, ..Pass::default() };
         if self.place_in_order(&mut pass, now) {
             self.place_in_turn(&mut pass, now);
         } else {
@@ -128,8 +128,10 @@ impl Core {
             if pass.has_looked_enough(0) {
                 return true;
             }
-            let Some(head) = self.queue.next(&mut pass.cursor) else { return false };
-            if !pass.stuck.contains(&head.line) && self.look(&head, pass, now, true) == Looked::Stuck {
+            let shapes = self.turns.stuck.others(&pass.opened);
+            let Some(head) = self.queue.next_among(&mut pass.cursor, &shapes) else { return false };
+            let is_new = !pass.stuck.contains(&head.line);
+            if is_new && self.look(&head, pass, now, true) == Looked::Stuck && !head.shape.is_own() {
                 pass.stuck.insert(head.line);
             }
         }
@@ -162,63 +164,93 @@ impl Core {
     /// Looks at the first job of a line. Agents are kept free only where it is looked at `in_order`:
     /// for one that is met now and then, none would stay free.
     fn look(&mut self, head: &Head, pass: &mut Pass, now: Moment, in_order: bool) -> Looked {
-        let Head { line, job: id, demand } = head;
+        let Head { line, job: id, demand, shape } = head;
         if !self.may_have_more(&demand.tenant) {
             self.queue.hold(*line);
             pass.held += 1;
             return Looked::Away;
         }
-        let fits_here = self.report_bytes + demand.report_bytes <= self.policy.report_bytes_max;
-        if fits_here && let Some(agent) = self.agent_for(*id, demand, now) {
+        if !self.turns.stuck.others(&pass.opened).has(*shape) {
+            return Looked::Stuck;
+        }
+        let fits_here = demand.report_bytes <= self.report_bytes_left();
+        let (agent, kept_by) = if fits_here { self.agent_for(head, pass, now, in_order) } else { Default::default() };
+        if let Some(agent) = agent {
+            #[cfg(test)]
+            if in_order && self.turns.kept_free.is_empty() {
+                self.is_as_by_hand(*id, &agent, now);
+            }
             self.give(*id, agent, now);
+            self.turns.stuck.given(&mut pass.opened, &self.queue, &self.fleet);
             return Looked::Given;
         }
-        if !self.is_runnable(*line, demand) {
+        if shape.is_own() {
+            match fits_here {
+                true => self.turns.stuck.is_stuck(*shape, &kept_by),
+                false => pass.opened.close(Shapes::of(*shape)),
+            }
+            return Looked::Stuck;
+        }
+        let holder = placement::hold(&self.fleet, demand).map(|agent| agent.name.clone());
+        let Some(holder) = holder else {
             self.queue.set_aside(*line, true);
             pass.set_aside += 1;
             return Looked::Away;
-        }
-        let job = self.jobs.get(id).expect("a ready job is known");
-        if in_order && now.instant.saturating_duration_since(job.waiting_since) >= self.policy.hold_after {
-            self.turns.kept_free.extend(placement::hold(&self.fleet, demand).map(|a| a.name.clone()));
+        };
+        if in_order && self.waits_for_long(*id, now) {
+            self.turns.kept_free.insert(holder);
         }
         Looked::Stuck
     }
 
-    /// Whether some agent could run what stands in a line, which is asked once while none is lost.
-    fn is_runnable(&mut self, line: LineId, demand: &Demand) -> bool {
-        let losses = self.fleet.losses();
-        if self.turns.runnable.0 != losses || self.turns.runnable.1.len() >= RUNNABLE_MAX {
-            self.turns.runnable = (losses, HashSet::new());
-        }
-        if self.turns.runnable.1.contains(&line) {
-            return true;
-        }
-        let is_runnable = self.someone_could_run(demand);
-        if is_runnable {
-            self.turns.runnable.1.insert(line);
-        }
-        is_runnable
+    /// Whether a ready job waits for so long that an agent is to be kept free for it.
+    pub(super) fn waits_for_long(&self, id: JobId, now: Moment) -> bool {
+        let job = self.jobs.get(&id).expect("a ready job is known");
+        now.instant.saturating_duration_since(job.waiting_since) >= self.policy.hold_after
     }
 
-    /// The agent for a ready job. What found no room does not look again before the fleet gains some.
-    fn agent_for(&mut self, id: JobId, demand: &Arc<Demand>, now: Moment) -> Option<AgentName> {
-        let gains = self.fleet.gains();
-        if self.turns.nowhere.0 != gains {
-            self.turns.nowhere = (gains, Vec::new());
+    /// Bytes of output that the master can still promise to hold.
+    fn report_bytes_left(&self) -> u64 {
+        self.policy.report_bytes_max.saturating_sub(self.report_bytes)
+    }
+
+    /// Shapes that may print more than that.
+    fn too_much_to_hold(&self) -> Shapes {
+        let (left, mut shapes) = (self.report_bytes_left(), Shapes::NONE);
+        for shape in self.queue.shapes().iter() {
+            if self.queue.demand_of(shape).is_some_and(|demand| demand.report_bytes > left) {
+                shapes.insert(shape);
+            }
         }
-        if self.turns.nowhere.1.iter().any(|nowhere| demand.needs_no_less(nowhere)) {
-            return None;
-        }
-        let job = self.jobs.get(&id).expect("a ready job is known");
-        let (avoid, compile_key, held) = (job.avoid.as_ref(), job.compile_key, &self.turns.kept_free);
-        let ask = Ask { demand, avoid, held, compile_key };
-        let chosen = placement::choose(&self.fleet, ask, now.instant).map(|agent| agent.name.clone());
-        // Where agents are kept free, it is not for want of room.
-        if chosen.is_none() && held.is_empty() && self.turns.nowhere.1.len() < NOWHERE_MAX {
-            self.turns.nowhere.1.push(Arc::clone(demand));
-        }
-        chosen
+        shapes
+    }
+
+    /// The agent for a ready job, and the agents that are kept from it.
+    fn agent_for(
+        &mut self,
+        head: &Head,
+        pass: &mut Pass,
+        now: Moment,
+        in_order: bool,
+    ) -> (Option<AgentName>, BTreeSet<AgentName>) {
+        let mut held = self.turns.kept_free.clone();
+        let agent = loop {
+            let job = self.jobs.get(&head.job).expect("a ready job is known");
+            let (avoid, compile_key) = (job.avoid.as_ref(), job.compile_key);
+            let ask = Ask { demand: &head.demand, avoid, held: &held, compile_key };
+            let chosen = placement::choose(&self.fleet, ask, now.instant).map(|agent| agent.name.clone());
+            let Some(chosen) = chosen else { break None };
+            if !self.is_kept_from(head.line, &chosen, &pass.opened, now) {
+                break Some(chosen);
+            }
+            if in_order {
+                // Who comes later is after the same older jobs.
+                self.turns.kept_free.insert(chosen.clone());
+                self.turns.stuck.keep(&mut pass.opened, &self.queue, &self.fleet, chosen.clone());
+            }
+            held.insert(chosen);
+        };
+        (agent, held)
     }
 
     /// Looks at some of the lines that were set aside, each in its turn, where agents have come or
@@ -257,7 +289,7 @@ impl Core {
         }
     }
 
-    fn may_have_more(&self, tenant: &str) -> bool {
+    pub(super) fn may_have_more(&self, tenant: &str) -> bool {
         self.bounds.allow(tenant, self.running.get(tenant).copied().unwrap_or(0))
     }
 

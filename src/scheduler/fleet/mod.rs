@@ -4,6 +4,7 @@
 //! for a job. What ends by itself, a pause or a silence, is looked at when its time has come.
 
 mod agent;
+mod gains;
 mod hints;
 mod join;
 mod languages;
@@ -24,6 +25,7 @@ use crate::metrics::Wear;
 use crate::queue::{Demand, Room};
 
 pub use agent::Agent;
+pub(super) use gains::Gains;
 use join::wear_since;
 pub(super) use join::{Before, JoinRefusal};
 pub(super) use languages::{Bit, Languages};
@@ -74,8 +76,7 @@ pub struct Fleet {
     /// When an agent is to be looked at again, since something of it ends by itself.
     wakes: BTreeSet<(Instant, usize)>,
     hints: hints::Hints,
-    /// Grows whenever some agent can take what none could before.
-    gains: u64,
+    gains: Gains,
     /// Grows whenever some agent could run what none could before, if it ran nothing else.
     reach: u64,
     /// Grows whenever some agent cannot run what it could before, whatever room it has.
@@ -98,7 +99,7 @@ impl Fleet {
             tree: Tree::default(),
             wakes: BTreeSet::new(),
             hints: hints::Hints::default(),
-            gains: 0,
+            gains: Gains::default(),
             reach: 0,
             losses: 0,
             total: Room::default(),
@@ -120,6 +121,10 @@ impl Fleet {
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_name.len()
+    }
+
+    pub(super) fn place_of(&self, name: &AgentName) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     pub(super) fn at(&self, place: usize) -> Option<&Agent> {
@@ -155,9 +160,14 @@ impl Fleet {
         Some((self.at(place)?, place, given))
     }
 
-    /// Grows whenever some agent can take what none could before.
-    pub(super) fn gains(&self) -> u64 {
-        self.gains
+    /// Whether some agent can take what it could not when that was last asked for.
+    pub(super) fn has_gained(&self) -> bool {
+        !self.gains.is_empty()
+    }
+
+    /// Which agents can take what they could not when this was last asked for.
+    pub(super) fn take_gains(&mut self) -> Gains {
+        std::mem::take(&mut self.gains)
     }
 
     /// Grows whenever some agent could run what none could before, if it ran nothing else.
@@ -209,8 +219,14 @@ impl Fleet {
     /// Takes an agent's report; gives what of it is to be counted, or `None` if nobody speaks there.
     pub(super) fn report(&mut self, session: SessionId, load: LoadReport) -> Option<Option<Wear>> {
         let place = *self.sessions.get(&session)?;
-        let wear = self.places[place].as_mut()?.report(load, &mut self.languages, self.now);
+        let agent = self.places[place].as_mut()?;
+        // Until now it got no job, and the tree may not know: it is told of a silence when it is looked at.
+        let was_silent = self.now.saturating_duration_since(agent.last_seen) > self.rules.silence_max;
+        let wear = agent.report(load, &mut self.languages, self.now);
         self.refresh(place);
+        if was_silent {
+            self.gains.add(place);
+        }
         Some(wear)
     }
 
@@ -386,7 +402,9 @@ impl Fleet {
         let reaches = !summary.reaches_within(&before);
         self.reach += u64::from(reaches);
         self.losses += u64::from(!before.reaches_within(&summary));
-        self.gains += u64::from(reaches || !summary.is_within(&before));
+        if reaches || !summary.is_within(&before) {
+            self.gains.add(place);
+        }
         self.total = self.total.minus(before.capacity).plus(summary.capacity);
         self.tree.set(place, summary);
     }

@@ -7,6 +7,7 @@ mod ops;
 mod order;
 mod parts;
 mod rules;
+mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
