@@ -15,6 +15,9 @@ pub mod metrics;
 
 pub mod listen;
 
+// Where a job's time went, for collectors.
+pub mod traces;
+
 // Who may be an agent.
 pub mod pki;
 

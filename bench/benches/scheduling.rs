@@ -67,6 +67,7 @@ fn report() -> Box<JobReport> {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         dependencies: None,
+        laps: None,
     })
 }
 

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Bucket, Digest256, KeyId, Logins, Quota, Scope, Scopes, Secret, Tenant};
 use crate::scheduler::RunningBounds;
 use crate::store::{Roll, UnixTime};
+use crate::traces::Asked;
 use roll::Entries;
 
 pub use audit::{Audit, Deed, Kept, append as append_to_audit};
@@ -52,6 +53,8 @@ pub struct Caller {
     pub quota: Arc<Quota>,
     /// Cancelled when the key does not work any more.
     pub ended: CancellationToken,
+    /// When it came with its request, and in which trace.
+    pub asked: Asked,
 }
 
 impl Caller {
@@ -260,7 +263,7 @@ impl Gate {
     fn anybody(&self, entries: &Entries) -> Caller {
         let tenant = Tenant::default();
         let quota = entries.quota_of(tenant.as_str()).unwrap_or_else(|| Arc::clone(&self.open_quota));
-        Caller { tenant, key: None, scopes: Scopes::ALL, quota, ended: entries.open_ends() }
+        Caller { tenant, key: None, scopes: Scopes::ALL, quota, ended: entries.open_ends(), asked: Asked::default() }
     }
 
     fn entries(&self) -> Arc<Entries> {

@@ -24,6 +24,7 @@ use crate::admission::Refusal;
 use crate::gate::{Caller, Deed, Denied, Kept, TooMany};
 use crate::listen::Peer;
 use crate::store::UnixTime;
+use crate::traces::Asked;
 
 /// What an operation asks of who comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,8 +85,9 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
     }
     let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
     let (deed, is_noted) = deed(&request, path.as_deref(), from);
+    let asked = Asked::of(request.headers());
     let caller = match admitted(api, &request, from) {
-        Ok(caller) => caller,
+        Ok(caller) => Caller { asked, ..caller },
         Err((refusal, is_worth_noting)) => {
             api.metrics.logins_refused.increment();
             if is_worth_noting {

@@ -20,6 +20,7 @@ pub mod error;
 mod events;
 mod files;
 mod fleet;
+mod gauges;
 mod guard;
 mod jobs;
 mod keys;
@@ -35,6 +36,8 @@ mod uploads;
 mod usage;
 mod watch;
 pub mod wire;
+
+pub use gauges::{Shown, metrics_router};
 
 use std::sync::Arc;
 
@@ -53,6 +56,7 @@ use crate::outbound::Policy;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
 use crate::store::{Store, StoreError};
+use crate::traces::Traces;
 
 /// Where the process says that it answers.
 const ALIVE_PATH: &str = "/healthz";
@@ -74,6 +78,10 @@ pub struct Api {
     pub audit: Arc<Audit>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where a job's time goes.
+    pub traces: Traces,
+    /// What the page of metrics shows beside them.
+    pub shown: Shown,
     /// Hosts that are served beside the loopback ones.
     pub hosts: Vec<String>,
     /// Jobs may bring dependencies.
@@ -121,6 +129,10 @@ pub struct Services {
     pub audit: Arc<Audit>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where a job's time goes.
+    pub traces: Traces,
+    /// What the page of metrics shows beside them.
+    pub shown: Shown,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
     /// How long an attached client may take to read what it is sent.
@@ -152,12 +164,15 @@ impl Api {
             gate,
             audit,
             metrics,
+            traces,
+            shown,
             batch_jobs_max,
             client_wait,
             scheduling,
             blobs,
             callbacks,
         } = services;
+        metrics.refusals.begin(error::TITLES.iter().map(|(code, _)| *code));
         let document = openapi::document(&catalogue);
         let page = docs::page(&document).into();
         Arc::new(Self {
@@ -168,6 +183,8 @@ impl Api {
             gate,
             audit,
             metrics,
+            traces,
+            shown,
             hosts,
             installs,
             callbacks,
