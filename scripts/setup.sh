@@ -217,6 +217,29 @@ check_bootstrap() {
     fi
 }
 
+# The tests of metrics scrape with it. Unpacked and not installed: as a package it starts a service of its own.
+check_prometheus() {
+    say "Prometheus"
+    local place=$target_dir/prometheus
+    if command -v prometheus >/dev/null && command -v promtool >/dev/null; then
+        note "$(promtool --version 2>&1 | head -n 1)"
+        return
+    fi
+    if [ ! -x "$place/usr/bin/promtool" ]; then
+        has_apt || die "prometheus and promtool are not here, and the tests scrape with them" \
+            "install Prometheus (https://prometheus.io/download) into the PATH, then run this again"
+        note "unpacks the distribution's package into $place"
+        mkdir -p "$place"
+        if ! (cd "$place" && apt-get download -qq prometheus) 2>/dev/null; then
+            if is_root; then apt-get update -qq </dev/null; fi
+            (cd "$place" && apt-get download -qq prometheus) || die "apt-get could not fetch the package prometheus"
+        fi
+        dpkg -x "$place"/prometheus_*.deb "$place"
+        rm -f "$place"/prometheus_*.deb
+    fi
+    note "$("$place/usr/bin/promtool" --version 2>&1 | head -n 1)"
+}
+
 has_gvisor() { docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}' 2>/dev/null | grep -qx runsc; }
 
 # The newest platform that this release has and that needs no hardware.
@@ -275,7 +298,7 @@ case "${1:-all}" in
     all | test | gvisor)
         check_machine
         check_rust
-        if [ "${1:-all}" != all ]; then check_nextest; fi
+        if [ "${1:-all}" != all ]; then check_nextest; check_prometheus; fi
         check_engine
         check_bootstrap
         if [ "${1:-all}" = gvisor ]; then add_gvisor; fi

@@ -9,6 +9,7 @@ mod blobs;
 mod callbacks;
 mod doors;
 mod join_token;
+mod observe;
 mod retention;
 mod scheduling;
 mod tls;
@@ -25,6 +26,7 @@ pub use blobs::{BlobArgs, BlobBounds};
 pub use callbacks::{CallbackArgs, Callbacks, CallbacksChoice};
 pub use doors::{DoorArgs, Doors};
 pub use join_token::{JOIN_TOKEN_VARIABLE, JoinToken};
+pub use observe::{LogFormat, OTLP_HEADERS_VARIABLE, Observe, ObserveArgs, TraceTarget};
 pub use retention::{Retention, RetentionArgs};
 pub use scheduling::{Permille, Placement, Prediction, QUEUE_TTL_MS_MAX, Scheduling, SchedulingArgs};
 pub use tls::{Membership, Pair, Security, TlsArgs};
@@ -121,6 +123,9 @@ pub struct MasterArgs {
     /// TLS of both ports
     #[command(flatten)]
     pub tls: TlsArgs,
+    /// Metrics, traces and logs
+    #[command(flatten)]
+    pub observe: ObserveArgs,
 }
 
 /// Whether jobs may bring dependencies.
@@ -211,6 +216,8 @@ pub struct Config {
     pub audit: AuditBounds,
     /// What holds for tenants without settings.
     pub quota: Quota,
+    /// Where metrics and traces go.
+    pub observe: Observe,
     /// How long an attempt lives without renewal.
     pub lease: Duration,
     /// How often agents send a heartbeat.
@@ -265,6 +272,18 @@ pub enum ConfigError {
     /// An allowed host is not a host name.
     #[error("'{0}' is not a host name; give names without scheme and port, at most {HOSTS_MAX}")]
     Host(String),
+    /// The collector's URL cannot be.
+    #[error("--otlp-endpoint {0} is not an http or https URL without user, query and fragment")]
+    OtlpEndpoint(String),
+    /// Another protocol of OTLP.
+    #[error("OTEL_EXPORTER_OTLP_PROTOCOL is '{0}', and traces are sent as http/protobuf only (mostly port 4318)")]
+    OtlpProtocol(String),
+    /// Headers for the collector cannot be.
+    #[error("{OTLP_HEADERS_VARIABLE} is not a list of NAME=VALUE with commas")]
+    OtlpHeaders,
+    /// What the collector is shown would be seen by others.
+    #[error("the headers in {OTLP_HEADERS_VARIABLE} would cross the network in clear: give an https URL, not {0}")]
+    ClearOtlp(String),
     /// Too many entries of `--callback-allow`.
     #[error("--callback-allow takes at most {ALLOWED_MAX} entries; a network is one")]
     CallbackAllow,
@@ -308,6 +327,7 @@ impl Config {
             attach_idle: Duration::from_millis(args.attach_idle_ms.into()),
             audit: AuditBounds::from(&args.audit),
             quota: Quota::from(&args.quota),
+            observe: Observe::of(&args.observe, std::env::var(OTLP_HEADERS_VARIABLE).ok().as_deref())?,
             lease: LEASE,
             heartbeat: HEARTBEAT,
         })

@@ -17,6 +17,9 @@ pub mod metrics;
 
 pub mod listen;
 
+// Where a job's time went, for collectors.
+pub mod traces;
+
 // Who may be an agent.
 pub mod pki;
 

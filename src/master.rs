@@ -6,15 +6,16 @@
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
+mod observe;
+mod survivor;
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use enclos_images::{Catalogue, CatalogueError};
-use enclos_protocol::ids::AttemptId;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -32,9 +33,11 @@ use crate::listen::{BindError, Port};
 use crate::metrics::Metrics;
 use crate::pki::{self, Members, PkiError};
 use crate::progress::Progress;
-use crate::queue::{Demand, cases_time};
-use crate::scheduler::{Driver, Packing, Parts, Policy, Scheduler, Submitted, Survivor, Traits};
-use crate::store::{OpenError, Opened, Store, StoreError, StoredState, Unfinished, UnixTime};
+use crate::scheduler::{Driver, Packing, Parts, Policy, Scheduler};
+use crate::store::{OpenError, Opened, Store, StoreError, UnixTime};
+use crate::traces::ExporterError;
+use observe::Observed;
+use survivor::survivor;
 
 /// Longest that agents' sessions may take to end.
 const SESSIONS_END: Duration = Duration::from_secs(5);
@@ -78,6 +81,9 @@ pub enum MasterError {
     /// Callbacks cannot be sent.
     #[error("callbacks cannot be sent; `--callbacks off` does without")]
     Callbacks(#[from] PostError),
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent; without --otlp-endpoint there are none")]
+    Traces(#[from] ExporterError),
     /// There are too few file descriptors.
     #[error("connections cannot be served")]
     Descriptors(#[from] DescriptorError),
@@ -104,6 +110,7 @@ pub struct Master {
     gate: Arc<Gate>,
     audit: Arc<Audit>,
     metrics: Arc<Metrics>,
+    observed: Observed,
     deliverer: Option<Deliverer>,
     watched: Watched,
     entry: Entry,
@@ -134,8 +141,8 @@ impl Master {
     /// # Errors
     /// [`MasterError`].
     pub async fn bind(config: Config) -> Result<Self, MasterError> {
-        let metrics = Arc::new(Metrics::default());
         let catalogue = Arc::new(Catalogue::open(config.images_dir.as_deref())?);
+        let metrics = Arc::new(Metrics::of(catalogue.languages().iter().map(|l| l.id.clone())));
         let (clients, agents) = within_descriptors(config.clients, config.agents)?;
         let api_tls = config.security.api.clone().map(api_tls).transpose()?;
         let (entry, link_tls) = entry(&config.security.membership, &config.join_token)?;
@@ -146,6 +153,9 @@ impl Master {
                 Entry::Certificate(members) => Some(Arc::clone(members)),
             },
         };
+        let named = [("api", api_tls.as_ref()), ("link", link_tls.as_ref())];
+        let named = named.into_iter().filter_map(|(name, tls)| Some((name, Arc::clone(tls?))));
+        let observed = Observed::of(&config, named.collect(), &metrics).await?;
         let http = Port::bind(config.bind, clients, Arc::clone(&metrics)).await?.secured(api_tls);
         let link = Port::bind(config.link_bind, agents, Arc::clone(&metrics)).await?.secured(link_tls);
         let opening = {
@@ -163,6 +173,7 @@ impl Master {
             store: Arc::clone(&store),
             progress: progress.clone(),
             metrics: Arc::clone(&metrics),
+            traces: observed.traces.clone(),
             policy: policy(epoch, &config),
             bounds: config.queue,
             running: gate.running_bounds(),
@@ -184,6 +195,7 @@ impl Master {
             gate,
             audit,
             metrics,
+            observed,
             deliverer,
             watched,
             entry,
@@ -209,6 +221,12 @@ impl Master {
         self.gate.own().clone()
     }
 
+    /// Where metrics are served without a key, if they are.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.observed.port.as_ref().map(Port::address)
+    }
+
     /// Where agents connect.
     #[must_use]
     pub fn link_addr(&self) -> SocketAddr {
@@ -232,6 +250,7 @@ impl Master {
             gate,
             audit,
             metrics,
+            observed: Observed { port: metrics_port, shown, traces, exporter },
             deliverer,
             watched,
             entry,
@@ -262,6 +281,8 @@ impl Master {
             audit: Arc::clone(&audit),
             metrics: Arc::clone(&metrics),
             is_tls: config.security.api.is_some(),
+            traces,
+            shown,
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             scheduling: config.scheduling,
@@ -279,6 +300,7 @@ impl Master {
         deliverer.into_iter().for_each(|d| drop(parts.spawn(d.run(scheduler_stop.clone()))));
         parts.spawn(link.run(link_router, link_stop.clone()));
         watched.keep_current(&mut parts, &scheduler_stop);
+        let sending = observe::begin((metrics_port, exporter), &mut parts, &api, &link_stop);
         let serving = http.run(http::router(Arc::clone(&api), config.doors), api_stop.clone());
         tokio::pin!(serving);
         // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
@@ -291,14 +313,12 @@ impl Master {
             serving.await;
         }
         farewell(&api).await;
-        [scheduler_stop, link_stop].iter().for_each(CancellationToken::cancel);
-        sessions.close();
-        if timeout(SESSIONS_END, sessions.wait()).await.is_err() {
-            tracing::warn!("agents' sessions were cut at shutdown");
-        }
+        [&scheduler_stop, &link_stop].iter().for_each(|stop| stop.cancel());
+        end_sessions(&sessions).await;
         while let Some(ended) = parts.join_next().await {
             ended?;
         }
+        sending.end().await;
         tokio::task::spawn_blocking(move || (store.close(), audit.close())).await?;
         outcome(early)
     }
@@ -310,6 +330,14 @@ fn outcome(early: Option<Option<Result<(), JoinError>>>) -> Result<(), MasterErr
         None => Ok(()),
         Some(Some(Err(failed))) => Err(failed.into()),
         Some(_) => Err(MasterError::Ended),
+    }
+}
+
+/// Waits for agents' sessions, within a bound.
+async fn end_sessions(sessions: &TaskTracker) {
+    sessions.close();
+    if timeout(SESSIONS_END, sessions.wait()).await.is_err() {
+        tracing::warn!("agents' sessions were cut at shutdown");
     }
 }
 
@@ -410,36 +438,4 @@ fn within_descriptors(
 /// [`MasterError`].
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), MasterError> {
     Master::bind(config).await?.run(shutdown).await
-}
-
-/// A job of before, its live state made.
-fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinished) -> Survivor {
-    let Unfinished { record, input_bytes, failures, cancelled, scoring, compile_key } = job;
-    let compiles = catalogue.by_id(&record.spec.language).is_none_or(|l| l.compile.is_some());
-    progress.register(record.id, &record.spec, scoring);
-    let agent = record.agent.as_deref().and_then(|name| name.parse().ok());
-    let holder = agent.zip(record.started).filter(|_| record.state == StoredState::Running);
-    if let (Some((agent, _)), Some(token)) = (&holder, record.token) {
-        progress.running(AttemptId { job: record.id, token }, agent);
-    }
-    let demand = Arc::new(Demand::of(&record.spec, compiles));
-    let (turn, now) = (record.turn, UnixTime::now());
-    Survivor {
-        submitted: Submitted {
-            job: record.id,
-            demand,
-            input_bytes,
-            compile_key,
-            cases_time: cases_time(&record.spec),
-            priority: turn.priority,
-            expires: turn.expires.map(|at| Instant::now() + Duration::from_micros(at.us_since(now))),
-            traits: Traits { source: turn.source },
-            waited: Duration::from_micros(now.us_since(record.created)),
-        },
-        attempts: record.attempts,
-        failures,
-        token: record.token,
-        holder,
-        cancelled,
-    }
 }

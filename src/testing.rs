@@ -91,5 +91,6 @@ pub fn report(outcome: Outcome) -> JobReport {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         dependencies: None,
+        laps: None,
     }
 }

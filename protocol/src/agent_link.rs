@@ -21,6 +21,7 @@ use crate::cases::CaseReport;
 use crate::ids::{AgentName, AttemptId};
 use crate::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, Stream};
 use crate::live::Signal;
+use crate::measured::EngineReport;
 
 /// Version of these messages.
 pub const LINK_VERSION: u16 = 3;
@@ -183,6 +184,9 @@ pub struct LoadReport {
     /// What those take beside their bases, in bytes.
     #[serde(default)]
     pub derived_bytes: u64,
+    /// What its engine took, and where it failed.
+    #[serde(default)]
+    pub engine: Box<EngineReport>,
 }
 
 /// Reason of the close frame of an agent that drained and ends: it holds nothing and has told all. What

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::frame::{decode_body, encode_body};
+use crate::measured::{Lap, Laps};
+use crate::outcome::Outcome;
 
 /// What an agent of the version before reports.
 #[derive(Serialize)]
@@ -49,8 +51,38 @@ fn an_older_master_reads_past_the_counts() {
         compiled: vec![1],
         derived_images: 1,
         derived_bytes: 2,
+        engine: Box::default(),
     };
     let older: OlderLoad = decode_body(&encode_body(&load).unwrap()).unwrap();
     assert_eq!(older.sandboxes, 5);
     assert_eq!(decode_body::<LoadReport>(&encode_body(&load).unwrap()).unwrap(), load);
+}
+
+#[test]
+fn an_older_master_reads_past_the_laps_of_a_report() {
+    #[derive(Deserialize)]
+    struct OlderReport {
+        outcome: Outcome,
+        sandbox_us: u64,
+    }
+    let report = JobReport {
+        outcome: Outcome::Ok,
+        message: None,
+        compile: None,
+        companion: None,
+        run: None,
+        files: Vec::new(),
+        files_error: None,
+        sandbox_us: 7,
+        isolation: Isolation::Runc,
+        reuse: Reuse::Tenant,
+        dependencies: None,
+        laps: Some(Box::new(Laps { whole_us: 9, cases: vec![Lap::default(); 3], ..Laps::default() })),
+    };
+    let body = encode_body(&report).unwrap();
+    let older: OlderReport = decode_body(&body).unwrap();
+    assert_eq!((older.outcome, older.sandbox_us), (Outcome::Ok, 7));
+    assert_eq!(decode_body::<JobReport>(&body).unwrap(), report);
+    let kept = encode_body(&JobReport { laps: None, ..report }).unwrap();
+    assert!(!kept.windows(4).any(|bytes| bytes == b"laps"), "what is kept with a job has none of it");
 }

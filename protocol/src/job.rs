@@ -10,6 +10,7 @@ use crate::dependencies::{Installed, Wanted};
 use crate::glob::Glob;
 use crate::ids::Binding;
 use crate::limits::{OnOutputLimit, StepLimits};
+use crate::measured::Laps;
 use crate::outcome::{Outcome, StepFacts};
 
 /// Longest path of a file, in bytes.
@@ -339,6 +340,9 @@ pub struct JobReport {
     /// What became of its dependencies, where it has any and they were looked at.
     #[serde(default)]
     pub dependencies: Option<Installed>,
+    /// What its time at the agent went to; never kept with the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub laps: Option<Box<Laps>>,
 }
 
 #[cfg(test)]

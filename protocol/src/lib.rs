@@ -17,5 +17,6 @@ pub mod job;
 pub mod join;
 pub mod limits;
 pub mod live;
+pub mod measured;
 pub mod outcome;
 pub mod supervisor_link;

@@ -12,6 +12,7 @@ use enclos_protocol::cases::{CaseReport, FEEDBACK_BYTES_MAX};
 use enclos_protocol::dependencies::{Installed, PACKAGES_MAX};
 use enclos_protocol::glob::KEEP_FILES_MAX;
 use enclos_protocol::job::{JobReport, StepReport};
+use enclos_protocol::measured::EngineReport;
 use enclos_protocol::outcome::Exit;
 
 use crate::queue::Room;
@@ -121,6 +122,7 @@ fn load(load: LoadReport) -> LoadReport {
         mut compiled,
         derived_images,
         derived_bytes,
+        engine,
     } = load;
     languages.truncate(LANGUAGES_MAX);
     compiled.truncate(COMPILED_MAX);
@@ -139,7 +141,14 @@ fn load(load: LoadReport) -> LoadReport {
         compiled,
         derived_images,
         derived_bytes: derived_bytes.min(MEMORY_BYTES_MAX),
+        engine: Box::new(self::engine(*engine)),
     }
+}
+
+fn engine(report: EngineReport) -> EngineReport {
+    let EngineReport { starts, stops, errors } = report;
+    let errors = errors.zip(&errors, |count, _| count.min(COUNT_MAX));
+    EngineReport { starts: starts.bounded(COUNT_MAX), stops: stops.bounded(COUNT_MAX), errors }
 }
 
 fn language(offered: OfferedLanguage) -> OfferedLanguage {
@@ -159,6 +168,7 @@ fn report(mut report: JobReport) -> JobReport {
     report.dependencies.iter_mut().for_each(dependencies);
     report.files_error = report.files_error.map(|why| text(&why, TEXT_CHARS_MAX));
     report.files.truncate(KEEP_FILES_MAX);
+    report.laps = report.laps.map(|laps| Box::new(laps.bounded(TIME_US_MAX)));
     let JobReport { compile, companion, run, .. } = &mut report;
     compile.iter_mut().chain(companion).chain(run).for_each(step);
     report
@@ -223,6 +233,7 @@ fn text(text: &str, chars_max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use enclos_protocol::agent_link::ClosedSandboxes;
+    use enclos_protocol::measured::{Durations, EngineErrors};
 
     use super::*;
 
@@ -256,10 +267,17 @@ mod tests {
             compiled: (0..5000).rev().collect(),
             derived_images: 0,
             derived_bytes: u64::MAX,
+            engine: Box::new(EngineReport {
+                stops: Durations { counts: vec![u64::MAX; 99], sum_us: u64::MAX },
+                errors: EngineErrors { create: u64::MAX, ..EngineErrors::default() },
+                ..EngineReport::default()
+            }),
         };
         let load = load(wild);
         assert!(load.compiled.len() == COMPILED_MAX && load.compiled.is_sorted());
         assert_eq!((load.unclean_jobs, load.sandboxes_closed.lost), (COUNT_MAX, COUNT_MAX));
+        assert_eq!((load.engine.stops.sum_us, load.engine.errors.create), (COUNT_MAX, COUNT_MAX));
+        assert!(load.engine.stops.counts.len() < 20);
         assert_eq!((load.cpu_busy_permille, load.memory_busy_permille), (1000, 1000));
     }
 }

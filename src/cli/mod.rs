@@ -37,6 +37,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use nix::sys::resource::{Resource, setrlimit};
 use tracing_subscriber::EnvFilter;
 
+use crate::config::LogFormat;
 use client::{Client, URL_DEFAULT};
 use exit::CliError;
 use terminal::{Terminal, harmless, tell};
@@ -308,11 +309,11 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
     let terminal = Terminal::detect();
     match command {
         Command::Up(args) => {
-            log_to_stderr("warn");
+            log_to_stderr("warn", args.log_format());
             runtime.block_on(up::run(*args, terminal))
         }
         Command::Master(args) => {
-            log_to_stderr("info");
+            log_to_stderr("info", args.observe.log_format);
             runtime.block_on(serve::run(*args))
         }
         Command::Backup(args) => backup::run(&args),
@@ -361,14 +362,17 @@ where
     move |source| CliError::ServiceCause { what: what.to_owned(), source: Box::new(source) }
 }
 
-fn log_to_stderr(level: &str) {
+fn log_to_stderr(level: &str, format: LogFormat) {
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     // It logs whole messages: the code of clients and what their programs write.
     let filter = filter.add_directive("rmcp=off".parse().expect("it is a directive"));
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // It fails only when a subscriber is set already, which then serves as well.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).try_init();
+    let _ = match format {
+        LogFormat::Text => logging.with_ansi(colours).try_init(),
+        LogFormat::Json => logging.json().flatten_event(true).with_span_list(false).try_init(),
+    };
 }
 
 #[cfg(test)]

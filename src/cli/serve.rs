@@ -18,7 +18,8 @@ pub async fn run(args: MasterArgs) -> Result<ExitCode, CliError> {
     let mut signals = Signals::new()?;
     let config = Config::from_args(&args).map_err(service_error("the master cannot be configured"))?;
     let master = Master::bind(config).await.map_err(service_error("the master cannot start"))?;
-    tracing::info!(http = %master.http_addr(), link = %master.link_addr(), "listening");
+    let metrics = master.metrics_addr().map(tracing::field::display);
+    tracing::info!(http = %master.http_addr(), link = %master.link_addr(), metrics, "listening");
     let stop = CancellationToken::new();
     let serving = master.run(stop.clone());
     tokio::pin!(serving);

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{Bucket, Digest256, KeyId, Logins, Quota, Scope, Scopes, Secret, Tenant};
 use crate::scheduler::RunningBounds;
 use crate::store::{Roll, UnixTime};
+use crate::traces::Asked;
 use roll::Entries;
 
 pub use audit::{Audit, Deed, Kept, append as append_to_audit};
@@ -57,6 +58,8 @@ pub struct Caller {
     pub ended: CancellationToken,
     /// By which session, where no key was shown.
     pub session: Option<BySession>,
+    /// When it came with its request, and in which trace.
+    pub asked: Asked,
 }
 
 impl Caller {
@@ -268,7 +271,15 @@ impl Gate {
     fn anybody(&self, entries: &Entries) -> Caller {
         let tenant = Tenant::default();
         let quota = entries.quota_of(tenant.as_str()).unwrap_or_else(|| Arc::clone(&self.open_quota));
-        Caller { tenant, key: None, scopes: Scopes::ALL, quota, ended: entries.open_ends(), session: None }
+        Caller {
+            tenant,
+            key: None,
+            scopes: Scopes::ALL,
+            quota,
+            ended: entries.open_ends(),
+            session: None,
+            asked: Asked::default(),
+        }
     }
 
     fn entries(&self) -> Arc<Entries> {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Caller;
 use crate::access::{Digest256, KeyId, Quota, Scopes, Tenant};
 use crate::store::{KeyRecord, Roll, SecretRecord, UnixTime};
+use crate::traces::Asked;
 
 #[derive(Debug)]
 struct Entry {
@@ -82,6 +83,7 @@ impl Entries {
             quota: Arc::clone(quota),
             ended: ended.clone(),
             session: None,
+            asked: Asked::default(),
         })
     }
 

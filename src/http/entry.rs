@@ -24,6 +24,7 @@ use crate::admission::Refusal;
 use crate::gate::{Caller, Deed, Denied, Kept, TooMany};
 use crate::listen::Peer;
 use crate::store::UnixTime;
+use crate::traces::Asked;
 
 /// What an operation asks of who comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,8 +89,9 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
     }
     let from = peer(&request);
     let (deed, is_noted) = deed(&request, path.as_deref(), from);
+    let asked = Asked::of(request.headers());
     let caller = match admitted(api, &request, from) {
-        Ok(caller) => caller,
+        Ok(caller) => Caller { asked, ..caller },
         Err((refusal, is_worth_noting)) => {
             note_refused(api, deed, &refusal, is_worth_noting).await;
             return refusal.into_response();

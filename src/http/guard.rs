@@ -33,6 +33,9 @@ pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: N
         None => with_room(&api, request, next).await,
     };
     api.metrics.requests.increment();
+    if let Some(refusal) = response.extensions().get::<Refusal>() {
+        api.metrics.refusals.increment(refusal.code);
+    }
     if response.status().is_client_error() || response.status().is_server_error() {
         api.metrics.requests_refused.increment();
     }
@@ -58,10 +61,19 @@ async fn with_room(api: &Arc<Api>, request: Request, next: Next) -> Response {
     response
 }
 
-fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
-    // HTTP/2 carries the host in the URI.
+/// The host that a request is for, where it is served. HTTP/2 carries it in the URI.
+fn served_host<'a>(hosts: &[String], uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let host = uri.authority().map(|a| a.as_str()).or_else(|| text(headers, &header::HOST));
-    let Some(host) = host.filter(|host| is_served(hosts, host)) else { return Some(error::host_not_allowed()) };
+    host.filter(|host| is_served(hosts, host))
+}
+
+/// Whether a request is for a host that is served.
+pub(super) fn is_host_served(hosts: &[String], uri: &Uri, headers: &HeaderMap) -> bool {
+    served_host(hosts, uri, headers).is_some()
+}
+
+fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
+    let Some(host) = served_host(hosts, uri, headers) else { return Some(error::host_not_allowed()) };
     // A foreign page may ask for another protocol as for any picture, and then write and read in it.
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if reads && !headers.contains_key(header::UPGRADE) {

@@ -63,7 +63,10 @@ pub(super) async fn batch(
         async move {
             match one((api, caller), submission, key, body).await {
                 Ok(job) => wire::BatchItem::Kept { job: Box::new(job) },
-                Err(refusal) => wire::BatchItem::Refused { problem: error::problem(refusal) },
+                Err(refusal) => {
+                    api.metrics.refusals.increment(refusal.code);
+                    wire::BatchItem::Refused { problem: error::problem(refusal) }
+                }
             }
         }
     });

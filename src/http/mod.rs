@@ -20,6 +20,7 @@ pub mod error;
 mod events;
 mod files;
 mod fleet;
+mod gauges;
 mod guard;
 mod jobs;
 mod keys;
@@ -39,6 +40,8 @@ mod usage;
 mod watch;
 pub mod wire;
 
+pub use gauges::{Shown, metrics_router};
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -56,6 +59,7 @@ use crate::outbound::Policy;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
 use crate::store::{Store, StoreError, UnixTime};
+use crate::traces::Traces;
 
 /// Where the process says that it answers.
 const ALIVE_PATH: &str = "/healthz";
@@ -77,6 +81,10 @@ pub struct Api {
     pub audit: Arc<Audit>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where a job's time goes.
+    pub traces: Traces,
+    /// What the page of metrics shows beside them.
+    pub shown: Shown,
     /// Hosts that are served beside the loopback ones.
     pub hosts: Vec<String>,
     /// Clients come over TLS.
@@ -132,6 +140,10 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Clients come over TLS.
     pub is_tls: bool,
+    /// Where a job's time goes.
+    pub traces: Traces,
+    /// What the page of metrics shows beside them.
+    pub shown: Shown,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
     /// How long an attached client may take to read what it is sent.
@@ -164,12 +176,15 @@ impl Api {
             audit,
             metrics,
             is_tls,
+            traces,
+            shown,
             batch_jobs_max,
             client_wait,
             scheduling,
             blobs,
             callbacks,
         } = services;
+        metrics.refusals.begin(error::TITLES.iter().map(|(code, _)| *code));
         let document = openapi::document(&catalogue);
         let page = docs::page(&document).into();
         Arc::new(Self {
@@ -180,6 +195,8 @@ impl Api {
             gate,
             audit,
             metrics,
+            traces,
+            shown,
             hosts,
             is_tls,
             installs,

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::response::Response;
 
 use super::query::{Nothing, Strict};
-use super::{Api, wire};
+use super::{Api, gauges, wire};
 use crate::admission::Refusal;
-use crate::metrics::Gauges;
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, body = wire::Health)))]
@@ -43,17 +41,6 @@ pub(super) async fn version(Strict(Nothing {}): Strict<Nothing>) -> Json<wire::V
 pub(super) async fn metrics(
     State(api): State<Arc<Api>>,
     Strict(Nothing {}): Strict<Nothing>,
-) -> Result<impl IntoResponse, Refusal> {
-    let totals = api.scheduler.totals().await?;
-    let (callbacks_waiting, callbacks_dead) = api.store.callback_counts().await?;
-    let gauges = Gauges {
-        queued: totals.queued,
-        running: totals.running,
-        agents_connected: totals.agents_connected,
-        agents_suspect: totals.agents_suspect,
-        store_bytes: api.store.held_bytes().await?,
-        callbacks_waiting,
-        callbacks_dead,
-    };
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render(&gauges)))
+) -> Result<Response, Refusal> {
+    gauges::page(&api).await
 }

@@ -105,6 +105,7 @@ pub(super) mod tests {
             quota: Arc::default(),
             ended: CancellationToken::new(),
             session: None,
+            asked: Default::default(),
         }
     }
 

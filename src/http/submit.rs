@@ -28,6 +28,7 @@ use crate::gate::Caller;
 use crate::queue::{self, Demand, Overloaded, Priority, Wanted};
 use crate::scheduler::{Reservation, Submitted, Traits};
 use crate::store::{Admission, Idempotency, NewCase, NewJob, Turn, UnixTime, day_ends};
+use crate::traces::Asked;
 
 /// Bodies above this are parsed off the async threads, in bytes.
 pub(super) const PARSE_HERE_MAX: usize = 64 * 1024;
@@ -253,9 +254,9 @@ async fn keep(
         Err(refusal) => return known(api, caller, idempotency, refusal).await,
     };
     let task = {
-        let api = Arc::clone(api);
+        let (api, asked) = (Arc::clone(api), caller.asked);
         api.admissions.clone().spawn(async move {
-            let kept = store(&api, admitted, idempotency, reservation).await;
+            let kept = store(&api, admitted, idempotency, (reservation, asked)).await;
             drop(body);
             kept
         })
@@ -298,7 +299,7 @@ async fn store(
     api: &Api,
     admitted: Admitted,
     idempotency: Option<Idempotency>,
-    reservation: Reservation,
+    (reservation, asked): (Reservation, Asked),
 ) -> Result<Kept, Refusal> {
     let input_bytes = admitted.size_bytes();
     let Admitted {
@@ -322,6 +323,7 @@ async fn store(
         traits: Traits { source },
         waited: Duration::ZERO,
     };
+    let language = Arc::clone(&submitted.demand.language);
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
@@ -346,7 +348,8 @@ async fn store(
     }
     match admission? {
         Admission::New => {
-            api.metrics.jobs_admitted.increment();
+            api.metrics.language(&language).admitted.increment();
+            api.traces.admitted(job, &asked, &language, submitted.priority.as_str());
             api.metrics.pulse.accepted(&submitted.demand.tenant);
             api.progress.added(job, &submitted.demand.tenant);
             // If the scheduler has ended, the job is taken up at the next start.

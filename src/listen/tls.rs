@@ -75,7 +75,14 @@ pub struct Tls {
     files: Files,
     /// Which state they were in before they were first read.
     opened: Vec<Stamp>,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Loaded>,
+}
+
+/// What the files hold, and when their certificate ends; `None`: it does not say.
+#[derive(Clone, Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    ends: Option<SystemTime>,
 }
 
 /// The certificate that a client has shown and that was verified, if it has shown one: an extension of
@@ -90,7 +97,7 @@ impl Tls {
     /// [`TlsError`].
     pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
         let opened = stamps(&files);
-        let current = RwLock::new(Arc::new(load(&files)?));
+        let current = RwLock::new(load(&files)?);
         Ok(Arc::new(Self { files, opened, current }))
     }
 
@@ -99,8 +106,14 @@ impl Tls {
         self.files.clients.is_some()
     }
 
+    /// When the certificate that is used ends.
+    #[must_use]
+    pub fn ends(&self) -> Option<SystemTime> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).ends
+    }
+
     fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).config)
     }
 
     /// Looks at the files until `stop`, and takes them when they have changed. What cannot be used leaves
@@ -116,8 +129,8 @@ impl Tls {
                 continue;
             }
             match load(&self.files) {
-                Ok(config) => {
-                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                Ok(loaded) => {
+                    *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
                     (taken, failed) = (now, None);
                     tracing::info!(certificate = %self.files.certificate.display(), "a changed certificate was taken");
                 }
@@ -142,7 +155,7 @@ fn stamps(files: &Files) -> Vec<Stamp> {
     [Some(certificate), Some(key), clients.as_ref()].into_iter().flatten().map(stamp).collect()
 }
 
-fn load(files: &Files) -> Result<ServerConfig, TlsError> {
+fn load(files: &Files) -> Result<Loaded, TlsError> {
     let Files { certificate, key, clients } = files;
     let chain = pem::certificates(certificate)?;
     let ends = chain.first().and_then(|c| Facts::of(c).ok()).map(|facts| facts.not_after);
@@ -173,7 +186,7 @@ fn load(files: &Files) -> Result<ServerConfig, TlsError> {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(config)
+    Ok(Loaded { config: Arc::new(config), ends })
 }
 
 /// Why a connection did not come to be.

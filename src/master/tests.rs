@@ -77,6 +77,7 @@ fn config(dir: &Path) -> Config {
         attach_idle: LONG,
         audit: AuditBounds { file_bytes_max: 1 << 20, files_max: 2 },
         quota: crate::access::Quota::default(),
+        observe: crate::config::Observe::default(),
         lease: LEASE,
         heartbeat: HEARTBEAT,
     }

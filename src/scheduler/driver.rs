@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use enclos_protocol::outcome::Outcome;
+use enclos_protocol::job::JobReport;
+use enclos_protocol::outcome::{Outcome, StepFacts};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -24,10 +25,11 @@ use super::learnt::Keeping;
 use super::predict::{self, Predictor, Restored};
 use super::view::{Place, Share};
 use crate::config::QueueBounds;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, OfLanguage};
 use crate::progress::{Progress, Results};
 use crate::queue::Backlog;
 use crate::store::{AttemptFacts, Ending, Finish, PredictionRow, Requeued, Started, Store, StoreError, UnixTime};
+use crate::traces::{Told, Traces};
 
 /// How often leases and delays are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -47,6 +49,8 @@ pub struct Parts {
     pub progress: Progress,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where a job's time goes.
+    pub traces: Traces,
     /// Rules.
     pub policy: Policy,
     /// What may wait.
@@ -71,6 +75,7 @@ pub struct Driver {
     store: Arc<Store>,
     progress: Progress,
     metrics: Arc<Metrics>,
+    traces: Traces,
     shutdown: CancellationToken,
 }
 
@@ -78,7 +83,7 @@ impl Driver {
     /// A driver, and the handle to it.
     #[must_use]
     pub fn new(parts: Parts, shutdown: CancellationToken) -> (Self, Scheduler) {
-        let Parts { store, progress, metrics, policy, bounds, running, survivors, predictions } = parts;
+        let Parts { store, progress, metrics, traces, policy, bounds, running, survivors, predictions } = parts;
         let mut backlog = Backlog::new(bounds);
         let waiting = survivors.iter().filter(|s| s.holder.is_none()).map(|s| &s.submitted);
         waiting.for_each(|s| backlog.enter(&s.demand.tenant, s.input_bytes));
@@ -88,7 +93,9 @@ impl Driver {
         let core = Core::taught(policy, running, predictor, survivors, Moment::now());
         let keeping = Keeping::new(Arc::clone(&store));
         let (sessions, writes) = (HashMap::new(), JoinSet::new());
-        (Self { core, messages, backlog, sessions, writes, keeping, store, progress, metrics, shutdown }, handle)
+        let driver =
+            Self { core, messages, backlog, sessions, writes, keeping, store, progress, metrics, traces, shutdown };
+        (driver, handle)
     }
 
     /// Runs until shutdown, then waits (bounded) for the writes that were begun.
@@ -201,12 +208,14 @@ impl Driver {
                 return closed;
             }
             Action::Dispatch { session, attempt, agent, attempts, waited } => {
-                self.metrics.dispatches.increment();
-                self.metrics.queue_wait.observe(waited);
+                let counts = self.metrics.language(&self.core.language(attempt.job));
+                counts.dispatches.increment();
+                counts.queue_wait.observe(waited);
+                tracing::debug!(job = %attempt.job, attempt = %attempt.token, %agent, attempts, "a job was given out");
                 if let Some(tenant) = self.core.tenant(attempt.job) {
                     self.metrics.pulse.dispatched(&tenant, waited);
                 }
-                tracing::debug!(job = %attempt.job, %agent, attempts, "a job was given out");
+                self.traces.dispatched(attempt, &agent);
                 self.note_running(attempt, agent, attempts);
                 return self.send(session, ToSession::Dispatch(attempt));
             }
@@ -215,6 +224,7 @@ impl Driver {
                 self.progress.queued(job);
                 let why = failures.last().map_or("", String::as_str);
                 tracing::info!(%job, attempts, why, "a job goes back to the queue");
+                self.traces.requeued(job);
                 let (store, requeued) = (Arc::clone(&self.store), Requeued { job, token, attempts, failures });
                 self.writes.spawn(async move { noted(store.requeued(requeued).await) });
             }
@@ -247,10 +257,18 @@ impl Driver {
     }
 
     fn record(&mut self, finishing: Finishing) {
-        let Finishing { job, attempt, attempts, ending } = finishing;
+        let Finishing { job, attempt, attempts, mut ending } = finishing;
+        let told = ending.report.as_mut().map(Told::of).unwrap_or_default();
+        self.traces.ended(job, ending.outcome, &told);
         let attempt = attempt.map(|(id, agent, started)| AttemptFacts { token: id.token, agent, started });
         let token = attempt.as_ref().map(|a| a.token);
         let Results { outputs, cases, judged } = self.progress.results(job, token, ending.outcome);
+        let runs = cases.iter().filter_map(|case| Some(&case.report.as_ref()?.run.facts));
+        if let Some(report) = &ending.report {
+            let counts = self.metrics.language(&self.core.language(job));
+            let started = attempt.as_ref().map(|a| a.started);
+            measure(counts, report, started, &told, runs);
+        }
         if let Some(report) = ending.report.as_ref().filter(|_| !cases.is_empty()) {
             let ran = cases.iter().filter_map(|case| case.report.as_ref()).map(|case| &case.run);
             self.core.learn_of_cases(job, report, ran);
@@ -265,11 +283,12 @@ impl Driver {
             Ok(None) => {}
             Ok(Some((event, outcome, ran))) => {
                 if let Event::Recorded { job, .. } = &event {
-                    self.metrics.job_finished(outcome);
+                    self.metrics.language(&self.core.language(*job)).finished(outcome);
                     if let Some(tenant) = self.core.tenant(*job) {
                         self.metrics.pulse.ended(&tenant, outcome, ran);
                     }
                     self.progress.finished(*job);
+                    self.traces.recorded(*job);
                     tracing::debug!(%job, outcome = outcome.as_str(), "a job ended");
                 }
                 self.event(event);
@@ -302,6 +321,25 @@ fn taught(policy: Policy, rows: Vec<PredictionRow>) -> Predictor {
         }
     }
     predictor
+}
+
+/// Counts where the time of an attempt went that was reported.
+fn measure<'a>(
+    counts: &OfLanguage,
+    report: &'a JobReport,
+    started: Option<UnixTime>,
+    told: &Told,
+    cases: impl Iterator<Item = &'a StepFacts>,
+) {
+    if let Some(started) = started {
+        counts.attempt.observe_us(UnixTime::now().us_since(started));
+    }
+    counts.sandbox_wait.observe_us(report.sandbox_us);
+    if let Some(step) = report.compile.as_ref().filter(|step| !step.cached) {
+        counts.compile.observe_us(step.facts.wall_us);
+    }
+    report.run.iter().map(|step| &step.facts).chain(cases).for_each(|facts| counts.run.observe_us(facts.wall_us));
+    told.laps.iter().for_each(|laps| counts.claimed(laps.claims));
 }
 
 fn noted(end: Result<(), StoreError>) -> WriteEnd {

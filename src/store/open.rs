@@ -85,11 +85,11 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
         readers.push(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(fail)?);
     }
     let outbox = Outbox::new(Arc::clone(&metrics));
-    let writer = Writer::start(connection, lock, metrics).map_err(OpenError::Thread)?;
+    let writer = Writer::start(connection, lock, Arc::clone(&metrics)).map_err(OpenError::Thread)?;
     Ok(Opened {
         store: Store {
             writer,
-            readers: Arc::new(Readers::new(readers)),
+            readers: Arc::new(Readers::new(readers, metrics)),
             blobs: Blobs::new(blobs),
             outbox,
             probed: tokio::sync::Mutex::default(),

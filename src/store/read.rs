@@ -1,6 +1,7 @@
 //! The reads: a few connections, each used by one blocking task at a time.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use enclos_protocol::ids::{FencingToken, JobId};
 use enclos_protocol::job::JobSpec;
@@ -15,6 +16,7 @@ use super::blobs::uses::{self, Fill};
 use super::cases;
 use super::record::{Detail, Ending, JobRecord, StoredState, Turn, Unfinished, UnixTime};
 use crate::access::Priority;
+use crate::metrics::Metrics;
 use crate::scoring::Judged;
 
 const COLUMNS: &str = "sequence, id, spec, labels, state, created_us, started_us, finished_us, attempts, \
@@ -69,16 +71,18 @@ pub(super) struct Readers {
     permits: Arc<Semaphore>,
     /// One more that reads for clients take first; fewer than connections.
     clients: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 impl Readers {
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
+    pub(super) fn new(connections: Vec<Connection>, metrics: Arc<Metrics>) -> Self {
         let all = connections.len();
         let clients = all.saturating_sub(KEPT_FOR_DISPATCH).max(1);
         Self {
             idle: Mutex::new(connections),
             permits: Arc::new(Semaphore::new(all)),
             clients: Arc::new(Semaphore::new(clients)),
+            metrics,
         }
     }
 
@@ -87,8 +91,9 @@ impl Readers {
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let begun = Instant::now();
         let client = Arc::clone(&self.clients).acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        self.run_promptly(move |c| {
+        self.run_since(begun, move |c| {
             // Moved in here: a caller that goes away leaves the read going on.
             let _client = client;
             read(c)
@@ -101,12 +106,21 @@ impl Readers {
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.run_since(Instant::now(), read).await
+    }
+
+    async fn run_since<T: Send + 'static>(
+        self: &Arc<Self>,
+        begun: Instant,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let readers = Arc::clone(self);
         let blocking = tokio::task::spawn_blocking(move || {
             let connection = readers.lock().pop().expect("there is a connection for each permit");
             let answer = read(&connection);
             readers.lock().push(connection);
+            readers.metrics.read.observe(begun.elapsed());
             drop(permit);
             answer
         });
@@ -352,7 +366,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_job_waits_for_is_read_while_lists_take_their_time() {
         let connections = (0..2).map(|_| Connection::open_in_memory().unwrap()).collect();
-        let readers = Arc::new(Readers::new(connections));
+        let readers = Arc::new(Readers::new(connections, Arc::default()));
         let mut lists = tokio::task::JoinSet::new();
         let mut ends = Vec::new();
         for _ in 0..4 {

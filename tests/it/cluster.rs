@@ -80,6 +80,8 @@ pub struct Cluster {
     pub agents: Vec<Agent>,
     /// The master's data directory.
     pub store: PathBuf,
+    /// Variables that all its processes have beside the test's own.
+    pub environment: Vec<(&'static str, String)>,
     master: Option<Child>,
     /// Both ports have certificates of an authority of the cluster's own.
     secured: bool,
@@ -98,7 +100,7 @@ fn scheme(secured: bool) -> &'static str {
     if secured { "https" } else { "http" }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let candidates = std::iter::repeat_with(|| rand::random_range(PORTS)).take(1000);
     let free = candidates.map(|port| TcpListener::bind(("127.0.0.1", port))).find_map(Result::ok);
     free.expect("loopback has a free port").local_addr().expect("a bound socket has an address").port()
@@ -150,13 +152,14 @@ impl Cluster {
     }
 
     /// All of it but a process.
-    fn new(secured: bool) -> Self {
+    pub fn new(secured: bool) -> Self {
         let ports = (free_port(), free_port());
         let data = TempDir::new().expect("a temporary directory can be made");
         Self {
             url: format!("{}://127.0.0.1:{}", scheme(secured), ports.0),
             http: enclos_tls::client::http(None).build().expect("a client can be made"),
             agents: Vec::new(),
+            environment: Vec::new(),
             master: None,
             secured,
             ports,
@@ -224,6 +227,7 @@ impl Cluster {
             .arg(&self.store)
             .args(args)
             .env("ENCLOS_JOIN_TOKEN", TOKEN)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(self.log("master"))
             .stderr(self.log("master"))
@@ -266,6 +270,7 @@ impl Cluster {
             command.env("ENCLOS_JOIN_TOKEN", token);
         }
         command
+            .envs(self.environment.iter().cloned())
             .args(["--master", link, "--name", name])
             .arg("--data-dir")
             .arg(self.data.path().join(name))

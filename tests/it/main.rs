@@ -27,6 +27,7 @@ mod keys;
 mod levels;
 mod mcp;
 mod mixed;
+mod observe;
 mod ordinary;
 mod packages;
 mod page;

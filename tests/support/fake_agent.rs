@@ -73,6 +73,7 @@ pub fn report(outcome: Outcome, stdout_bytes: u64) -> JobReport {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         dependencies: None,
+        laps: None,
     }
 }
 

@@ -25,6 +25,7 @@ use crate::cache::CompileCache;
 use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
+use crate::engine::counted::Counted;
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineError, EngineFacts, apparmor, profile};
 use crate::headroom;
@@ -124,7 +125,7 @@ pub async fn run(
     leave: Leave,
 ) -> Result<(), AgentError> {
     let docker = DockerEngine::connect().await.map_err(AgentError::Engine)?;
-    let engine: Arc<dyn Engine> = Arc::new(docker.clone());
+    let engine: Arc<dyn Engine> = Arc::new(Counted::new(docker.clone()));
     let facts = engine.facts().await.map_err(AgentError::Engine)?;
     check_level(&config, &facts)?;
     let layout = Layout::of_host();

@@ -88,6 +88,15 @@ pub enum CellsArg {
     Plain,
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
 /// Arguments of `run`.
 #[derive(Args, Debug, Clone)]
 pub struct RunArgs {
@@ -146,6 +155,9 @@ pub struct RunArgs {
     /// Longest that running jobs may take to end when the agent is asked to leave, in milliseconds.
     #[arg(long, env = "ENCLOS_DRAIN_MS", default_value_t = 20_000)]
     pub drain_ms: u64,
+    /// How the log is written: lines for people, or one JSON object a line.
+    #[arg(long, env = "ENCLOS_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
     /// The master's own agent: the end of standard input ends it, and jobs come to it last.
     #[arg(long)]
     pub embedded: bool,

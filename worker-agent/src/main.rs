@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use enclos_agent::agent;
 use enclos_agent::cgroup::Layout;
-use enclos_agent::config::{Cli, Command, Config, RunArgs};
+use enclos_agent::config::{Cli, Command, Config, LogFormat, RunArgs};
 use enclos_agent::machine::{Machine, OwnCgroup};
 use enclos_agent::sandbox::chain;
 use enclos_agent::session::Leave;
@@ -36,7 +36,11 @@ async fn main() -> ExitCode {
 
 async fn run(args: RunArgs) -> ExitCode {
     let filter = EnvFilter::try_from_env("ENCLOS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Text => logging.init(),
+        LogFormat::Json => logging.json().flatten_event(true).with_span_list(false).init(),
+    }
     let catalogue = match Catalogue::open(args.images_dir.as_deref()) {
         Ok(catalogue) => catalogue,
         Err(error) => return complain(&error, EXIT_USAGE),

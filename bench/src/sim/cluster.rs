@@ -164,6 +164,7 @@ fn report(took: Duration) -> Box<JobReport> {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         dependencies: None,
+        laps: None,
     })
 }
 

@@ -120,6 +120,7 @@ fn agent_link(seeds: &Seeds) {
         sandbox_us: 1,
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
+        laps: Some(Box::default()),
     };
     let case = CaseReport {
         verdict: Verdict::WrongAnswer,

@@ -28,7 +28,7 @@ use super::client::{Clear, Client, URL_DEFAULT};
 use super::exit::CliError;
 use super::terminal::{Spinner, Terminal, say, tell};
 use super::{service_error, sibling};
-use crate::config::{Config, Dependencies, MasterArgs, Security};
+use crate::config::{Config, Dependencies, LogFormat, MasterArgs, Security};
 use crate::master::Master;
 
 /// Longest that the master may take to end.
@@ -46,6 +46,12 @@ pub struct UpArgs {
     no_demo: bool,
     #[command(flatten)]
     agent: AgentFlags,
+}
+
+impl UpArgs {
+    pub(super) fn log_format(&self) -> LogFormat {
+        self.master.observe.log_format
+    }
 }
 
 /// What is handed on to the agent; it checks the values.
@@ -243,6 +249,9 @@ fn agent_args(args: &UpArgs, name: &str, link: SocketAddr) -> Vec<String> {
         list.push("--dependencies=deny".to_owned());
     }
     list.extend(pin_cores.then(|| "--pin-cores".to_owned()));
+    if args.log_format() == LogFormat::Json {
+        list.push("--log-format=json".to_owned());
+    }
     if let Some(dir) = &args.master.images_dir {
         list.push(format!("--images-dir={}", dir.display()));
     }
@@ -307,10 +316,10 @@ mod tests {
 
     #[test]
     fn the_agent_gets_what_it_needs_and_never_the_token() {
-        let line = "up --slots 2 --languages c,python --cells plain --pin-cores --images-dir /i --join-token-file /t";
+        let line = "up --slots 2 --languages c,python --cells plain --pin-cores --images-dir /i --join-token-file /t --log-format json";
         let args = Line::parse_from(line.split(' ')).args;
         let list = agent_args(&args, "local", "127.0.0.1:7301".parse().unwrap());
-        insta::assert_snapshot!(list.join(" "), @"--embedded --allow-sampled --master=http://127.0.0.1:7301 --name=local --slots=2 --languages=c,python --cells=plain --pin-cores --images-dir=/i");
+        insta::assert_snapshot!(list.join(" "), @"--embedded --allow-sampled --master=http://127.0.0.1:7301 --name=local --slots=2 --languages=c,python --cells=plain --pin-cores --log-format=json --images-dir=/i");
     }
 
     #[test]

@@ -261,7 +261,10 @@ async fn operators_see_health_version_and_metrics() {
     assert_eq!(master.get("/version").await["api"], "v1");
     master.submit(&python()).await;
     let page = master.http.get(format!("{}/metrics", master.url)).send().await.unwrap().text().await.unwrap();
-    assert!(page.contains("enclos_queue_jobs 1\n") && page.contains("enclos_jobs_admitted_total 1\n"), "{page}");
+    assert!(
+        page.contains("enclos_queue_jobs 1\n") && page.contains("enclos_jobs_admitted_total{language=\"python\"} 1\n"),
+        "{page}"
+    );
     master.end().await;
 }
 

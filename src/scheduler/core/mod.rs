@@ -302,6 +302,12 @@ impl Core {
         self.jobs.get(&job).map(|job| Arc::clone(&job.demand.tenant))
     }
 
+    /// The language of a job; of one that is not known, none that there is.
+    #[must_use]
+    pub fn language(&self, job: JobId) -> Arc<str> {
+        self.jobs.get(&job).map_or_else(Arc::default, |job| Arc::clone(&job.demand.language))
+    }
+
     /// How many of each.
     #[must_use]
     pub fn totals(&self) -> Totals {

@@ -2,7 +2,7 @@
 
 use enclos_protocol::agent_link::LoadReport;
 
-use crate::metrics::Wear;
+use crate::metrics::{Wear, engine_since};
 use crate::scheduler::event::SessionId;
 
 /// What one process of an agent counted between two of its reports. A count that fell is an agent's
@@ -11,6 +11,7 @@ pub(super) fn wear_since(before: &LoadReport, now: &LoadReport) -> Option<Wear> 
     let wear = Wear {
         unclean_jobs: now.unclean_jobs.saturating_sub(before.unclean_jobs),
         sandboxes_closed: now.sandboxes_closed.zip(&before.sandboxes_closed, u64::saturating_sub),
+        engine: engine_since(&before.engine, &now.engine),
     };
     (wear != Wear::default()).then_some(wear)
 }
@@ -32,7 +33,7 @@ impl JoinRefusal {
 }
 
 /// An agent that joined: what was there before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::scheduler) struct Before {
     /// What the same process counted while it was away. A process that was not known counts from
     /// here on: what it did before, it did for another process of the master, or there is nothing.

@@ -56,6 +56,7 @@ impl Attempt {
                 let mut theirs = Seat::enter(self.companion_place(seat.place(), program)).await?;
                 let ended = self.with_checker(plan, seat, &mut theirs, companion, known).await;
                 theirs.leave(&ended).await;
+                known.watch.claimed(theirs.claims());
                 ended
             }
             Judging::Output(checker) => self.judged(plan, seat, Bench::Agent(checker), known).await,
@@ -82,7 +83,8 @@ impl Attempt {
     ) -> Result<(), Broken> {
         let (workshop, program) = (seat.workshop(), seat.program());
         let left_together = CASES_REPORT_BYTES_MAX;
-        let cases = Cases { attempt: self, workshop, plan, program, seat, bench: &mut bench, left_together };
+        let watch = &mut known.watch;
+        let cases = Cases { attempt: self, workshop, plan, program, seat, bench: &mut bench, left_together, watch };
         known.cases = Some(cases.run().await?);
         Ok(())
     }
@@ -118,6 +120,7 @@ impl Attempt {
         };
         let ended = ended.await;
         theirs.leave(&ended).await;
+        known.watch.claimed(theirs.claims());
         ended.map(|()| tree)
     }
 

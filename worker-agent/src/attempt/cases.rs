@@ -15,11 +15,13 @@ use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{self, Outcome};
 use enclos_protocol::supervisor_link::{StdinSource, StepRequest};
 use serde_bytes::ByteBuf;
+use tokio::time::Instant;
 
 use super::bench::Bench;
 use super::seat::Seat;
 use super::steps::Program;
 use super::teller::{Left, Sink, Teller};
+use super::watch::Watch;
 use super::{Attempt, AttemptError, Broken, Progress, Workshop};
 use crate::judge::validator::Judgement;
 use crate::judge::{Judge, Judged};
@@ -34,6 +36,7 @@ pub(super) struct Cases<'a, 'b> {
     pub(super) bench: &'b mut Bench<'a, 'b>,
     /// What the answer still keeps of all output.
     pub(super) left_together: u64,
+    pub(super) watch: &'b mut Watch,
 }
 
 impl Cases<'_, '_> {
@@ -51,7 +54,9 @@ impl Cases<'_, '_> {
                 return Err(AttemptError::Cases("its pages do not follow one another").into());
             }
             for (case, number) in cases.into_iter().zip(first..) {
+                let begun = Instant::now();
                 let report = self.case(number, case).await?;
+                self.watch.case(begun);
                 let outcome = report.run.outcome;
                 let accepted = report.verdict == Verdict::Accepted;
                 attempt.tell(Progress::Case(number, Box::new(report))).await;

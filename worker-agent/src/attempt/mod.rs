@@ -26,6 +26,7 @@ mod packages;
 mod seat;
 mod steps;
 mod teller;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,12 +35,13 @@ use enclos_images::{Catalogue, Language};
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
 use enclos_protocol::cases::CaseReport;
 use enclos_protocol::dependencies::Installed;
-use enclos_protocol::ids::AttemptId;
+use enclos_protocol::ids::{AgentName, AttemptId};
 use enclos_protocol::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, StepReport, Stream};
 use enclos_protocol::outcome::{self, Outcome, StepFacts};
 use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::builder::NotInstalled;
 use crate::cache::CompileCache;
@@ -55,6 +57,7 @@ pub use packages::Installs;
 use seat::{Place, Seat};
 use steps::Program;
 use teller::{Left, Sink, Teller};
+use watch::Watch;
 
 /// What all attempts of an agent share.
 pub struct Workshop {
@@ -178,6 +181,7 @@ pub struct Attempt {
 /// What is known of a job that was entered into a sandbox.
 #[derive(Default)]
 struct Known {
+    watch: Watch,
     sandbox_us: u64,
     dependencies: Option<Installed>,
     /// Why the job ended before its first step.
@@ -192,12 +196,19 @@ struct Known {
 }
 
 impl Attempt {
+    /// Runs it to its end; what is logged meanwhile names it.
+    pub async fn run_named(self, agent: AgentName, workshop: Arc<Workshop>) -> (AttemptId, End) {
+        let id = self.id;
+        let span = tracing::info_span!("attempt", %agent, job = %id.job, attempt = %id.token);
+        (id, self.run(&workshop).instrument(span).await)
+    }
+
     /// Runs it to its end. Never fails: every way out is an [`End`].
     pub async fn run(self, workshop: &Workshop) -> End {
         let arrived = Instant::now();
         let engine = workshop.pool.engine();
         let ends = engine.ends();
-        let mut known = Known::default();
+        let mut known = Known { watch: Watch::new(arrived), ..Known::default() };
         let cause = match self.try_run(workshop, arrived, &mut known).await {
             Ok(()) => None,
             Err(Broken::Stopped(cause)) => Some(cause),
@@ -207,7 +218,7 @@ impl Attempt {
             }
             Err(Broken::Failed(error)) => {
                 let message = chain(&error);
-                tracing::warn!(job = %self.id.job, error = message, "attempt failed");
+                tracing::warn!(error = message, "attempt failed");
                 match self.stop.cause() {
                     // No job is to blame for a missing toolchain: it waits, here or elsewhere.
                     None if matches!(error, AttemptError::Image { .. }) => {
@@ -237,11 +248,14 @@ impl Attempt {
         }
         let fetched = self.stop.or(workshop.inputs.take(self.id, &self.input)).await.map_err(Broken::Stopped)?;
         let input = fetched?;
+        let mut begun = known.watch.lap(arrived, |laps| &mut laps.input);
         let program = Program::of_job(language, &self.spec, &input);
         if !program.has_entry() {
             return Err(AttemptError::Entry.into());
         }
-        let Some(source) = self.source(workshop, language, known).await? else { return Ok(()) };
+        let source = self.source(workshop, language, known).await?;
+        begun = known.watch.lap(begun, |laps| &mut laps.image);
+        let Some(source) = source else { return Ok(()) };
         // Held until the job has left its sandbox, on every way out.
         let core = workshop.cores.as_ref().map(|cores| cores.take().ok_or(AttemptError::Core)).transpose()?;
         let room = JobRoom {
@@ -258,15 +272,22 @@ impl Attempt {
             runs_often: self.spec.cases.is_some(),
         };
         let mut seat = Seat::enter_from(place, source).await?;
+        known.watch.lap(begun, |laps| &mut laps.sandbox);
         known.dependencies = seat.installed();
         let installed_us = known.dependencies.as_ref().map_or(0, |d| d.install_us);
         let waited_us = u64::try_from(arrived.elapsed().as_micros()).unwrap_or(u64::MAX);
         known.sandbox_us = waited_us.saturating_sub(installed_us);
         let ended = self.inside(&mut seat, &input, known).await;
+        begun = Instant::now();
         seat.leave(&ended).await;
+        known.watch.claimed(seat.claims());
         drop((seat, core));
+        begun = known.watch.lap(begun, |laps| &mut laps.leave);
         ended?;
-        known.sent = std::mem::take(&mut known.files).send(self, workshop).await?;
+        if !self.spec.keep_files.is_empty() {
+            known.sent = std::mem::take(&mut known.files).send(self, workshop).await?;
+            known.watch.lap(begun, |laps| &mut laps.files);
+        }
         Ok(())
     }
 
@@ -276,14 +297,21 @@ impl Attempt {
 
     /// Compiles and runs in an entered sandbox.
     async fn inside<'a>(&'a self, seat: &mut Seat<'a>, input: &'a JobInput, known: &mut Known) -> Result<(), Broken> {
+        let begun = Instant::now();
         known.compile = seat.compile().await?;
+        if known.compile.is_some() {
+            known.watch.lap(begun, |laps| &mut laps.compile);
+        }
         if known.compile.as_ref().is_some_and(|report| report.outcome != Outcome::Ok) {
             return Ok(());
         }
-        match &self.spec.cases {
+        let begun = Instant::now();
+        let ended = match &self.spec.cases {
             None => self.run_once(seat, input, known).await,
             Some(plan) => self.run_cases(plan, seat, input, known).await,
-        }
+        };
+        known.watch.lap(begun, |laps| &mut laps.run);
+        ended
     }
 
     async fn run_once(&self, seat: &mut Seat<'_>, input: &JobInput, known: &mut Known) -> Result<(), Broken> {
@@ -333,7 +361,7 @@ impl Attempt {
         let begun = Instant::now();
         let facts = self.unheard(sandbox, request, teller).await?;
         let around = begun.elapsed().saturating_sub(Duration::from_micros(facts.wall_us));
-        tracing::debug!(job = %self.id.job, ?step, wall_us = facts.wall_us, around_us = around.as_micros(), "step ended");
+        tracing::debug!(?step, wall_us = facts.wall_us, around_us = around.as_micros(), "step ended");
         Ok(facts)
     }
 
@@ -368,7 +396,7 @@ impl Attempt {
     }
 
     fn report(&self, workshop: &Workshop, known: Known, cancelled: bool) -> JobReport {
-        let Known { sandbox_us, dependencies, problem, compile, companion, run, cases, files: _, sent } = known;
+        let Known { watch, sandbox_us, dependencies, problem, compile, companion, run, cases, files: _, sent } = known;
         let failed = |report: &Option<StepReport>| report.as_ref().map(|r| r.outcome).filter(|o| *o != Outcome::Ok);
         let ended = run.as_ref().map(|r| r.outcome).or(cases);
         let outcome = match failed(&compile).or_else(|| failed(&companion)).or(ended) {
@@ -398,6 +426,7 @@ impl Attempt {
             isolation,
             reuse,
             dependencies,
+            laps: Some(Box::new(watch.whole())),
         }
     }
 }

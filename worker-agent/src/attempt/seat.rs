@@ -11,6 +11,7 @@
 use enclos_protocol::dependencies::Installed;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{Reuse, StepReport};
+use enclos_protocol::measured::Claims;
 use enclos_protocol::outcome::{self, Outcome};
 use enclos_protocol::supervisor_link::{KEPT_BYTES_MAX, Keep, Tree};
 use tokio::time::Instant;
@@ -58,6 +59,7 @@ pub(super) struct Seat<'a> {
     /// What its compile step left, where each run gets it anew.
     tree: Option<Vec<u8>>,
     fresh: Option<Fresh>,
+    claims: Claims,
 }
 
 impl<'a> Seat<'a> {
@@ -69,7 +71,7 @@ impl<'a> Seat<'a> {
 
     /// As [`Seat::enter`], from this image.
     pub(super) async fn enter_from(place: Place<'a>, source: Source) -> Result<Self, Broken> {
-        let mut seat = Self { place, source, claimed: None, tree: None, fresh: None };
+        let mut seat = Self { place, source, claimed: None, tree: None, fresh: None, claims: Claims::default() };
         seat.begin().await?;
         Ok(seat)
     }
@@ -79,6 +81,7 @@ impl<'a> Seat<'a> {
         loop {
             tries += 1;
             let mut claimed = self.claim().await?;
+            self.claims = self.claims.and(claimed.claims());
             // Not raced with the stop: a request cut short would cost the sandbox, and it takes moments.
             match claimed.sandbox().begin_job(self.place.program.files, self.place.room.clone()).await {
                 Ok(()) => return Ok(self.claimed.insert(claimed).sandbox()),
@@ -185,6 +188,11 @@ impl<'a> Seat<'a> {
     /// What its image has beyond the language's own.
     pub(super) fn installed(&self) -> Option<Installed> {
         self.source.installed().cloned()
+    }
+
+    /// Where the sandboxes came from that it took.
+    pub(super) fn claims(&self) -> Claims {
+        self.claims
     }
 
     /// Of which attempt.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use enclos_protocol::agent_link::{InputSource, ReturnReason};
+use enclos_protocol::measured::{Claims, Lap, Laps};
 use enclos_protocol::supervisor_link::{Keep, StdinSource, Workspace};
 use tokio::task::JoinSet;
 
@@ -106,6 +107,22 @@ async fn a_compiled_job_compiles_then_runs_what_was_kept() {
     let value = |name: &str| asked[1].env.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect::<Vec<_>>();
     assert_eq!((value("NAME"), value("LANG")), (vec!["v".to_owned()], vec!["C".to_owned()]));
     assert!(!asked[0].env.iter().any(|(n, _)| n == "NAME"), "the compiler does not see the program's environment");
+    bench.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_laps_of_an_attempt_follow_one_another() {
+    let mut bench = Bench::new("c");
+    let laps = *report(bench.run().await).laps.expect("they are told");
+    let Laps { whole_us, input, image, sandbox, compile, run, cases, leave, files, claims } = laps;
+    let mut at = 0;
+    for lap in [input, image, sandbox, compile, run, leave] {
+        let Lap { from_us, to_us } = lap.expect("a job that compiles and runs has it");
+        assert!(at <= from_us && from_us <= to_us, "{lap:?} comes after {at}");
+        at = to_us;
+    }
+    assert!(at <= whole_us && cases.is_empty() && files.is_none());
+    assert_eq!(claims, Claims { waited: 1, ..Claims::default() });
     bench.finish().await;
 }
 

@@ -8,6 +8,7 @@
 //! on a job's way may need them.
 
 pub mod apparmor;
+pub mod counted;
 pub mod docker;
 mod presence;
 pub mod profile;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use enclos_protocol::job::Isolation;
+use enclos_protocol::measured::EngineErrors;
 use enclos_protocol::supervisor_link::CellKind;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -217,4 +219,8 @@ pub trait Engine: Send + Sync + 'static {
     fn ends(&self) -> u64;
     /// Whether it is away, or was since [`Engine::ends`] was `then`: asked by who was failed by something on it.
     fn is_gone(&self, then: u64) -> BoxFuture<'_, bool>;
+    /// Calls that failed so far, where somebody counts them.
+    fn errors(&self) -> EngineErrors {
+        EngineErrors::default()
+    }
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use enclos_protocol::agent_link::ClosedSandboxes;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::Reuse;
+use enclos_protocol::measured::{Claims, Durations};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -77,6 +78,10 @@ pub struct View {
     pub closed: ClosedSandboxes,
     /// Jobs after which something was left.
     pub unclean_jobs: u64,
+    /// Starts of sandboxes that succeeded.
+    pub starts: Durations,
+    /// Ends of sandboxes.
+    pub stops: Durations,
 }
 
 enum Event {
@@ -103,12 +108,19 @@ pub struct Claimed {
     sandbox: Option<Box<Sandbox>>,
     remains: Remains,
     place: Option<Place>,
+    claims: Claims,
 }
 
 impl Claimed {
     /// The sandbox.
     pub fn sandbox(&mut self) -> &mut Sandbox {
         self.sandbox.as_mut().expect("it is taken only by give_back, which consumes the claim")
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn claims(&self) -> Claims {
+        self.claims
     }
 
     /// Gives it back.
@@ -155,6 +167,7 @@ impl Pool {
             begun: Instant::now(),
             next_ticket: 0,
             claims: BTreeMap::new(),
+            claiming: None,
             idle: BTreeMap::new(),
             tasks: JoinSet::new(),
             last_failure: None,
@@ -203,9 +216,9 @@ impl Pool {
 }
 
 enum Done {
-    Opened(Box<Sandbox>),
+    Opened(Box<Sandbox>, Duration),
     OpenFailed(SandboxError, Remains),
-    Closed(u64),
+    Closed(u64, Duration),
 }
 
 struct Driver {
@@ -214,6 +227,8 @@ struct Driver {
     begun: Instant,
     next_ticket: u64,
     claims: BTreeMap<Ticket, (Place, Reply)>,
+    /// The claim that has just come.
+    claiming: Option<Ticket>,
     idle: BTreeMap<u64, (Remains, Option<Box<Sandbox>>)>,
     tasks: JoinSet<Done>,
     last_failure: Option<ClaimError>,
@@ -259,7 +274,9 @@ impl Driver {
                 self.next_ticket += 1;
                 let ticket = Ticket(self.next_ticket);
                 self.claims.insert(ticket, (place, reply));
+                self.claiming = Some(ticket);
                 self.apply(Input::Claim { ticket, image, binding, reuse });
+                self.claiming = None;
             }
             Event::Withdrawn => {
                 let gone: Vec<Ticket> =
@@ -303,7 +320,8 @@ impl Driver {
 
     fn finish(&mut self, done: Done) {
         match done {
-            Done::Opened(sandbox) => {
+            Done::Opened(sandbox, took) => {
+                self.view.send_modify(|view| view.starts.count(micros(took)));
                 let number = sandbox.number();
                 self.idle.insert(number, (sandbox.remains(), Some(sandbox)));
                 self.apply(Input::Opened(number));
@@ -319,7 +337,10 @@ impl Driver {
                 self.last_failure = None;
                 self.destroy(remains);
             }
-            Done::Closed(number) => self.apply(Input::Closed(number)),
+            Done::Closed(number, took) => {
+                self.view.send_modify(|view| view.stops.count(micros(took)));
+                self.apply(Input::Closed(number));
+            }
         }
     }
 
@@ -343,8 +364,9 @@ impl Driver {
             Action::Open(number, image) => {
                 let host = Arc::clone(&self.host);
                 self.tasks.spawn(async move {
+                    let begun = Instant::now();
                     match host.open(number, &image.reference).await {
-                        Ok(sandbox) => Done::Opened(Box::new(sandbox)),
+                        Ok(sandbox) => Done::Opened(Box::new(sandbox), begun.elapsed()),
                         Err((error, remains)) => Done::OpenFailed(error, remains),
                     }
                 });
@@ -381,22 +403,32 @@ impl Driver {
             return Some(Input::Returned(number, After::Unfit));
         };
         // An asker that goes away now drops the claim, and with it the sandbox comes back as broken.
-        let _ = reply.send(Ok(Claimed { sandbox: Some(sandbox), remains, place: Some(place) }));
+        let claims = match (self.claiming == Some(ticket), self.plan.is_new(number)) {
+            (true, true) => Claims { warm: 1, ..Claims::default() },
+            (true, false) => Claims { bound: 1, ..Claims::default() },
+            (false, _) => Claims { waited: 1, ..Claims::default() },
+        };
+        let _ = reply.send(Ok(Claimed { sandbox: Some(sandbox), remains, place: Some(place), claims }));
         None
     }
 
     fn destroy(&mut self, remains: Remains) {
         let host = Arc::clone(&self.host);
         self.tasks.spawn(async move {
+            let begun = Instant::now();
             // A container with thousands of dying processes takes its time (gVisor), and keeps its place here meanwhile.
             let mut tries = 1;
             while !host.destroy(&remains).await && tries < DESTROY_TRIES_MAX {
                 tries += 1;
                 sleep(DESTROY_PAUSE).await;
             }
-            Done::Closed(remains.number)
+            Done::Closed(remains.number, begun.elapsed())
         });
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

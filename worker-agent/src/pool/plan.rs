@@ -329,6 +329,12 @@ impl Plan {
         self.sandboxes.is_empty()
     }
 
+    /// Whether it has its first job.
+    #[must_use]
+    pub fn is_new(&self, number: u64) -> bool {
+        self.sandboxes.get(&number).is_some_and(|entry| entry.jobs <= 1)
+    }
+
     /// Unbound idle ones by name of image.
     #[must_use]
     pub fn warm(&self) -> BTreeMap<String, u32> {

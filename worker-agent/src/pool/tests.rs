@@ -39,6 +39,33 @@ async fn a_sandbox_serves_its_binding_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_a_sandbox_comes_from_is_told_and_starts_and_ends_are_counted() {
+    let engine = Arc::new(FakeEngine::default());
+    with_pool(&engine, |pool| async move {
+        let mut sources = Vec::new();
+        let mut claim = async |tenant| {
+            let claimed = pool.claim(key(), binding(tenant), Reuse::Tenant).await.unwrap();
+            sources.push(claimed.claims());
+            claimed.give_back(Condition::Clean);
+        };
+        claim("a").await;
+        claim("a").await;
+        pool.stock(key(), 1).await;
+        let mut view = pool.view.clone();
+        view.wait_for(|view| !view.warm.is_empty()).await.unwrap();
+        claim("b").await;
+        let none = Claims::default();
+        let expected = [Claims { waited: 1, ..none }, Claims { bound: 1, ..none }, Claims { warm: 1, ..none }];
+        assert_eq!(sources, expected);
+        drop(pool.claim(key(), binding("b"), Reuse::Tenant).await.unwrap());
+        view.wait_for(|view| view.stops != Durations::default()).await.unwrap();
+        let total = |durations: &Durations| durations.counts.iter().sum::<u64>();
+        assert!(total(&pool.view().starts) >= 2 && total(&pool.view().stops) == 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn single_use_and_unclean_sandboxes_are_replaced_and_counted() {
     let engine = Arc::new(FakeEngine::default());
     with_pool(&engine, |pool| async move {

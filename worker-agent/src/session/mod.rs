@@ -343,8 +343,7 @@ impl Session {
         let (feed, intake) = live::pair();
         self.held.begin(id, stopper, feed, promise);
         let attempt = Attempt { id, spec, input, intake, stop, progress: self.progress.clone() };
-        let workshop = Arc::clone(&self.workshop);
-        let task = self.tasks.spawn(async move { (id, attempt.run(&workshop).await) });
+        let task = self.tasks.spawn(attempt.run_named(self.config.name.clone(), Arc::clone(&self.workshop)));
         self.task_of.insert(task.id(), id);
     }
 

@@ -1,6 +1,7 @@
 //! What the agent says of itself: who it is, and how loaded.
 
 use enclos_protocol::agent_link::{Hello, ImageState, LINK_VERSION, LoadReport, OfferedLanguage};
+use enclos_protocol::measured::EngineReport;
 
 use super::Session;
 
@@ -49,6 +50,11 @@ impl Session {
             compiled: self.workshop.cache.hints(),
             derived_images: derived.images,
             derived_bytes: derived.bytes,
+            engine: Box::new(EngineReport {
+                starts: view.starts,
+                stops: view.stops,
+                errors: self.workshop.pool.engine().errors(),
+            }),
         }
     }
 }

@@ -1,0 +1,85 @@
+//! What the master shows of itself: metrics on a port of their own, and traces.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::MasterError;
+use crate::config::{Config, Connections, TraceTarget};
+use crate::http::{self, Api, Shown};
+use crate::listen::Port;
+use crate::listen::tls::Tls;
+use crate::metrics::Metrics;
+use crate::traces::{Collector, Exporter, Traces};
+
+/// Connections of the port for metrics: a few Prometheus servers ask every some seconds.
+const CONNECTIONS_MAX: usize = 16;
+
+/// What is bound and made, before it runs.
+#[derive(Debug)]
+pub(super) struct Observed {
+    /// Where metrics are served without a key.
+    pub(super) port: Option<Port>,
+    pub(super) shown: Shown,
+    pub(super) traces: Traces,
+    /// What sends traces.
+    pub(super) exporter: Option<Exporter>,
+}
+
+impl Observed {
+    /// As `config` has it; `ports`: those with a certificate.
+    pub(super) async fn of(
+        config: &Config,
+        ports: Vec<(&'static str, Arc<Tls>)>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, MasterError> {
+        let bounds = Connections::new(CONNECTIONS_MAX, config.clients.client_wait);
+        let port = match config.observe.metrics_bind {
+            Some(address) => Some(Port::bind(address, bounds, Arc::clone(metrics)).await?),
+            None => None,
+        };
+        if let Some(port) = port.as_ref().filter(|port| !port.address().ip().is_loopback()) {
+            tracing::info!(address = %port.address(), "metrics are served to other machines, without a key");
+        }
+        let (traces, exporter) = match config.observe.traces.clone() {
+            None => (Traces::default(), None),
+            Some(TraceTarget { url, headers, ratio }) => {
+                let (traces, exporter) = Traces::new(Collector { url, headers, ratio }, metrics)?;
+                (traces, Some(exporter))
+            }
+        };
+        Ok(Self { port, shown: Shown { data_dir: config.data_dir.clone(), ports }, traces, exporter })
+    }
+}
+
+/// Sends traces, until all that had a last word has said it.
+#[derive(Debug)]
+pub(super) struct Sending {
+    task: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Sending {
+    /// Sends what is left, within a bound.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        self.task.join_all().await;
+    }
+}
+
+/// Serves metrics among the master's `parts` until `stop`, and sends traces until [`Sending::end`].
+pub(super) fn begin(
+    (port, exporter): (Option<Port>, Option<Exporter>),
+    parts: &mut JoinSet<()>,
+    api: &Arc<Api>,
+    stop: &CancellationToken,
+) -> Sending {
+    if let Some(port) = port {
+        let router = http::metrics_router(Arc::clone(api), port.address().ip().is_loopback());
+        parts.spawn(port.run(router, stop.clone()));
+    }
+    let mut sending = Sending { task: JoinSet::new(), stop: CancellationToken::new() };
+    exporter.map(|exporter| sending.task.spawn(exporter.run(sending.stop.clone())));
+    sending
+}
