@@ -1,0 +1,80 @@
+//! Agents' pods come and go under load, and nothing is lost.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::pod::Pod;
+use super::site::Site;
+
+/// Jobs of the load.
+const JOBS: usize = 200;
+
+fn work(number: usize) -> (String, String) {
+    let source = format!("n = {number}\nfor _ in range(200_000): n += 1\nprint(n)\n");
+    (source, format!("{}\n", number + 200_000))
+}
+
+fn sleeps(seconds: u32) -> String {
+    format!("import time\ntime.sleep({seconds})\nprint('slept')\n")
+}
+
+async fn roll(site: &Site, pods: &mut [Option<Pod>; 2], ordinal: usize) -> Duration {
+    let (took, code) = pods[ordinal].take().expect("it runs").end().await;
+    assert_eq!(code, "0", "an agent that drained ends well");
+    pods[ordinal] = Some(site.agent(ordinal, &[]).await);
+    took
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_are_rolled_one_by_one_under_load_and_no_job_is_lost() {
+    let site = Site::new().await;
+    let mut pods = [Some(site.agent(0, &[]).await), Some(site.agent(1, &[]).await)];
+    let mut expected = BTreeMap::new();
+    for number in 0..JOBS {
+        let (source, stdout) = work(number);
+        expected.insert(site.submit(&source, json!({})).await, stdout);
+    }
+    for ordinal in [1, 0] {
+        let stats = site.get("/v1/stats").await;
+        assert!(stats["queued"].as_u64().is_some_and(|n| n > 0), "the load goes on: {stats:#}");
+        roll(&site, &mut pods, ordinal).await;
+    }
+    let mut served: BTreeMap<String, usize> = BTreeMap::new();
+    for (id, stdout) in &expected {
+        let job = site.finished(id).await;
+        assert_eq!((&job["outcome"], &job["run"]["stdout"]), (&json!("ok"), &json!(stdout)), "{job:#}");
+        *served.entry(job["agent"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    assert_eq!(served.values().sum::<usize>(), JOBS);
+    assert_eq!(served.len(), 2, "both have worked: {served:?}");
+    site.end(pods.into_iter().flatten().collect()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_leaves_finishes_what_fits_its_grace_and_hands_back_the_rest() {
+    let site = Site::new().await;
+    // As the manifest has it: five minutes to finish. Packing gives the job to the lowest ordinal.
+    let first = site.agent(0, &[]).await;
+    let limits = json!({"wall_ms": 60_000});
+    let id = site.submit(&sleeps(15), limits.clone()).await;
+    site.running(&id).await;
+    let (took, code) = first.end().await;
+    assert_eq!(code, "0");
+    let job = site.finished(&id).await;
+    assert_eq!((&job["outcome"], &job["attempts"]), (&json!("ok"), &json!(1)), "{job:#}");
+    assert!(took < Duration::from_secs(60), "it ends when its job has, not with its grace: {took:?}");
+
+    // The longest job fits the manifest's grace; so that one does not, this pod's is two seconds.
+    let short = site.agent(0, &[("ENCLOS_DRAIN_MS", "2000")]).await;
+    let id = site.submit(&sleeps(20), limits).await;
+    site.running(&id).await;
+    let second = site.agent(1, &[]).await;
+    let (_, code) = short.end().await;
+    assert_eq!(code, "0");
+    let job: Value = site.finished(&id).await;
+    assert_eq!((&job["outcome"], &job["agent"]), (&json!("ok"), &json!("enclos-agent-1")), "{job:#}");
+    assert_eq!(job["attempts"], 2, "{job:#}");
+    site.end(vec![second]).await;
+}
