@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::pod::Pod;
 use super::site::Site;
 
-/// Jobs of the load.
+/// Jobs of the load, half of them before each pod is rolled.
 const JOBS: usize = 200;
 
 fn work(number: usize) -> (String, String) {
-    let source = format!("n = {number}\nfor _ in range(200_000): n += 1\nprint(n)\n");
-    (source, format!("{}\n", number + 200_000))
+    let source = format!("n = {number}\nfor _ in range(1_000_000): n += 1\nprint(n)\n");
+    (source, format!("{}\n", number + 1_000_000))
 }
 
 fn sleeps(seconds: u32) -> String {
@@ -28,17 +28,18 @@ async fn roll(site: &Site, pods: &mut [Option<Pod>; 2], ordinal: usize) -> Durat
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "two pods with an engine each, rolled under load: minutes"]
 async fn agents_are_rolled_one_by_one_under_load_and_no_job_is_lost() {
     let site = Site::new().await;
     let mut pods = [Some(site.agent(0, &[]).await), Some(site.agent(1, &[]).await)];
     let mut expected = BTreeMap::new();
-    for number in 0..JOBS {
-        let (source, stdout) = work(number);
-        expected.insert(site.submit(&source, json!({})).await, stdout);
-    }
-    for ordinal in [1, 0] {
+    for (half, ordinal) in [1, 0].into_iter().enumerate() {
+        for number in half * JOBS / 2..(half + 1) * JOBS / 2 {
+            let (source, stdout) = work(number);
+            expected.insert(site.submit(&source, json!({})).await, stdout);
+        }
         let stats = site.get("/v1/stats").await;
-        assert!(stats["queued"].as_u64().is_some_and(|n| n > 0), "the load goes on: {stats:#}");
+        assert!(stats["queued"].as_u64().is_some_and(|n| n > 0), "the pod goes under load: {stats:#}");
         roll(&site, &mut pods, ordinal).await;
     }
     let mut served: BTreeMap<String, usize> = BTreeMap::new();
@@ -53,6 +54,7 @@ async fn agents_are_rolled_one_by_one_under_load_and_no_job_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "pods of which one waits for its job, with an engine each: minutes"]
 async fn a_pod_that_leaves_finishes_what_fits_its_grace_and_hands_back_the_rest() {
     let site = Site::new().await;
     // As the manifest has it: five minutes to finish. Packing gives the job to the lowest ordinal.
@@ -75,6 +77,8 @@ async fn a_pod_that_leaves_finishes_what_fits_its_grace_and_hands_back_the_rest(
     assert_eq!(code, "0");
     let job: Value = site.finished(&id).await;
     assert_eq!((&job["outcome"], &job["agent"]), (&json!("ok"), &json!("enclos-agent-1")), "{job:#}");
-    assert_eq!(job["attempts"], 2, "{job:#}");
+    assert_eq!(job["attempts"], 1, "a drain costs no attempt: {job:#}");
+    let ran = job["timing"]["run_ms"].as_u64().unwrap_or_default();
+    assert!(ran >= 20_000, "it began anew: {job:#}");
     site.end(vec![second]).await;
 }
