@@ -318,6 +318,17 @@ impl Pod {
         (took, code)
     }
 
+    /// Kills one container, and waits for the end of another: its exit code.
+    pub async fn lose(&self, killed: &str, ends: &str) -> String {
+        docker(&["kill", "--signal=KILL", &self.id(killed)]).await;
+        docker(&["wait", &self.id(ends)]).await
+    }
+
+    /// Removes what is left of it.
+    pub async fn gone(self) {
+        self.remove().await;
+    }
+
     async fn remove(&self) {
         for container in self.containers.iter().rev() {
             // Sidecars get the rest of the grace period; nothing is in them any more.

@@ -82,3 +82,21 @@ async fn a_pod_that_leaves_finishes_what_fits_its_grace_and_hands_back_the_rest(
     assert!(ran >= 20_000, "it began anew: {job:#}");
     site.end(vec![second]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "pods with an engine each: minutes"]
+async fn an_agent_ends_with_its_engine_and_what_ran_there_runs_elsewhere() {
+    let site = Site::new().await;
+    let pod = site.agent(0, &[]).await;
+    let id = site.submit(&sleeps(20), json!({"wall_ms": 60_000})).await;
+    site.running(&id).await;
+    // Sidecars are started anew by themselves, in a cgroup that the agent knows nothing of.
+    assert_eq!(pod.lose("engine", "agent").await, "1", "it ends, so that it is started anew, too");
+    let log = pod.logs("agent").await;
+    assert!(log.contains("the engine of this pod has ended; the agent has to be started anew"), "{log}");
+    pod.gone().await;
+    let other = site.agent(1, &[]).await;
+    let job = site.finished(&id).await;
+    assert_eq!((&job["outcome"], &job["agent"]), (&json!("ok"), &json!("enclos-agent-1")), "{job:#}");
+    site.end(vec![other]).await;
+}
