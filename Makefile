@@ -2,7 +2,7 @@
 # Each target sets up what it needs, says what it does, and may be run twice.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gvisor up test test-full lint images faults bench clean engine-down
+.PHONY: help setup gvisor up test test-full lint images containers faults bench clean engine-down
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ lint: ## formatting and clippy, without warnings
 
 images: ## make the language images that are missing (ARGS="gcc --jobs 1")
 	@scripts/images.sh $(ARGS)
+
+containers: ## make the container images of master, agent and engine (ARGS="--check", "--push REGISTRY", "--gvisor")
+	@scripts/containers.sh $(ARGS)
 
 faults: ## kill, cut, stop and fill a cluster for a minute; nothing may be lost (ARGS="--seconds … --jobs … --seed …")
 	@scripts/faults.sh $(ARGS)

@@ -240,6 +240,22 @@ check_prometheus() {
     note "$("$place/usr/bin/promtool" --version 2>&1 | head -n 1)"
 }
 
+# Renders the manifests of k8s/ for their tests; kustomize with components is in kubectl 1.21 and later.
+check_kubectl() {
+    say "kubectl, to render manifests"
+    if ! command -v kubectl >/dev/null && is_root && has_apt; then
+        apt_install kubernetes-client || note "the distribution has none"
+    fi
+    local rendered
+    if rendered=$(command -v kubectl >/dev/null && kubectl kustomize k8s/overlays/dev 2>&1 >/dev/null); then
+        note "it renders k8s/overlays/dev"
+    else
+        # Everything else can be set up, and tested.
+        note "NOT here, so tests of manifests will fail: ${rendered:-it is not installed}"
+        note "install kubectl 1.21 or later (Debian 13 has kubernetes-client 1.32)"
+    fi
+}
+
 has_gvisor() { docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}' 2>/dev/null | grep -qx runsc; }
 
 # The newest platform that this release has and that needs no hardware.
@@ -298,7 +314,11 @@ case "${1:-all}" in
     all | test | gvisor)
         check_machine
         check_rust
-        if [ "${1:-all}" != all ]; then check_nextest; check_prometheus; fi
+        if [ "${1:-all}" != all ]; then
+            check_nextest
+            check_prometheus
+            check_kubectl
+        fi
         check_engine
         check_bootstrap
         if [ "${1:-all}" = gvisor ]; then add_gvisor; fi

@@ -78,6 +78,9 @@ else
 fi
 trap - EXIT
 
+# For the tests that run them as pods; --full makes them twice, and they must be the same bytes.
+scripts/containers.sh --built ${full:+--check}
+
 scripts/schemathesis.sh ${full:+"$full"}
 scripts/fuzz.sh
 # Nothing else needs what the sanitizers built, and a new machine is not used for it again.

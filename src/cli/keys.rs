@@ -3,6 +3,9 @@
 //! They open the database below the data directory, beside the master where one runs: whoever may
 //! read that directory is its operator, and no key has to be there to make the first one.
 
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -50,6 +53,10 @@ pub enum KeysCommand {
         /// A name for people
         #[arg(long, default_value = "", value_name = "TEXT", value_parser = key_name)]
         name: String,
+        /// Write the secret to this new file instead of printing it; where the file is there already, no key is
+        /// made: for what runs at every start
+        #[arg(long, value_name = "FILE")]
+        into: Option<PathBuf>,
         #[command(flatten)]
         quota: SettingArgs,
     },
@@ -114,7 +121,14 @@ pub async fn keys(place: &Place, command: KeysCommand, terminal: Terminal) -> Re
     let mut desk = open(place)?;
     let now = UnixTime::now();
     match command {
-        KeysCommand::Create { tenant, scope, expires, name, quota } => {
+        KeysCommand::Create { tenant, scope, expires, name, into, quota } => {
+            let file = match into.as_deref().map(secret_file).transpose()? {
+                Some(None) => {
+                    tell("the file of the secret is there, no key was made");
+                    return Ok(ExitCode::SUCCESS);
+                }
+                file => file.flatten(),
+            };
             let new = NewKey { tenant: tenant.clone(), name, scopes: scope, lasts: expires };
             // The quota first: the key must not work without it.
             if !quota.is_empty() {
@@ -123,7 +137,14 @@ pub async fn keys(place: &Place, command: KeysCommand, terminal: Terminal) -> Re
             }
             let (key, secret, change) = desk.create(new, now).map_err(service_error("no key was made"))?;
             note(place, "keys create", &key, scope.to_string());
-            shown_once(&key, &secret);
+            match file {
+                Some(mut file) => {
+                    let written = writeln!(file, "{}", secret.expose()).and_then(|()| file.sync_all());
+                    written
+                        .map_err(|e| CliError::Service(format!("{} was made, its secret not written: {e}", key.id)))?;
+                }
+                None => shown_once(&key, &secret),
+            }
             told(&desk, change).await?;
         }
         KeysCommand::List { json } => {
@@ -181,6 +202,15 @@ pub(super) fn open(place: &Place) -> Result<Desk, CliError> {
         crate::config::make_private_dir(&place.data_dir).map_err(service_error("the data directory cannot be made"))?;
     }
     Desk::open(&place.data_dir).map_err(service_error("the keys cannot be opened"))
+}
+
+/// A new file for a secret, its owner's alone; `None` where there is one.
+fn secret_file(path: &Path) -> Result<Option<File>, CliError> {
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(None),
+        Err(e) => Err(CliError::Input(format!("{} cannot be made: {e}", path.display()))),
+    }
 }
 
 /// The secret alone on standard output, for a variable or a file; what a person reads beside it.

@@ -33,6 +33,9 @@ pub enum PkiCommand {
         /// Host name or address under which agents and clients reach the master (may be repeated)
         #[arg(long = "name", value_name = "HOST")]
         names: Vec<String>,
+        /// Succeed, and change nothing, where there is an authority already: for what runs at every start
+        #[arg(long)]
+        if_missing: bool,
     },
     /// Show the authority, the master's certificate, and those of agents
     Show {
@@ -79,8 +82,15 @@ pub enum AgentsCommand {
 /// [`CliError`] says which file or name.
 pub fn pki(command: &PkiCommand) -> Result<ExitCode, CliError> {
     match command {
-        PkiCommand::Init { dir: Dir { dir }, names } => {
-            pki::init(dir, names).map_err(service_error("no authority was made"))?;
+        PkiCommand::Init { dir: Dir { dir }, names, if_missing } => {
+            match pki::init(dir, names) {
+                Err(pki::PkiError::Exists(_)) if *if_missing => {
+                    // One that cannot be read must not be taken for one that is there.
+                    show(&pki::overview(dir).map_err(service_error("the authority cannot be read"))?);
+                    return Ok(ExitCode::SUCCESS);
+                }
+                made => made.map_err(service_error("no authority was made"))?,
+            }
             let overview = pki::overview(dir).map_err(service_error("the authority cannot be read"))?;
             show(&overview);
             let dir = dir.display();

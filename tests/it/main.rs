@@ -24,6 +24,7 @@ mod isolation;
 mod jobs;
 mod judge;
 mod keys;
+mod kube;
 mod levels;
 mod mcp;
 mod mixed;

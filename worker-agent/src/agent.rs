@@ -22,7 +22,7 @@ use crate::attempt::input::InputClient;
 use crate::attempt::{Installs, Workshop};
 use crate::builder::{Dependencies, EngineBench};
 use crate::cache::CompileCache;
-use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold, Layout};
+use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold};
 use crate::config::{Cells, Config};
 use crate::cores::Cores;
 use crate::engine::counted::Counted;
@@ -35,6 +35,7 @@ use crate::images_source::{ImageSource, StoreSource};
 use crate::load::Sampler;
 use crate::machine::{self, OwnCgroup};
 use crate::member::{self, Joined, MemberError};
+use crate::pod::Place;
 use crate::pool::{Bounds, Pool};
 use crate::probe::{ProbeError, prove};
 use crate::sandbox::{Host, UidRange, chain};
@@ -55,6 +56,8 @@ const JOBS_PER_SANDBOX_MAX: u32 = 1000;
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// Longest that the pool may take to destroy everything at the end.
 const POOL_END_WAIT: Duration = Duration::from_secs(20);
+/// Longest that jobs may take to be handed back when their engine is gone.
+const HAND_BACK_WAIT: Duration = Duration::from_secs(15);
 /// Sandboxes that may be started at once.
 const STARTING_MAX: usize = 2;
 
@@ -98,6 +101,9 @@ pub enum AgentError {
     /// The master refused.
     #[error("the master does not take this agent")]
     Session(#[source] LinkError),
+    /// The engine's container is another one now, with other cgroups.
+    #[error("the engine of this pod has ended; the agent has to be started anew beside the next one")]
+    EngineEnded,
     /// Something is left at the end.
     #[error("not everything of this agent could be removed")]
     Leftovers(#[source] SweepError),
@@ -122,18 +128,17 @@ pub async fn run(
     mut config: Config,
     catalogue: Catalogue,
     sources: SourceFlags,
+    place: Place,
     leave: Leave,
 ) -> Result<(), AgentError> {
     let docker = DockerEngine::connect().await.map_err(AgentError::Engine)?;
     let engine: Arc<dyn Engine> = Arc::new(Counted::new(docker.clone()));
     let facts = engine.facts().await.map_err(AgentError::Engine)?;
     check_level(&config, &facts)?;
-    let layout = Layout::of_host();
-    let own = OwnCgroup::detect(layout.as_ref().ok());
-    let tree = layout.map(|layout| CgroupTree::new(layout, &config.name));
+    let (own, tree) = (place.own_cgroup(), place.tree(&config.name));
     let every_tree = tree.as_ref().ok().cloned();
     let left = sweep::begin(engine.as_ref(), every_tree.as_ref(), &config.name).await.map_err(AgentError::Sweep)?;
-    let cgroups = cgroups(&config, &facts, tree)?;
+    let cgroups = cgroups(&config, &facts, &place, tree)?;
     let _held = cgroups.as_ref().and_then(hold);
     let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone());
     let probe_number = left.first_number();
@@ -156,14 +161,30 @@ pub async fn run(
         let joined = member::join(&config, &leave.drain).await.map_err(AgentError::Member)?;
         let Some(joined) = joined else { return Ok(()) };
         let begun = Begun { docker, sources, own, first_number: probe_number + 1, joined };
-        serve(config, catalogue, begun, Arc::new(host), leave).await
+        serve(config, catalogue, begun, Arc::new(host), leave.clone()).await
     };
-    let ended = begun.await;
+    let ended = tokio::select! {
+        ended = begun => ended,
+        // Cancel-safe: what it would have swept went with the engine's container.
+        () = engine_ends(&place, &leave) => Err(AgentError::EngineEnded),
+    };
     cleaning.shutdown().await;
+    if let Err(AgentError::EngineEnded) = ended {
+        return ended;
+    }
     // Whatever happened, nothing of ours stays; the first failure is the one that is told.
     let swept = sweep::sweep(engine.as_ref(), cgroups.as_ref(), &agent).await;
     ended?;
     swept.map_err(AgentError::Leftovers)
+}
+
+/// Ends when the engine of the pod has, and the session had its time to hand back what ran there.
+async fn engine_ends(place: &Place, leave: &Leave) {
+    place.engine_ended().await;
+    tracing::warn!("the engine of this pod has ended, its jobs are handed back");
+    leave.drain.cancel();
+    leave.now.cancel();
+    tokio::time::sleep(HAND_BACK_WAIT).await;
 }
 
 /// Removes what earlier agents left; no start waits for the end of it.
@@ -312,6 +333,7 @@ fn check_level(config: &Config, facts: &EngineFacts) -> Result<(), AgentError> {
 fn cgroups(
     config: &Config,
     facts: &EngineFacts,
+    place: &Place,
     tree: Result<CgroupTree, DetectError>,
 ) -> Result<Option<CgroupTree>, AgentError> {
     let made = if facts.cgroupfs {
@@ -320,6 +342,7 @@ fn cgroups(
             let builder = headroom::of_builder(dependencies.memory_bytes(), config.isolation);
             limits = headroom::with_builder(limits, &builder);
         }
+        limits.cpu_millis = limits.cpu_millis.min(place.cpu_millis_max());
         let make = |tree: CgroupTree| tree.make_agent(&limits).map(|()| tree).map_err(CgroupsRefused::Make);
         tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {
             advice: "the agent cannot make cgroups: run it as root on the engine's host".to_owned(),

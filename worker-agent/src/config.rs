@@ -4,6 +4,7 @@
 //! which cannot be wrong. Every flag has an `ENCLOS_…` variable. The join token
 //! never stands on the command line, where every user of the host reads it.
 
+mod capacity;
 mod choice;
 mod link;
 
@@ -20,19 +21,12 @@ use enclos_protocol::supervisor_link::CellKind;
 
 use crate::builder::flags::{DependencyConfig, DependencyFlagError, DependencyFlags};
 use crate::machine::Machine;
+use crate::pod::PodFlags;
 use link::TOKEN_BYTES_MAX;
 pub use link::{Credential, JoinToken, LinkFlags};
 
-/// Most jobs at once that an agent can be configured for.
-const SLOTS_MAX: u32 = 256;
 /// Most warm sandboxes per image.
 const WARM_MAX: u32 = 64;
-/// Least memory that is worth offering, in bytes.
-const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
-/// Processes offered per slot where nothing else is said.
-const PIDS_PER_SLOT: u32 = 512;
-/// Slots per core where nothing else is said: one job compiles while another waits for memory or disk.
-const SLOTS_PER_CORE: u32 = 2;
 
 /// Worker agent of Enclos: runs jobs in the sandboxes of one container engine.
 #[derive(Parser, Debug)]
@@ -161,6 +155,9 @@ pub struct RunArgs {
     /// The master's own agent: the end of standard input ends it, and jobs come to it last.
     #[arg(long)]
     pub embedded: bool,
+    /// The engine's pod.
+    #[command(flatten)]
+    pub pod: PodFlags,
     /// Where images come from.
     #[command(flatten)]
     pub sources: crate::images::SourceFlags,
@@ -267,6 +264,15 @@ pub enum ConfigError {
         /// Why not.
         why: &'static str,
     },
+    /// The pod is too small.
+    #[error(
+        "the pod's memory limit leaves nothing for jobs: engine and supervisors of {slots} slots need it; raise it, or \
+         lower --slots"
+    )]
+    NoRoom {
+        /// Jobs at once.
+        slots: u32,
+    },
     /// How dependencies are to be installed.
     #[error(transparent)]
     Dependencies(#[from] DependencyFlagError),
@@ -299,6 +305,7 @@ impl Config {
             return Err(range("--warm", format!("0 to {WARM_MAX}"), args.warm));
         }
         let cells = cells(args)?;
+        let dependencies = DependencyConfig::check(&args.dependencies, catalogue)?;
         let languages = choice::languages(&args.languages, catalogue)?;
         let images = choice::images(&args.images, &languages, !args.languages.is_empty(), catalogue)?;
         Ok(Self {
@@ -308,7 +315,7 @@ impl Config {
                 None => machine.agent_name(),
             },
             credential,
-            capacity: capacity(args, machine)?,
+            capacity: capacity::of(args, machine, dependencies.as_ref())?,
             languages,
             images,
             reuse: match args.reuse {
@@ -328,7 +335,7 @@ impl Config {
             allow_sampled: args.allow_sampled,
             drain: Duration::from_millis(args.drain_ms),
             embedded: args.embedded,
-            dependencies: DependencyConfig::check(&args.dependencies, catalogue)?,
+            dependencies,
         })
     }
 
@@ -356,43 +363,6 @@ fn cells(args: &RunArgs) -> Result<Cells, ConfigError> {
         (_, CellsArg::Namespaced) => Ok(Cells::Only(CellKind::Namespaced)),
         (_, CellsArg::Auto) => Ok(Cells::Auto),
     }
-}
-
-/// Most slots: with pinned jobs each needs a core.
-fn slots_max(args: &RunArgs, machine: &Machine) -> Result<u32, ConfigError> {
-    if !args.pin_cores {
-        return Ok(SLOTS_MAX);
-    }
-    if args.isolation == IsolationArg::Gvisor {
-        let why = "cells have no cgroups in gVisor";
-        return Err(ConfigError::Exclusive { flag: "--pin-cores", other: "--isolation gvisor", why });
-    }
-    Ok(u32::try_from(machine.cores.len()).unwrap_or(SLOTS_MAX).min(SLOTS_MAX))
-}
-
-fn capacity(args: &RunArgs, machine: &Machine) -> Result<Capacity, ConfigError> {
-    let cpus = args.cpus.unwrap_or(f64::from(machine.cpu_millis) / 1000.0);
-    if !(0.1..=1024.0).contains(&cpus) {
-        return Err(range("--cpus", "0.1 to 1024".to_owned(), cpus));
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
-    let cpu_millis = (cpus * 1000.0).round() as u32;
-    let slots_max = slots_max(args, machine)?;
-    let slots = args.slots.unwrap_or((cpu_millis.div_ceil(1000) * SLOTS_PER_CORE).min(slots_max));
-    if !(1..=slots_max).contains(&slots) {
-        let why = if args.pin_cores { " (with --pin-cores, one for each core that the agent may use)" } else { "" };
-        return Err(range("--slots", format!("1 to {slots_max}{why}"), slots));
-    }
-    let memory_bytes = args.memory_bytes.unwrap_or(machine.memory_bytes / 4 * 3);
-    if !(MEMORY_BYTES_MIN..=machine.memory_bytes).contains(&memory_bytes) {
-        let may = format!("{MEMORY_BYTES_MIN} to {} (what this machine may use)", machine.memory_bytes);
-        return Err(range("--memory-bytes", may, memory_bytes));
-    }
-    let pids = args.pids.unwrap_or(slots * PIDS_PER_SLOT);
-    if pids == 0 {
-        return Err(range("--pids", "at least 1".to_owned(), pids));
-    }
-    Ok(Capacity { cpu_millis, memory_bytes, pids, slots })
 }
 
 #[cfg(test)]

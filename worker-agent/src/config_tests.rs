@@ -4,7 +4,7 @@ use super::*;
 
 fn checked(args: &[&str]) -> Result<Config, ConfigError> {
     let cores = BTreeSet::from([0, 1]);
-    let machine = Machine { cpu_millis: 2000, cores, memory_bytes: 8 << 30, hostname: String::new() };
+    let machine = Machine { cpu_millis: 2000, cores, memory_bytes: 8 << 30, hostname: String::new(), is_pod: false };
     let cli = Cli::try_parse_from([&["enclos-agent", "--name", "a"], args].concat()).expect("it parses");
     Config::check(&cli.run, Some("secret\n"), &machine, &Catalogue::embedded().unwrap())
 }
@@ -15,6 +15,29 @@ fn capacity_comes_from_the_machine() {
     let expected = Capacity { cpu_millis: 2000, memory_bytes: 6 << 30, pids: 2048, slots: 4 };
     assert_eq!(config.capacity, expected);
     assert_eq!(config.master, "http://127.0.0.1:7301");
+}
+
+#[test]
+fn a_pod_offers_what_its_limit_leaves_beside_engine_and_supervisors() {
+    let of = |args: &[&str], memory_bytes| {
+        let machine = Machine {
+            cpu_millis: 1000,
+            cores: BTreeSet::from([0, 1]),
+            memory_bytes,
+            hostname: String::new(),
+            is_pod: true,
+        };
+        let cli = Cli::try_parse_from([&["enclos-agent", "--name", "a"], args].concat()).expect("it parses");
+        Config::check(&cli.run, Some("secret"), &machine, &Catalogue::embedded().unwrap())
+    };
+    // Two slots of two sandboxes each, 192 MiB for each; a builder may take 768 MiB.
+    let without = of(&["--dependencies", "deny"], 2 << 30).unwrap().capacity;
+    assert_eq!((without.slots, without.memory_bytes), (2, (2 << 30) - 4 * (192 << 20)));
+    assert_eq!(of(&[], 3 << 30).unwrap().capacity.memory_bytes, (3 << 30) - 4 * (192 << 20) - (768 << 20));
+    let error = of(&["--dependencies", "deny"], 512 << 20).unwrap_err();
+    insta::assert_snapshot!(error, @"the pod's memory limit leaves nothing for jobs: engine and supervisors of 2 slots need it; raise it, or lower --slots");
+    let error = of(&["--dependencies", "deny", "--memory-bytes", "2147483648"], 2 << 30).unwrap_err();
+    assert!(error.to_string().contains("67108864 to 1342177280"), "{error}");
 }
 
 #[test]
@@ -41,8 +64,8 @@ fn what_cannot_be_is_refused_with_what_may_be() {
 #[test]
 fn an_agent_that_dials_https_needs_no_token_once_it_has_joined() {
     let cli = Cli::try_parse_from(["enclos-agent", "--name=a", "--master=https://h:1", "--data-dir=d"]).unwrap();
-    let machine =
-        Machine { cpu_millis: 1000, cores: BTreeSet::from([0]), memory_bytes: 8 << 30, hostname: String::new() };
+    let cores = BTreeSet::from([0]);
+    let machine = Machine { cpu_millis: 1000, cores, memory_bytes: 8 << 30, hostname: String::new(), is_pod: false };
     let of = |token| Config::check(&cli.run, token, &machine, &Catalogue::embedded().unwrap()).unwrap().credential;
     assert_eq!(of(None), Credential::Joined { dir: "d".into(), token: None });
     let token = format!("enclos1.{0}.{0}", "ab".repeat(32));

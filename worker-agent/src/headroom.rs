@@ -18,7 +18,7 @@ const CELLS_AT_ONCE: u32 = 2;
 /// Sandboxes that hold a job's files at once: the program's, and its checker's.
 const SANDBOXES_PER_JOB: u64 = 2;
 /// Processor share that a sandbox has beyond its largest cells, so that its supervisor wakes in time.
-const HEADROOM_CPU_MILLIS: u32 = 500;
+pub const HEADROOM_CPU_MILLIS: u32 = 500;
 /// Sandboxes that a slot may have at once: one that works and others that begin or end.
 const SANDBOXES_PER_SLOT: u32 = 4;
 
@@ -38,9 +38,16 @@ const BUILDER_CPU_MILLIS: u32 = 1000;
 pub fn of_sandbox(capacity: &Capacity, isolation: Isolation) -> SandboxLimits {
     SandboxLimits {
         memory_bytes: CELL_MEMORY_BYTES_MAX.min(capacity.memory_bytes) + SANDBOX_HEADROOM_BYTES,
-        cpu_millis: CELLS_AT_ONCE * CELL_CPU_MILLIS_MAX + HEADROOM_CPU_MILLIS,
+        // Under version 1 of cgroups nothing may have more than what it is beneath.
+        cpu_millis: (CELLS_AT_ONCE * CELL_CPU_MILLIS_MAX).min(capacity.cpu_millis) + HEADROOM_CPU_MILLIS,
         pids: tasks(isolation, CELL_PIDS_MAX.min(capacity.pids) + SANDBOX_HEADROOM_PIDS),
     }
+}
+
+/// Memory that the sandboxes of so many slots take beside their jobs, in bytes.
+#[must_use]
+pub fn beside_jobs(slots: u32) -> u64 {
+    SANDBOXES_PER_JOB * SANDBOX_HEADROOM_BYTES * u64::from(slots)
 }
 
 /// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
@@ -50,7 +57,7 @@ pub fn of_tree(capacity: &Capacity, isolation: Isolation, host_pids: u32) -> Tre
     let pids = tasks(isolation, capacity.pids.saturating_add(supervisors));
     TreeLimits {
         cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
-        memory_bytes: capacity.memory_bytes + SANDBOXES_PER_JOB * SANDBOX_HEADROOM_BYTES * u64::from(capacity.slots),
+        memory_bytes: capacity.memory_bytes + beside_jobs(capacity.slots),
         pids: if isolation == Isolation::Gvisor { pids.min(host_pids / GVISOR_HOST_DIVISOR) } else { pids },
     }
 }
@@ -88,6 +95,14 @@ mod tests {
         assert_eq!(of_sandbox(&CAPACITY, Isolation::Runc).pids, 520);
         assert_eq!(of_sandbox(&CAPACITY, Isolation::Gvisor).pids, 520 * 24);
         assert_eq!(of_tree(&CAPACITY, Isolation::Runc, 1 << 15).pids, 1024 + 64);
+    }
+
+    #[test]
+    fn no_sandbox_may_have_more_cores_than_what_it_is_beneath() {
+        let one = Capacity { cpu_millis: 1000, ..CAPACITY };
+        let (sandbox, tree) = (of_sandbox(&one, Isolation::Runc), of_tree(&one, Isolation::Runc, 1 << 15));
+        assert_eq!((sandbox.cpu_millis, tree.cpu_millis), (1500, 1500));
+        assert_eq!(of_sandbox(&CAPACITY, Isolation::Runc).cpu_millis, 2500);
     }
 
     #[test]

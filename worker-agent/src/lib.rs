@@ -27,6 +27,7 @@ pub mod live;
 pub mod load;
 pub mod machine;
 pub mod member;
+pub mod pod;
 pub mod pool;
 pub mod probe;
 pub mod sandbox;

@@ -22,6 +22,8 @@ pub struct Machine {
     pub memory_bytes: u64,
     /// The host's name, as the kernel has it.
     pub hostname: String,
+    /// The memory is a pod's: what sandboxes need beside their jobs has to fit in, too.
+    pub is_pod: bool,
 }
 
 impl Machine {
@@ -37,6 +39,7 @@ impl Machine {
             cores: allowed_cores(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()),
             memory_bytes: own.memory_limit_bytes().map_or(system.total_memory(), |l| l.min(system.total_memory())),
             hostname: sysinfo::System::host_name().unwrap_or_default(),
+            is_pod: false,
         }
     }
 
@@ -93,6 +96,12 @@ impl OwnCgroup {
         let below_mount = |d: &&Path| d.starts_with(mount);
         let directories = own.ancestors().take_while(below_mount).take(ANCESTORS_MAX).map(Path::to_owned).collect();
         Self { directories, v2 }
+    }
+
+    /// The one whose memory files are in `directory`, and nothing above it.
+    #[must_use]
+    pub fn at(directory: PathBuf, v2: bool) -> Self {
+        Self { directories: vec![directory], v2 }
     }
 
     /// The smallest memory limit on the way up; `None` where there is none.
@@ -171,7 +180,8 @@ mod tests {
     fn a_host_name_becomes_an_agent_name() {
         let cores = BTreeSet::new;
         let named = |hostname: &str| {
-            Machine { cpu_millis: 1, cores: cores(), memory_bytes: 1, hostname: hostname.into() }.agent_name()
+            Machine { cpu_millis: 1, cores: cores(), memory_bytes: 1, hostname: hostname.into(), is_pod: false }
+                .agent_name()
         };
         assert_eq!(named("-Node_7.example").as_str(), "node7example");
         assert_eq!(named("").as_str(), "agent");

@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use enclos_agent::agent;
-use enclos_agent::cgroup::Layout;
 use enclos_agent::config::{Cli, Command, Config, LogFormat, RunArgs};
-use enclos_agent::machine::{Machine, OwnCgroup};
+use enclos_agent::pod::Place;
 use enclos_agent::sandbox::chain;
 use enclos_agent::session::Leave;
 use enclos_agent::{doctor, images};
@@ -46,8 +45,11 @@ async fn run(args: RunArgs) -> ExitCode {
         Err(error) => return complain(&error, EXIT_USAGE),
     };
     let token = std::env::var("ENCLOS_JOIN_TOKEN").ok();
-    let machine = Machine::detect(&OwnCgroup::detect(Layout::of_host().ok().as_ref()));
-    let config = match Config::check(&args, token.as_deref(), &machine, &catalogue) {
+    let place = match Place::find(&args.pod) {
+        Ok(place) => place,
+        Err(error) => return complain(&error, 1),
+    };
+    let config = match Config::check(&args, token.as_deref(), &place.machine(), &catalogue) {
         Ok(config) => config,
         Err(error) => return complain(&error, EXIT_USAGE),
     };
@@ -61,7 +63,7 @@ async fn run(args: RunArgs) -> ExitCode {
     if config.embedded {
         listeners.spawn(on_stdin_end(leave.drain.clone()));
     }
-    let ended = agent::run(config, catalogue, args.sources, leave).await;
+    let ended = agent::run(config, catalogue, args.sources, place, leave).await;
     listeners.abort_all();
     match ended {
         Ok(()) => end(0),

@@ -69,6 +69,7 @@ fn report() -> Box<JobReport> {
         isolation: Isolation::Runc,
         reuse: Reuse::Tenant,
         dependencies: None,
+        laps: None,
     })
 }
 

@@ -43,7 +43,8 @@ impl CgroupTree {
             }
             // Held while it is removed: an agent that starts under this name just now is seen, or sees an error.
             let Some(_lock) = self.seize(&root) else { continue };
-            let places: Vec<PathBuf> = self.layout.mounts().iter().map(|mount| mount.join(&root)).collect();
+            let places: Vec<PathBuf> =
+                self.layout.mounts().iter().map(|mount| self.seat.at(mount).join(&root)).collect();
             if places.iter().any(|place| is_young(place) || has_process(place, REMOVE_DEPTH_MAX)) {
                 continue;
             }
@@ -59,14 +60,15 @@ impl CgroupTree {
 
     /// Names of all agents' trees, in any hierarchy.
     fn trees(&self) -> BTreeSet<String> {
-        let entries = self.layout.mounts().into_iter().filter_map(|mount| fs::read_dir(mount).ok()).flatten().flatten();
+        let mounts = self.layout.mounts().into_iter();
+        let entries = mounts.filter_map(|mount| fs::read_dir(self.seat.at(mount)).ok()).flatten().flatten();
         let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         folders.filter_map(|e| e.file_name().into_string().ok()).filter(|name| name.starts_with(PREFIX)).collect()
     }
 
     /// The directory of a tree that carries its lock: in a hierarchy that every agent of the host has.
     fn lock_of(&self, root: &str) -> PathBuf {
-        self.layout.mount_of("memory").map(|mount| mount.join(root)).unwrap_or_default()
+        self.layout.mount_of("memory").map(|mount| self.seat.at(mount).join(root)).unwrap_or_default()
     }
 
     /// The lock of a tree that nobody holds; `Some(None)` where there is nothing left to lock.

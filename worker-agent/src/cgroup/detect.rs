@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use enclos_protocol::supervisor_link::CgroupVersion;
 
+use super::seat::Seat;
+
 /// Controllers that a sandbox cannot do without.
 const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
 /// v1 controllers of which cells are told.
@@ -101,9 +103,17 @@ impl Layout {
     /// # Errors
     /// As [`Layout::from_texts`]; files that cannot be read count as empty.
     pub fn of_host() -> Result<Self, DetectError> {
-        let mountinfo = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        Self::seen(Path::new("/proc/self/mountinfo"), &Seat::host())
+    }
+
+    /// The layout in the mounts of `mountinfo`, whose files are reached from `seat`.
+    ///
+    /// # Errors
+    /// As [`Layout::of_host`].
+    pub fn seen(mountinfo: &Path, seat: &Seat) -> Result<Self, DetectError> {
+        let mountinfo = std::fs::read_to_string(mountinfo).unwrap_or_default();
         let unified = mountinfo.lines().filter_map(Mount::parse).find(|m| m.kind == "cgroup2");
-        let controllers = unified.map(|m| std::fs::read_to_string(m.point.join("cgroup.controllers")));
+        let controllers = unified.map(|m| std::fs::read_to_string(seat.at(&m.point).join("cgroup.controllers")));
         Self::from_texts(&mountinfo, &controllers.and_then(Result::ok).unwrap_or_default())
     }
 

@@ -14,6 +14,7 @@
 mod abandoned;
 pub mod detect;
 mod forgotten;
+pub mod seat;
 pub mod writes;
 
 use std::io::ErrorKind;
@@ -27,6 +28,7 @@ use enclos_protocol::supervisor_link::CGROUP_DIR;
 
 pub use abandoned::Hold;
 pub use detect::{DetectError, Layout};
+pub use seat::Seat;
 pub use writes::TreeLimits;
 
 use crate::engine::CgroupMount;
@@ -78,13 +80,20 @@ pub enum CgroupError {
 pub struct CgroupTree {
     layout: Layout,
     root: String,
+    seat: Seat,
 }
 
 impl CgroupTree {
     /// The tree of `agent`; nothing is made yet.
     #[must_use]
     pub fn new(layout: Layout, agent: &AgentName) -> Self {
-        Self { layout, root: format!("{PREFIX}{agent}") }
+        Self { layout, root: format!("{PREFIX}{agent}"), seat: Seat::host() }
+    }
+
+    /// The same of an engine that has its cgroups elsewhere.
+    #[must_use]
+    pub fn seated(self, seat: Seat) -> Self {
+        Self { seat, ..self }
     }
 
     /// What the host has.
@@ -99,10 +108,10 @@ impl CgroupTree {
     /// [`CgroupError`] names the file.
     pub fn make_agent(&self, limits: &TreeLimits) -> Result<(), CgroupError> {
         if let Layout::V2 { mount, hierarchy } = &self.layout {
-            enable_controllers(mount, &hierarchy.controllers)?;
+            enable_controllers(&self.seat.at(mount), &hierarchy.controllers)?;
         }
         for hierarchy in self.layout.used() {
-            let directory = hierarchy.mount.join(&self.root);
+            let directory = self.place(&hierarchy.mount);
             make(&directory)?;
             for write in writes::agent(&self.layout, &hierarchy.controllers, limits) {
                 write_value(&directory, &write)?;
@@ -110,7 +119,7 @@ impl CgroupTree {
             self.inherit_cpuset(&directory, &hierarchy.controllers)?;
         }
         if let Layout::V2 { mount, hierarchy } = &self.layout {
-            enable_controllers(&mount.join(&self.root), &hierarchy.controllers)?;
+            enable_controllers(&self.place(mount), &hierarchy.controllers)?;
         }
         Ok(())
     }
@@ -128,17 +137,18 @@ impl CgroupTree {
     pub fn make_sandbox(&self, name: &str) -> Result<CgroupMount, CgroupError> {
         let mut binds = Vec::new();
         for hierarchy in self.layout.used() {
-            let directory = hierarchy.mount.join(&self.root).join(name);
+            let directory = self.place(&hierarchy.mount).join(name);
             make(&directory)?;
             self.inherit_cpuset(&directory, &hierarchy.controllers)?;
+            // The engine binds what it sees.
+            let seen = hierarchy.mount.join(&self.root).join(name);
             match &self.layout {
                 Layout::V1 { .. } => {
-                    binds
-                        .extend(hierarchy.controllers.iter().map(|c| (directory.clone(), format!("{CGROUP_DIR}/{c}"))));
+                    binds.extend(hierarchy.controllers.iter().map(|c| (seen.clone(), format!("{CGROUP_DIR}/{c}"))));
                 }
                 Layout::V2 { .. } => {
                     enable_controllers(&directory, &hierarchy.controllers)?;
-                    binds.push((directory, format!("{CGROUP_DIR}/unified")));
+                    binds.push((seen, format!("{CGROUP_DIR}/unified")));
                 }
             }
         }
@@ -152,7 +162,7 @@ impl CgroupTree {
     /// [`CgroupError::Write`] names the directory.
     pub fn close_sandbox(&self, name: &str) -> Result<(), CgroupError> {
         self.layout.used().into_iter().try_for_each(|hierarchy| {
-            let path = hierarchy.mount.join(&self.root).join(name);
+            let path = self.place(&hierarchy.mount).join(name);
             let closed = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
             closed.map_err(|source| CgroupError::Write { path, value: "mode 0700".to_owned(), source })
         })
@@ -177,7 +187,7 @@ impl CgroupTree {
 
     fn limit(&self, name: &Path, controller: &str, writes: &[writes::Write]) -> Result<(), CgroupError> {
         let Some(mount) = self.layout.mount_of(controller) else { return Ok(()) };
-        let directory = mount.join(&self.root).join(name);
+        let directory = self.place(mount).join(name);
         writes.iter().try_for_each(|write| write_value(&directory, write))
     }
 
@@ -198,7 +208,7 @@ impl CgroupTree {
     /// [`CgroupError::Write`].
     pub fn give_to(&self, sandbox: &str, container: &str, uid: u32) -> Result<(), CgroupError> {
         for hierarchy in self.layout.used() {
-            let directory = hierarchy.mount.join(&self.root).join(sandbox).join(container);
+            let directory = self.place(&hierarchy.mount).join(sandbox).join(container);
             let entries = fs::read_dir(&directory).into_iter().flatten().flatten().map(|e| e.path());
             for path in [directory.clone()].into_iter().chain(entries) {
                 std::os::unix::fs::chown(&path, Some(uid), Some(uid)).map_err(|source| CgroupError::Write {
@@ -229,7 +239,7 @@ impl CgroupTree {
 
     async fn remove(&self, below: &Path) -> Result<(), CgroupError> {
         for mount in self.layout.mounts() {
-            let path = mount.join(below);
+            let path = self.seat.at(mount).join(below);
             let mut tries = 0;
             while let Err(source) = remove_tree(&path, REMOVE_DEPTH_MAX) {
                 tries += 1;
@@ -246,19 +256,28 @@ impl CgroupTree {
         Ok(())
     }
 
+    /// The agent's directory in the hierarchy at `mount`.
+    fn place(&self, mount: &Path) -> PathBuf {
+        self.seat.at(mount).join(&self.root)
+    }
+
     /// Whether `proc_cgroup` (the text of `/proc/<pid>/cgroup`) puts the process below `sandbox`
-    /// of this agent in every hierarchy that carries limits; else the controllers where it does not.
+    /// of this agent, and in a pod below the pod, in every hierarchy that carries limits; else the
+    /// controllers where it does not.
     #[must_use]
     pub fn outside_of(&self, sandbox: &str, proc_cgroup: &str) -> Vec<String> {
         let inside = format!("/{}/{sandbox}/", self.root);
-        let is_inside = |path: Option<&str>| path.is_some_and(|p| p.contains(&inside));
+        let is_inside = |controller: Option<&str>| {
+            let path = detect::path_of(proc_cgroup, controller);
+            path.is_some_and(|path| path.contains(&inside) && self.seat.holds(controller, path))
+        };
         let mut outside = Vec::new();
         for hierarchy in self.layout.used() {
             match &self.layout {
-                Layout::V1 { .. } => outside.extend(
-                    hierarchy.controllers.iter().filter(|c| !is_inside(detect::path_of(proc_cgroup, Some(c)))).cloned(),
-                ),
-                Layout::V2 { .. } if is_inside(detect::path_of(proc_cgroup, None)) => {}
+                Layout::V1 { .. } => {
+                    outside.extend(hierarchy.controllers.iter().filter(|c| !is_inside(Some(c))).cloned());
+                }
+                Layout::V2 { .. } if is_inside(None) => {}
                 Layout::V2 { .. } => outside.push("unified".to_owned()),
             }
         }

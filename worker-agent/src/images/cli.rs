@@ -1,10 +1,10 @@
-//! `enclos-agent images build|list|pull|verify`.
+//! `enclos-agent images build|list|pull|export|verify`.
 //!
 //! Progress and problems go to standard error, the answer to standard output.
 //! Exit codes: 0 all well, 1 an image could not be had or is not right, 2 wrong
 //! use, 3 no engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::store::Silent;
 use super::tags::{
     LABEL_DIGEST, LABEL_SUPERVISOR, base_tag, folder_digest, language_tag, sandbox_image, sha256_hex, version_label,
 };
-use super::{ImageOptions, ImageStore, SourceFlags, version};
+use super::{ImageOptions, ImageStore, PrepareError, SourceFlags, archive, version};
 use crate::builder::Listed;
 
 const FAILED: u8 = 1;
@@ -66,6 +66,14 @@ enum ImagesCommand {
         #[command(flatten)]
         sources: SourceFlags,
     },
+    /// Write the language images that are there to a folder, one archive each, for agents with --image-archives
+    Export {
+        /// Images to write; none: all that are there
+        names: Vec<String>,
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
     /// Check each image: digest, supervisor, and that every toolchain runs in it
     Verify {
         /// Images to check; none: all
@@ -103,6 +111,7 @@ pub async fn run(args: ImagesArgs) -> ExitCode {
             Some(registry) => pull(&view, &store, &folders, &registry).await,
             None => complain(WRONG_USE, &"say where from: --image-registry host/path"),
         },
+        ImagesCommand::Export { names, to } => export(&view, &folders, !names.is_empty(), &to).await,
         ImagesCommand::Verify { .. } => verify(&view, &folders).await,
     }
 }
@@ -110,7 +119,10 @@ pub async fn run(args: ImagesArgs) -> ExitCode {
 impl ImagesCommand {
     fn names(&self) -> &[String] {
         match self {
-            Self::Build { names, .. } | Self::Pull { names, .. } | Self::Verify { names } => names,
+            Self::Build { names, .. }
+            | Self::Pull { names, .. }
+            | Self::Export { names, .. }
+            | Self::Verify { names } => names,
             Self::List { .. } => &[],
         }
     }
@@ -118,7 +130,7 @@ impl ImagesCommand {
     fn sources(&self) -> Option<&SourceFlags> {
         match self {
             Self::Build { sources, .. } | Self::Pull { sources, .. } => Some(sources),
-            Self::List { .. } | Self::Verify { .. } => None,
+            Self::List { .. } | Self::Export { .. } | Self::Verify { .. } => None,
         }
     }
 }
@@ -261,6 +273,26 @@ async fn pull(view: &View, store: &ImageStore, folders: &[ImageFolder], registry
     }
     let listed = list(view, false).await;
     if listed == ExitCode::SUCCESS { code } else { listed }
+}
+
+/// Writes what is there of `folders`; that one is missing is a failure where it was `named`.
+async fn export(view: &View, folders: &[ImageFolder], named: bool, to: &Path) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for folder in folders.iter().filter(|f| f.name != BASE) {
+        let reference = language_tag(&view.catalogue, folder);
+        let there = labels_of(&view.docker, &reference).await;
+        let written = match there {
+            Ok(Some(_)) => archive::save(&view.docker, &reference, &to.join(archive::file_name(&reference))).await,
+            Ok(None) if named => Err(PrepareError::Missing(reference.clone())),
+            Ok(None) => continue,
+            Err(e) => Err(e),
+        };
+        match written {
+            Ok(bytes) => println!("{}: {}, {}", folder.name, archive::file_name(&reference), size(bytes)),
+            Err(e) => code = complain(FAILED, &format!("{}: {}", folder.name, Chain(&e))),
+        }
+    }
+    code
 }
 
 async fn verify(view: &View, folders: &[ImageFolder]) -> ExitCode {

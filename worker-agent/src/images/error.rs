@@ -130,6 +130,44 @@ pub enum PrepareError {
     /// The preparation this one waited for failed.
     #[error("the base cannot be made")]
     Base(#[source] Box<ImageError>),
+    /// An archive cannot be read, or written.
+    #[error("cannot use the archive {}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        #[source]
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine does not take an archive, or give one.
+    #[error("engine cannot exchange '{reference}' with the archive {}", path.display())]
+    Exchange {
+        /// Which image.
+        reference: String,
+        /// The file.
+        path: PathBuf,
+        #[source]
+        /// The engine's answer.
+        source: bollard::errors::Error,
+    },
+    /// An archive holds something else.
+    #[error("the archive {} has '{reference}' with digest label '{found}', not '{wanted}'", path.display())]
+    WrongArchive {
+        /// The file.
+        path: PathBuf,
+        /// Which image.
+        reference: String,
+        /// Of its folder.
+        wanted: String,
+        /// On the image; empty where it is not in there.
+        found: String,
+    },
+    /// It is not there.
+    #[error("'{0}' is not there; 'images build' makes it")]
+    Missing(String),
+    /// It may not be built here.
+    #[error("neither archive nor registry has '{0}', and this agent builds no images (--image-builds deny)")]
+    BuildsDenied(String),
     /// The task ended without an answer.
     #[error("preparation ended without an answer")]
     Lost,

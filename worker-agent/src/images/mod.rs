@@ -21,6 +21,7 @@
 //! This module must not create sandboxes, nor run anything in an image but its
 //! languages' version commands.
 
+mod archive;
 mod base;
 mod build;
 pub mod cli;
@@ -64,12 +65,28 @@ impl ImageOptions {
     }
 }
 
+/// Whether language images are built where they are missing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum Builds {
+    /// They are.
+    #[default]
+    Allow,
+    /// They come from an archive or a registry, or the job's language is not to be had.
+    Deny,
+}
+
 /// Where images come from; for the command line of the agent and of `images`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct SourceFlags {
     /// Registry (host and path) that has language images made by `images build`, tried before building
     #[arg(long, env = "ENCLOS_IMAGE_REGISTRY", value_name = "PREFIX")]
     pub image_registry: Option<String>,
+    /// Folder of archives that `images export` made, tried before a registry
+    #[arg(long, env = "ENCLOS_IMAGE_ARCHIVES", value_name = "DIR")]
+    pub image_archives: Option<PathBuf>,
+    /// Whether an image that is to be had nowhere is built here; where many agents deny it, all have the same toolchains
+    #[arg(long, env = "ENCLOS_IMAGE_BUILDS", value_enum, default_value = "allow", value_name = "allow|deny")]
+    pub image_builds: Builds,
     /// Extra certificate authorities (PEM) that image builds trust, for networks that inspect TLS
     #[arg(long, env = "ENCLOS_BUILD_CA", value_name = "FILE")]
     pub build_ca: Option<PathBuf>,

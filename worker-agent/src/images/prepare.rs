@@ -1,6 +1,7 @@
 //! One preparation from start to end. What is there is taken, what is missing is made.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use bollard::Docker;
 use enclos_images::folder::BASE;
@@ -13,7 +14,7 @@ use super::tags::{
     LABEL_DIGEST, LABEL_SUPERVISOR, base_digest, base_tag, folder_digest, labels, language_tag, remote_reference,
     rootfs_tag, sandbox_image, sha256_hex, version_label,
 };
-use super::{ImageOptions, PrepareError, SandboxImage, context, version};
+use super::{ImageOptions, PrepareError, SandboxImage, archive, context, version};
 
 /// Versions by language id.
 pub(super) type Versions = BTreeMap<String, String>;
@@ -66,14 +67,36 @@ impl Preparation<'_> {
         if labels_of(self.docker, &reference).await?.is_some() {
             return Ok(true);
         }
+        if let Some(archives) = &self.options.sources.image_archives {
+            match self.load_language(archives, folder).await {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(e) => tracing::warn!(image = folder.name, reason = %Chain(&e), "archive did not give the image"),
+            }
+        }
         let Some(registry) = &self.options.sources.image_registry else { return Ok(false) };
         match self.pull_language(registry, folder).await {
             Ok(()) => Ok(true),
             Err(e) => {
-                tracing::info!(image = folder.name, reason = %Chain(&e), "registry did not give the image; it is built");
+                tracing::info!(image = folder.name, reason = %Chain(&e), "registry did not give the image");
                 Ok(false)
             }
         }
+    }
+
+    /// Loads the language image of `folder` from its archive; `false` where there is none.
+    async fn load_language(&self, archives: &Path, folder: &ImageFolder) -> Result<bool, PrepareError> {
+        let reference = language_tag(self.catalogue, folder);
+        let path = archives.join(archive::file_name(&reference));
+        if !path.exists() {
+            return Ok(false);
+        }
+        self.progress.report(&format!("loads {}", path.display()));
+        archive::load(self.docker, &reference, &path).await?;
+        let labels = labels_of(self.docker, &reference).await?.unwrap_or_default();
+        let wanted = folder_digest(self.catalogue, folder);
+        let found = labels.get(LABEL_DIGEST).cloned().unwrap_or_default();
+        if found == wanted { Ok(true) } else { Err(PrepareError::WrongArchive { path, reference, wanted, found }) }
     }
 
     /// Pulls the language image of `folder` and holds its digest against the folder's.

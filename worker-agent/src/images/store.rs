@@ -16,7 +16,7 @@ use super::build::Progress;
 use super::error::Chain;
 use super::phase::{Ask, Phase};
 use super::prepare::{Preparation, Versions};
-use super::{ImageError, ImageOptions, PrepareError, SandboxImage};
+use super::{Builds, ImageError, ImageOptions, PrepareError, SandboxImage};
 
 /// What an image's waiters say while the base is being made; `states` puts the base's own progress there.
 const WAITS_FOR_BASE: &str = "waits for the base";
@@ -191,6 +191,9 @@ impl ImageStore {
             return Ok(found);
         }
         if !preparation.language_found(folder).await? {
+            if self.0.options.sources.image_builds == Builds::Deny {
+                return Err(PrepareError::BuildsDenied(image.to_owned()));
+            }
             progress.report(WAITS_FOR_BASE);
             // It may have been removed since it was made; looking again costs one call.
             self.vanished(BASE);

@@ -1,0 +1,80 @@
+//! What an agent offers of what its machine, or its pod, has.
+
+use enclos_protocol::agent_link::Capacity;
+
+use super::{ConfigError, IsolationArg, RunArgs, range};
+use crate::builder::flags::DependencyConfig;
+use crate::headroom;
+use crate::machine::Machine;
+
+/// Most jobs at once that an agent can be configured for.
+const SLOTS_MAX: u32 = 256;
+/// Least memory that is worth offering, in bytes.
+const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Processes offered per slot where nothing else is said.
+const PIDS_PER_SLOT: u32 = 512;
+/// Slots per core where nothing else is said: one job compiles while another waits for memory or disk.
+const SLOTS_PER_CORE: u32 = 2;
+
+/// Most slots: with pinned jobs each needs a core.
+fn slots_max(args: &RunArgs, machine: &Machine) -> Result<u32, ConfigError> {
+    if !args.pin_cores {
+        return Ok(SLOTS_MAX);
+    }
+    if args.isolation == IsolationArg::Gvisor {
+        let why = "cells have no cgroups in gVisor";
+        return Err(ConfigError::Exclusive { flag: "--pin-cores", other: "--isolation gvisor", why });
+    }
+    Ok(u32::try_from(machine.cores.len()).unwrap_or(SLOTS_MAX).min(SLOTS_MAX))
+}
+
+/// What is offered, by `args`, of what `machine` has.
+pub(super) fn of(
+    args: &RunArgs,
+    machine: &Machine,
+    dependencies: Option<&DependencyConfig>,
+) -> Result<Capacity, ConfigError> {
+    let cpus = args.cpus.unwrap_or(f64::from(machine.cpu_millis) / 1000.0);
+    if !(0.1..=1024.0).contains(&cpus) {
+        return Err(range("--cpus", "0.1 to 1024".to_owned(), cpus));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
+    let cpu_millis = (cpus * 1000.0).round() as u32;
+    let slots_max = slots_max(args, machine)?;
+    let slots = args.slots.unwrap_or((cpu_millis.div_ceil(1000) * SLOTS_PER_CORE).min(slots_max));
+    if !(1..=slots_max).contains(&slots) {
+        let why = if args.pin_cores { " (with --pin-cores, one for each core that the agent may use)" } else { "" };
+        return Err(range("--slots", format!("1 to {slots_max}{why}"), slots));
+    }
+    let memory_bytes = memory(args, machine, slots, dependencies)?;
+    let pids = args.pids.unwrap_or(slots * PIDS_PER_SLOT);
+    if pids == 0 {
+        return Err(range("--pids", "at least 1".to_owned(), pids));
+    }
+    Ok(Capacity { cpu_millis, memory_bytes, pids, slots })
+}
+
+/// Memory for jobs. A machine has room beside what it offers; of a pod's limit everything has to be had.
+fn memory(
+    args: &RunArgs,
+    machine: &Machine,
+    slots: u32,
+    dependencies: Option<&DependencyConfig>,
+) -> Result<u64, ConfigError> {
+    let (most, usual) = if machine.is_pod {
+        let beside = headroom::beside_jobs(slots) + dependencies.map_or(0, DependencyConfig::memory_bytes);
+        let left = machine.memory_bytes.saturating_sub(beside);
+        (left, left)
+    } else {
+        (machine.memory_bytes, machine.memory_bytes / 4 * 3)
+    };
+    if machine.is_pod && most < MEMORY_BYTES_MIN {
+        return Err(ConfigError::NoRoom { slots });
+    }
+    let memory_bytes = args.memory_bytes.unwrap_or(usual);
+    if !(MEMORY_BYTES_MIN..=most).contains(&memory_bytes) {
+        let may = format!("{MEMORY_BYTES_MIN} to {most} (what this machine may use)");
+        return Err(range("--memory-bytes", may, memory_bytes));
+    }
+    Ok(memory_bytes)
+}
