@@ -9,6 +9,8 @@ export type StreamState = "connecting" | "live" | "broken";
 
 export interface Watched {
   onEvent(event: ServerEvent): void;
+  /** Anything came, were it a comment that only says that the server is there. */
+  onHeard?(): void;
   /** Called at each change; `broken` says that a new try follows. */
   onState?(state: StreamState): void;
   /** The server has no more to tell (204), or the stream ended after `isLast`. */
@@ -73,6 +75,7 @@ async function read(answer: Response, watched: Watched, seen: (id: string) => vo
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return last;
+    watched.onHeard?.();
     for (const event of parser.take(text.decode(value, { stream: true }))) {
       if (event.id !== "") seen(event.id);
       watched.onEvent(event);
