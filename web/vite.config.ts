@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 
 // The server of the API while the page is worked on; in a build the page and the API share one origin.
 const server = process.env["ENCLOS_URL"] ?? "http://127.0.0.1:7300";
-const forwarded = { "/v1": { target: server, ws: true, headers: { origin: server } }, "/version": server };
+const forwarded = { "/v1": { target: server, ws: true }, "/version": server };
 
 export default defineConfig({
   plugins: [svelte()],
