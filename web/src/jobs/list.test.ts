@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { KEPT_MAX, NO_FILTERS, isWholeId, matches, merge, query, splitLabel } from "./list";
-import type { Job } from "./types";
+import type { Job } from "../api/types";
 
 const job = (id: string, more: Partial<Job> = {}): Job => ({
   id,

@@ -1,11 +1,8 @@
-/**
- * The list of jobs: pages read from the API and events of changes, put into one order.
- *
- * Ids are UUIDv7, whose order as text is that of creation, so no time is compared. The list is bounded:
- * where it is full, the oldest jobs leave it (the server still has them).
- */
-
-import type { Job, JobState } from "./types";
+// The list of jobs: pages read from the API and events of changes, put into one order.
+//
+// Ids are UUIDv7, whose order as text is that of creation, so no time is compared. The list is bounded:
+// where it is full, the oldest jobs leave it (the server still has them).
+import type { Job, JobState } from "../api/types";
 
 /** Jobs that the list keeps. */
 export const KEPT_MAX = 10_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parts } from "./timeline";
-import type { Job } from "./types";
+import type { Job } from "../api/types";
 
 const job: Job = {
   id: "a",

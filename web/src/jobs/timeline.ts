@@ -1,6 +1,5 @@
-/** Where the time of a job went, as parts of one bar. */
-
-import type { Job, Timing } from "./types";
+// Where the time of a job went, as parts of one bar.
+import type { Job, Timing } from "../api/types";
 
 export type PartName = "queued" | "dispatch" | "install" | "sandbox" | "compile" | "run";
 
@@ -27,9 +26,9 @@ const ENDED: readonly [PartName, keyof Timing][] = [
  * the times of its states tell at `now` (milliseconds of the server's clock), the last one open.
  */
 export function parts(job: Job, now: number): Part[] {
-  if (job.timing !== undefined) return ofEnded(job.timing);
+  if (job.timing) return ofEnded(job.timing);
   const created = Date.parse(job.created_at);
-  const started = job.started_at === undefined ? undefined : Date.parse(job.started_at);
+  const started = job.started_at ? Date.parse(job.started_at) : undefined;
   const waits = job.state === "queued";
   const queued = Math.max(0, (waits ? now : (started ?? now)) - created);
   const all: Part[] = [{ name: "queued", ms: queued, share: 0, open: waits }];
@@ -42,7 +41,7 @@ export function parts(job: Job, now: number): Part[] {
 function ofEnded(timing: Timing): Part[] {
   const all = ENDED.flatMap(([name, field]): Part[] => {
     const ms = timing[field];
-    return ms === undefined ? [] : [{ name, ms: Math.max(0, ms), share: 0, open: false }];
+    return ms == null ? [] : [{ name, ms: Math.max(0, ms), share: 0, open: false }];
   });
   return withShares(all);
 }
@@ -57,8 +56,7 @@ function openPart(job: Job): PartName {
     case "run":
     case "case":
       return "run";
-    case "image":
-    case undefined:
+    default:
       return "sandbox";
   }
 }
