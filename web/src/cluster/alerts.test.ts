@@ -5,6 +5,11 @@ import type { Agent, Stats } from "./types";
 const agent = (name: string, state = "connected"): Agent => ({
   name,
   state,
+  build: "1",
+  embedded: false,
+  installs: false,
+  reuse: "tenant",
+  sandboxes_closed: {},
   isolation: "runc",
   capacity: { cpus: 2, memory_bytes: 1, pids: 1, slots: 2 },
   load: { cpu_busy: 0, memory_busy: 0 },

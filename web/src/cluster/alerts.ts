@@ -1,10 +1,7 @@
-/**
- * What an operator should look at: agents that were lost, and a queue that grows.
- *
- * Pure: the watch before, an event, the watch after. Only the page's own memory is used, so a page that is
- * opened after an agent went does not miss it (it never knew it); one that is suspect it sees at once.
- */
-
+// What an operator should look at: agents that were lost, and a queue that grows.
+//
+// Pure: the watch before, an event, the watch after. Only the page's own memory is used, so a page that is
+// opened after an agent went does not miss it (it never knew it); one that is suspect it sees at once.
 import type { Stats } from "./types";
 
 export type Alert =

@@ -1,5 +1,4 @@
-/** What the page knows of the cluster, from the events of `/v1/stats/events`; pure. */
-
+// What the page knows of the cluster, from the events of `/v1/stats/events`; pure.
 import { NO_WATCH, watch, type Watch } from "./alerts";
 import { append, noSeries, type Series } from "./series";
 import type { QueueRow, Stats } from "./types";
@@ -21,6 +20,11 @@ export const NOTHING: Live = { stats: null, series: noSeries(), watch: NO_WATCH,
 export function told(before: Live, stats: Stats, now: number): Live {
   if (before.stats !== null && Date.parse(stats.at) < Date.parse(before.stats.at)) return { ...before, heard: now };
   return { stats, series: append(before.series, stats), watch: watch(before.watch, stats, now), heard: now };
+}
+
+/** After the server said anything, were it only that it is there. */
+export function heard(before: Live, now: number): Live {
+  return { ...before, heard: now };
 }
 
 /** After the hour was read; what was told since is put in again. */

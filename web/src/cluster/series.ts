@@ -1,9 +1,6 @@
-/**
- * The last hour as columns that a chart takes: read once, then carried on from the live events.
- *
- * A point is a step of the server's; the newest one is open and replaced by each event within it.
- */
-
+// The last hour as columns that a chart takes: read once, then carried on from the live events.
+//
+// A point is a step of the server's; the newest one is open and replaced by each event within it.
 import type { History, Stats } from "./types";
 
 /** Points that are kept: an hour of 10 s. */

@@ -1,38 +1,8 @@
-/** What the API says of the cluster: agents, counts, the last hour. */
+// What the API says of the cluster: agents, counts, the last hour.
+import type { Agent as Listed } from "../api/types";
 
-export interface AgentLanguage {
-  id: string;
-  version: string;
-  /** `absent`, `preparing`, `ready` or `failed`. */
-  image: string;
-  progress?: string;
-  reason?: string;
-  /** Sandboxes that wait for a job. */
-  warm: number;
-}
-
-export interface Agent {
-  name: string;
-  /** `connected`, `suspect` or `draining`. */
-  state: string;
-  embedded?: boolean;
-  isolation: string;
-  reuse?: string;
-  build?: string;
-  capacity: { cpus: number; memory_bytes: number; pids: number; slots: number };
-  /** 0 to 1. */
-  load: { cpu_busy: number; memory_busy: number };
-  running: number;
-  sandboxes: number;
-  sandboxes_closed?: Record<string, number>;
-  unclean_jobs?: number;
-  installs?: boolean;
-  derived_images?: number;
-  derived_bytes?: number;
-  memory_promised_bytes: number;
-  languages: AgentLanguage[];
-  last_seen_ms: number;
-}
+/** `unclean_jobs`: jobs that left something in their sandbox. */
+export type Agent = Listed & { unclean_jobs?: number | null };
 
 /** One row of what waits; `other` stands for all beyond the bound of rows. */
 export interface QueueRow {
