@@ -261,6 +261,7 @@ impl Master {
             gate,
             audit: Arc::clone(&audit),
             metrics: Arc::clone(&metrics),
+            is_tls: config.security.api.is_some(),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             scheduling: config.scheduling,

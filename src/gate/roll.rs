@@ -81,6 +81,7 @@ impl Entries {
             scopes: *scopes,
             quota: Arc::clone(quota),
             ended: ended.clone(),
+            session: None,
         })
     }
 

@@ -26,9 +26,11 @@ mod keys;
 mod many;
 mod openapi;
 mod operate;
+mod page;
 mod query;
 pub mod render;
 mod room;
+mod session;
 mod share;
 mod submit;
 mod uploads;
@@ -76,6 +78,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Hosts that are served beside the loopback ones.
     pub hosts: Vec<String>,
+    /// Clients come over TLS.
+    pub is_tls: bool,
     /// Jobs may bring dependencies.
     pub installs: bool,
     /// Where the ends of jobs may be told; `None`: nowhere.
@@ -121,6 +125,8 @@ pub struct Services {
     pub audit: Arc<Audit>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Clients come over TLS.
+    pub is_tls: bool,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
     /// How long an attached client may take to read what it is sent.
@@ -152,6 +158,7 @@ impl Api {
             gate,
             audit,
             metrics,
+            is_tls,
             batch_jobs_max,
             client_wait,
             scheduling,
@@ -169,6 +176,7 @@ impl Api {
             audit,
             metrics,
             hosts,
+            is_tls,
             installs,
             callbacks,
             shutdown,
@@ -208,6 +216,10 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/v1/keys/{key}/revoke", post(keys::revoke).route_layer(json_only()))
         .route("/v1/tenants", get(keys::tenants))
         .route("/v1/tenants/{tenant}", post(keys::set_tenant).route_layer(json_only()))
+        .route(
+            "/v1/session",
+            post(session::sign_in).route_layer(json_only()).get(session::show).delete(session::sign_out),
+        )
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
@@ -222,6 +234,7 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/docs/style.css", get(docs::style))
         .route("/docs/copy.js", get(docs::script))
         .route("/docs/icon.svg", get(docs::icon))
+        .merge(page::routes())
         .merge(doors::piston::routes(doors.piston_root))
         .merge(doors::mcp::routes(&api))
         .fallback(|| async { error::not_found() })

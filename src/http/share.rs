@@ -104,6 +104,7 @@ pub(super) mod tests {
             scopes: Scopes::ALL,
             quota: Arc::default(),
             ended: CancellationToken::new(),
+            session: None,
         }
     }
 

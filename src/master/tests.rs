@@ -15,6 +15,7 @@ mod keys;
 mod link;
 mod many;
 mod mcp;
+mod sessions;
 mod transfers;
 mod turns;
 mod watching;

@@ -19,6 +19,7 @@ mod ranked;
 mod ready;
 mod share;
 mod standing;
+mod survey;
 mod walk;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use forecast::{Ahead, Forecast, Standing};
 pub use line::LineId;
 pub use ready::{Order, ReadyQueue, Rules, Ticket, Waiting};
 pub use share::Charge;
+pub use survey::{Counts, Group, Survey, Waits};
 pub use walk::{Cursor, Head};
 
 pub use crate::access::Priority;

@@ -137,6 +137,9 @@ impl Driver {
             Message::Agents(reply) => drop(reply.send(self.core.agents(Moment::now().instant))),
             Message::Shares(reply) => drop(reply.send(self.shares())),
             Message::Totals(reply) => drop(reply.send(self.core.totals())),
+            Message::Survey(of, groups_max, reply) => {
+                let _ = reply.send(self.core.survey(of.as_deref(), groups_max, Moment::now().instant));
+            }
             Message::IsCurrent(attempt, agent, reply) => {
                 let _ = reply.send(self.core.is_current_at(attempt, agent.as_ref()));
             }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::event::{Event, Joining, SessionId, Submitted, ToSession};
 use super::view::{AgentView, Place, Share, Totals};
-use crate::queue::{Backlog, Overloaded, Wanted};
+use crate::queue::{Backlog, Overloaded, Survey, Wanted};
 
 /// Messages that may wait for the scheduler; senders wait for a place.
 const WAITING_MAX: usize = 4096;
@@ -28,6 +28,7 @@ pub(super) enum Message {
     Agents(oneshot::Sender<Vec<AgentView>>),
     Shares(oneshot::Sender<HashMap<Arc<str>, Share>>),
     Totals(oneshot::Sender<Totals>),
+    Survey(Option<Arc<str>>, usize, oneshot::Sender<Survey>),
     IsCurrent(AttemptId, Option<AgentName>, oneshot::Sender<bool>),
 }
 
@@ -142,6 +143,14 @@ impl Scheduler {
     /// [`SchedulerGone`].
     pub async fn totals(&self) -> Result<Totals, SchedulerGone> {
         self.ask(Message::Totals).await
+    }
+
+    /// What waits, of one tenant or of all; its `groups_max` longest groups one by one.
+    ///
+    /// # Errors
+    /// [`SchedulerGone`].
+    pub async fn survey(&self, of: Option<Arc<str>>, groups_max: usize) -> Result<Survey, SchedulerGone> {
+        self.ask(|reply| Message::Survey(of, groups_max, reply)).await
     }
 
     /// Whether an attempt is current and, where an agent is named, its own.

@@ -47,6 +47,9 @@ use super::{Api, wire};
         super::fleet::drain,
         super::operate::stats,
         super::usage::show,
+        super::session::show,
+        super::session::sign_in,
+        super::session::sign_out,
         super::keys::list,
         super::keys::create,
         super::keys::show,
@@ -129,7 +132,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 32);
+        assert_eq!(seen, 35);
     }
 
     #[test]

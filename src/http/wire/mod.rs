@@ -7,6 +7,7 @@ mod cases;
 mod dependencies;
 mod fleet;
 pub mod keys;
+pub mod session;
 mod turn;
 mod usage;
 

@@ -213,6 +213,7 @@ impl Core {
                 self.delayed.insert((until, job.order), id);
             }
         }
+        self.waits(id);
         let job = self.jobs.get(&id).expect("it was just released");
         self.expiring.extend(job.expires.map(|at| (at, id)));
         self.actions.push(Action::Entered(Arc::clone(&job.demand.tenant), job.input_bytes));

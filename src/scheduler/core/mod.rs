@@ -169,6 +169,8 @@ pub struct Core {
     fleet: Fleet,
     /// Jobs that each agent holds, agents not seen since the start among them.
     held: BTreeMap<AgentName, BTreeSet<JobId>>,
+    /// What waits, counted.
+    waiting: queue::Counts,
     /// Jobs at agents by tenant; only those that have any.
     running: HashMap<Arc<str>, usize>,
     bounds: RunningBounds,
@@ -215,6 +217,7 @@ impl Core {
             overdue: BTreeSet::new(),
             fleet: Fleet::new(of_fleet, now.instant),
             held: BTreeMap::new(),
+            waiting: queue::Counts::new(now.instant),
             running: HashMap::new(),
             bounds,
             predictor,
@@ -281,6 +284,12 @@ impl Core {
     #[must_use]
     pub fn running_by_tenant(&self) -> HashMap<Arc<str>, usize> {
         self.running.clone()
+    }
+
+    /// What waits, of one tenant or of all; so many groups of it one by one.
+    #[must_use]
+    pub fn survey(&self, of: Option<&str>, groups_max: usize, now: Instant) -> queue::Survey {
+        self.waiting.survey(of, groups_max, now)
     }
 
     /// How many of each.

@@ -31,6 +31,7 @@ impl Core {
             let (cancel_asked, fed) = (cancelled.then_some(now.instant), job.demand.live_stdin);
             if let State::Ready(ticket) = job.state {
                 self.queue.remove(ticket);
+                self.waits_no_more(id);
             }
             let (since, joined, size_permille) = (now.instant, now.instant, 1000);
             let charge = None;
@@ -83,6 +84,18 @@ impl Core {
         };
         self.expiring.extend(expires.map(|at| (at, id)));
         self.jobs.insert(id, Box::new(job));
+        self.waits(id);
+    }
+
+    /// A job is counted among those that wait.
+    pub(super) fn waits(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        self.waiting.enter(&job.demand.tenant, &job.demand.language, job.priority, job.arrived);
+    }
+
+    fn waits_no_more(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        self.waiting.leave(&job.demand.tenant, &job.demand.language, job.priority, job.arrived);
     }
 
     /// What a job is expected to take, in microseconds of a slot (0: not known), and of the processors,
@@ -164,6 +177,7 @@ impl Core {
 
     /// A job is in no part of the queue any more.
     pub(super) fn left_queue(&mut self, id: JobId) {
+        self.waits_no_more(id);
         let Some(job) = self.jobs.get(&id) else { return };
         if let Some(at) = job.expires {
             self.expiring.remove(&(at, id));

@@ -322,6 +322,9 @@ impl World {
             assert!(view.offer.capacity.holds(view.promised), "overcommitted: {view:?}");
         }
         let totals = self.core.totals();
+        let survey = self.core.survey(None, usize::MAX, self.now);
+        let surveyed: usize = survey.groups.iter().map(|group| group.waits.jobs).sum();
+        assert_eq!(surveyed, totals.queued, "what waits is counted as it comes and leaves");
         let unfinished = self.rows.values().filter(|r| !r.finished).count();
         let running = self.core.running_by_tenant();
         for tenant in TENANTS {
