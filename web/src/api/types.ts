@@ -220,8 +220,8 @@ export interface Session {
   open: boolean;
   signed_in: boolean;
   tenant?: Maybe<string>;
-  key?: Maybe<{ id: string; name: string; scopes: Scope[]; expires?: Maybe<string> }>;
-  expires?: Maybe<string>;
+  key?: Maybe<{ id: string; name: string; scopes: Scope[]; expires_at?: Maybe<string> }>;
+  expires_at?: Maybe<string>;
 }
 
 export interface Version {
