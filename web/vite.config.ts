@@ -7,6 +7,8 @@ const forwarded = { "/v1": { target: server, ws: true }, "/version": server };
 
 export default defineConfig({
   plugins: [svelte()],
+  // Or one would be looked for in every folder above.
+  css: { postcss: {} },
   build: {
     target: "es2022",
     // A `data:` URI or an inline script would need a looser policy than the server sends.

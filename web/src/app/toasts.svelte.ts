@@ -7,6 +7,13 @@ export interface Toast {
   id: number;
   kind: ToastKind;
   text: string;
+  /** Something that can be done about it. */
+  action?: ToastAction | undefined;
+}
+
+export interface ToastAction {
+  label: string;
+  run: () => void;
 }
 
 const TOASTS_MAX = 4;
@@ -19,10 +26,10 @@ export function toasts(): readonly Toast[] {
   return notes;
 }
 
-export function toast(text: string, kind: ToastKind = "info"): void {
+export function toast(text: string, kind: ToastKind = "info", action?: ToastAction): void {
   const id = ++last;
   // Said twice, it is still one note.
-  notes = [...notes.filter((note) => note.text !== text), { id, kind, text }].slice(-TOASTS_MAX);
+  notes = [...notes.filter((note) => note.text !== text), { id, kind, text, action }].slice(-TOASTS_MAX);
   if (kind !== "bad") setTimeout(() => closeToast(id), SHOWN_MS);
 }
 
