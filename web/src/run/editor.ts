@@ -49,7 +49,7 @@ const look = EditorView.theme({
   ".cm-selectionMatch": { backgroundColor: "var(--accent-soft)" },
   ".cm-searchMatch": { backgroundColor: "var(--warn-soft)", outline: "1px solid var(--warn)" },
   ".cm-gutter-lint": { width: "0.9rem" },
-  ".cm-lint-marker": { width: "0.55rem", height: "0.55rem", margin: "0.4rem 0.1rem", borderRadius: "50%", content: "none" },
+  ".cm-lint-marker": { display: "block", width: "8px", height: "8px", margin: "6px 3px", borderRadius: "50%", content: "none" },
   ".cm-lint-marker-error": { backgroundColor: "var(--bad)" },
   ".cm-lint-marker-warning": { backgroundColor: "var(--warn)", borderRadius: "2px" },
   ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px" },

@@ -6,7 +6,7 @@ const MIB = 1024 * 1024;
 export interface Unit {
   /** How many of the API's units one of ours is. */
   factor: number;
-  label: "s" | "MiB" | "KiB" | "";
+  label: "s" | "KiB" | "MiB" | "";
 }
 
 const UNITS: Record<LimitName, Unit> = {

@@ -84,11 +84,16 @@ export function submission(program: Program, compiles: boolean): Submission {
 }
 
 function limitsOf({ input, limits }: Program, compiles: boolean): NonNullable<Submission["limits"]> {
-  const run = input === "cases" ? limits.run : { report_bytes: REPORT_BYTES, ...limits.run };
+  const run = { ...askedLimits(input), ...limits.run };
   const asked: NonNullable<Submission["limits"]> = {};
   if (Object.keys(run).length > 0) asked.run = run;
   if (compiles && Object.keys(limits.compile).length > 0) asked.compile = limits.compile;
   return asked;
+}
+
+/** What is asked for where a person asks for nothing; many cases share the room of one answer. */
+export function askedLimits(input: Input): LimitValues {
+  return input === "cases" ? {} : { report_bytes: REPORT_BYTES };
 }
 
 function submittedFile({ path, text, bytes }: ProgramFile): SubmittedFile {
