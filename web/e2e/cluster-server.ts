@@ -77,10 +77,10 @@ export class Server {
     return readFileSync(join(this.directory, `${name}.log`), "utf8").split("\n").slice(-LOG_LINES).join("\n");
   }
 
-  /** Starts an agent for Python and C, of a server without keys; it takes jobs when this returns. */
-  async agent(name: string, slots = 2): Promise<ChildProcess> {
+  /** Starts an agent of a server without keys; it takes jobs when this returns. */
+  async agent(name: string, slots = 2, languages = "python,c"): Promise<ChildProcess> {
     const log = openSync(join(this.directory, `${name}.log`), "w");
-    const flags = ["--languages", "python,c", "--images", "python,c", "--slots", String(slots)];
+    const flags = ["--languages", languages, "--slots", String(slots)];
     const agent = spawn(join(PROGRAMS, "enclos-agent"), ["--master", this.link, "--name", name, ...flags], {
       stdio: ["ignore", log, log],
       env: { ...process.env, ENCLOS_JOIN_TOKEN: this.token },
