@@ -66,8 +66,8 @@ test("a key opens the page, is kept nowhere in it, and a reload keeps it open un
 test("an operator makes a key, sees its secret once, and ends it, which ends its sessions", async ({ page, browser }) => {
   await signIn(page, operator.secret);
   await page.getByRole("button", { name: "New key" }).click();
-  await page.getByLabel("Tenant").fill("acme");
-  await page.getByLabel("Name").fill("<img src=x onerror=alert(1)>");
+  await page.getByRole("textbox", { name: "Tenant" }).fill("acme");
+  await page.getByRole("textbox", { name: "Name" }).fill("<img src=x onerror=alert(1)>");
   await page.getByRole("button", { name: "Make the key" }).click();
   const secret = (await page.getByTestId("secret").textContent()) ?? "";
   expect(secret).toMatch(/^enclos_[0-9a-f]{72}$/);
@@ -104,7 +104,7 @@ test("a rotated key has a new secret, and the old one ends when it was told to",
 test("quotas are set and shown against the use, and what is no quota is told before it is sent", async ({ page }) => {
   await signIn(page, operator.secret);
   await page.getByRole("button", { name: "Quotas for a tenant" }).click();
-  await page.getByLabel("Tenant").fill("bounded");
+  await page.getByRole("textbox", { name: "Tenant" }).fill("bounded");
   await page.getByLabel("Jobs running at once").fill("0");
   await expect(page.getByText("Give a whole number, default or unlimited.")).toBeVisible();
   await expect(page.getByRole("button", { name: "Save" })).toBeDisabled();
