@@ -32,6 +32,7 @@ test("five thousand jobs are scrolled through smoothly, in a document of few row
     await view.evaluate((one) => (one.scrollTop = one.scrollHeight));
     await expect(count).toHaveText("5,000 jobs", { timeout: 50 });
   }).toPass({ timeout: 60_000, intervals: [20] });
+  await view.evaluate((one) => (one.scrollTop = one.scrollHeight));
   await expect(page.locator(`[data-row="${JOBS - 1}"]`)).toBeVisible();
 
   const frames = await view.evaluate(async (one) => {
