@@ -273,6 +273,7 @@ impl Master {
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
         parts.spawn(keeper.run(scheduler_stop.clone()));
+        parts.spawn(http::stats::keep(Arc::clone(&api), scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         deliverer.into_iter().for_each(|d| drop(parts.spawn(d.run(scheduler_stop.clone()))));

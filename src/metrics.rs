@@ -10,6 +10,8 @@ use std::time::Duration;
 use enclos_protocol::agent_link::ClosedSandboxes;
 use enclos_protocol::outcome::Outcome;
 
+use crate::pulse::Pulse;
+
 /// Upper bounds of the buckets of a [`Histogram`], in microseconds; one more is for all above.
 const BUCKETS_US: [u64; 12] =
     [100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000, 300_000_000];
@@ -150,6 +152,8 @@ pub struct Metrics {
     /// Sandboxes that agents destroyed, summed likewise, by reason. Many `unfit` or `lost` ones are
     /// an engine or a host in trouble; many `evicted` ones, more bindings than an agent has places for.
     sandboxes_closed: [Counter; ClosedSandboxes::REASONS],
+    /// The last hour, for who looks on.
+    pub pulse: Pulse,
     finished: [Counter; Outcome::ALL.len()],
     attempts: [Counter; 4],
 }

@@ -46,7 +46,8 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
         // Who begins a session has none; who they are the handlers find out.
         "/v1/session" => Need::Nothing,
         "/docs" | "/docs/style.css" | "/docs/copy.js" | "/docs/icon.svg" => Need::Nothing,
-        "/v1/usage" => Need::AnyKey,
+        // Each sees its own, and operators all.
+        "/v1/usage" | "/v1/stats" | "/v1/stats/events" | "/v1/stats/history" => Need::AnyKey,
         path if piston::has(path) => piston::need(path),
         // Each tool asks for its own.
         mcp::PATH => Need::AnyKey,

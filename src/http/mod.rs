@@ -32,6 +32,7 @@ pub mod render;
 mod room;
 mod session;
 mod share;
+pub mod stats;
 mod submit;
 mod uploads;
 mod usage;
@@ -54,7 +55,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Policy;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, UnixTime};
 
 /// Where the process says that it answers.
 const ALIVE_PATH: &str = "/healthz";
@@ -84,6 +85,10 @@ pub struct Api {
     pub installs: bool,
     /// Where the ends of jobs may be told; `None`: nowhere.
     pub callbacks: Option<Policy>,
+    /// How it goes, for who watches.
+    pub feed: stats::Feed,
+    /// When this process began.
+    pub begun: UnixTime,
     /// Ends what waits: long polls are answered, event streams end.
     pub shutdown: CancellationToken,
     /// Admissions: they go on when their client leaves, and are waited for at shutdown.
@@ -179,6 +184,8 @@ impl Api {
             is_tls,
             installs,
             callbacks,
+            feed: stats::Feed::default(),
+            begun: UnixTime::now(),
             shutdown,
             admissions: TaskTracker::new(),
             conversations: TaskTracker::new(),
@@ -201,6 +208,7 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/v1/jobs", post(submit::submit).route_layer(json_only()).get(jobs::list))
         .route("/v1/jobs/batch", post(many::batch).route_layer(json_only()))
         .route("/v1/jobs/wait", post(many::wait).route_layer(json_only()))
+        .route("/v1/jobs/events", get(stats::changes::watch))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::erase))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel).route_layer(json_only()))
         .route("/v1/jobs/{id}/events", get(events::events))
@@ -223,7 +231,9 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
-        .route("/v1/stats", get(operate::stats))
+        .route("/v1/stats", get(stats::show))
+        .route("/v1/stats/events", get(stats::watch))
+        .route("/v1/stats/history", get(stats::history))
         .route("/v1/usage", get(usage::show))
         .route(ALIVE_PATH, get(operate::alive))
         .route("/readyz", get(operate::ready))

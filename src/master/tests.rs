@@ -16,6 +16,7 @@ mod link;
 mod many;
 mod mcp;
 mod sessions;
+mod stats;
 mod transfers;
 mod turns;
 mod watching;

@@ -9,7 +9,7 @@ const FILE_LINES_MAX: usize = 450;
 /// Modules of the master from left to right: each names only what stands to its left.
 /// Those of one row do not name each other.
 const ORDER: [&[&str]; 18] = [
-    &["access", "outbound"],
+    &["access", "outbound", "pulse"],
     &["config", "metrics", "testing"],
     &["listen", "pki"],
     &["scoring"],

@@ -115,6 +115,7 @@ fn parameter_bounds(path: &str, name: &str, language: &Value) -> Value {
         "key" => json!({ "pattern": "^key-[0-9a-f]{12}$" }),
         "tenant" => tenant(),
         "state" if path == "/v1/callbacks" => json!({ "enum": ["waiting", "dead"] }),
+        "of" => json!({ "enum": ["hour"] }),
         "wait_ms" => json!({ "maximum": WAIT_MS_MAX }),
         "limit" => json!({ "minimum": 1, "maximum": PAGE_MAX }),
         "cursor" => json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX }),

@@ -97,7 +97,7 @@ async fn with_keys_every_call_needs_one_with_its_scope_and_signs_of_life_do_not(
             walked += 1;
         }
     }
-    assert_eq!(walked, 35);
+    assert_eq!(walked, 38);
     let refused = keyed.ask(None, Method::GET, "/v1/jobs", None).await;
     assert_eq!(refused.headers()["www-authenticate"], "Bearer realm=\"enclos\"");
     assert_eq!(refused.json::<Value>().await.unwrap()["code"], "unauthorized");

@@ -77,6 +77,8 @@ async fn a_browser_signs_in_with_a_key_and_its_cookie_stands_for_it_until_it_sig
     assert_eq!(running.by_cookie(cookie, Method::GET, "/v1/jobs").await.status(), 401);
     assert_eq!(running.by_cookie(cookie, Method::DELETE, "/v1/session").await.status(), 204, "again and again");
 
+    let cookie = cookie.to_owned();
+    keyed.running.end().await;
     let audit = std::fs::read_to_string(keyed.dir.path().join("audit.jsonl")).unwrap();
     for line in [
         "POST /v1/session\",\"target\":\"/v1/session\",\"outcome\":\"200",
@@ -86,7 +88,6 @@ async fn a_browser_signs_in_with_a_key_and_its_cookie_stands_for_it_until_it_sig
     }
     let value = cookie.split_once('=').unwrap().1;
     assert!(!audit.contains(key.expose()) && !audit.contains(value));
-    keyed.running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,9 +196,9 @@ async fn keys_that_are_none_are_slowed_at_the_sign_in_as_elsewhere_and_others_co
     assert_eq!(slowed.status(), 429);
     assert!(slowed.headers().contains_key("retry-after"));
     assert_eq!(keyed.running.sign_in(key.expose()).await.status(), 200, "one that works comes in all the same");
+    keyed.running.end().await;
     let audit = std::fs::read_to_string(keyed.dir.path().join("audit.jsonl")).unwrap();
     assert!(audit.lines().filter(|line| line.contains("POST /v1/session") && line.contains("\"401\"")).count() > 0);
-    keyed.running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -292,6 +292,12 @@ impl Core {
         self.waiting.survey(of, groups_max, now)
     }
 
+    /// Whose job it is; `None`: it is none of ours, or has ended.
+    #[must_use]
+    pub fn tenant(&self, job: JobId) -> Option<Arc<str>> {
+        self.jobs.get(&job).map(|job| Arc::clone(&job.demand.tenant))
+    }
+
     /// How many of each.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -302,6 +308,7 @@ impl Core {
             running: self.jobs.len() - queued,
             agents_connected: connected,
             agents_suspect: self.fleet.len() - connected,
+            slots: self.fleet.total().slots,
         }
     }
 }
