@@ -26,6 +26,7 @@ describe("what is sent", () => {
   it("leaves an expected output out where none was given", () => {
     const sent = submission(program({ input: "cases", cases: [{ name: "a", stdin: "", expected: "" }] }), true);
     expect(sent.cases?.[0]).toEqual({ name: "a", stdin: "" });
+    expect(sent.checker).toBeUndefined();
   });
 });
 
