@@ -1,22 +1,23 @@
 import { describe, expect, it } from "vitest";
-import { fleet, images, slots, warm } from "./fleet";
+import { fleet, slots } from "./fleet";
 import type { Agent } from "./types";
 
-const agent = (name: string, state = "connected", languages: Agent["languages"] = []): Agent => ({
+const agent = (name: string, state = "connected"): Agent => ({
   name,
   state,
   build: "1",
   embedded: false,
-  installs: false,
   isolation: "runc",
   reuse: "tenant",
   capacity: { cpus: 2, memory_bytes: 1, pids: 1, slots: 4 },
   load: { cpu_busy: 0, memory_busy: 0 },
   running: 0,
   sandboxes: 0,
-  sandboxes_closed: {},
+  warm: 0,
+  languages_ready: 0,
+  unclean_jobs: 0,
   memory_promised_bytes: 0,
-  languages,
+  languages: [],
   last_seen_ms: 0,
 });
 
@@ -32,14 +33,5 @@ describe("the fleet", () => {
 
   it("offers the slots of those that take jobs", () => {
     expect(slots([agent("a"), agent("b", "draining"), agent("c", "suspect")])).toBe(4);
-  });
-
-  it("counts what waits and what is ready", () => {
-    const one = agent("a", "connected", [
-      { id: "c", version: "", image: "ready", warm: 2 },
-      { id: "d", version: "", image: "absent", warm: 0 },
-      { id: "e", version: "", image: "ready", warm: 1 },
-    ]);
-    expect([warm(one), images(one)]).toEqual([3, 2]);
   });
 });

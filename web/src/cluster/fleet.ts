@@ -12,16 +12,6 @@ export function fleet(agents: readonly Agent[], text: string): Agent[] {
     .sort((a, b) => (ORDER[a.state] ?? 3) - (ORDER[b.state] ?? 3) || NAMES.compare(a.name, b.name));
 }
 
-/** Sandboxes of an agent that wait for a job. */
-export function warm(agent: Agent): number {
-  return agent.languages.reduce((sum, language) => sum + language.warm, 0);
-}
-
-/** Images that an agent has. */
-export function images(agent: Agent): number {
-  return agent.languages.filter((language) => language.image === "ready").length;
-}
-
 /** Jobs that all agents can run at once, but those that take no more. */
 export function slots(agents: readonly Agent[]): number {
   return agents.reduce((sum, agent) => sum + (agent.state === "connected" ? agent.capacity.slots : 0), 0);

@@ -52,6 +52,8 @@ describe("the queue", () => {
       { name: "b", count: 5, oldest_ms: 2 },
       { name: "a", count: 3, oldest_ms: 30 },
     ]);
+    const rest = { tenant: null, language: null, priority: null, count: 99, oldest_ms: 1 };
+    expect(queueBy([rest, ...rows], "tenant").map((sum) => sum.name)).toEqual(["b", "a", null]);
     expect(queueBy(rows, "language").map((sum) => [sum.name, sum.count])).toEqual([["c", 6], ["python", 2]]);
   });
 });

@@ -40,14 +40,15 @@ export function staleMs(live: Live, now: number): number | null {
 }
 
 export interface QueueSum {
-  name: string;
+  /** `null`: all that has no name of its own; it is the last. */
+  name: string | null;
   count: number;
   oldest_ms: number;
 }
 
 /** The queue by one of its columns, the longest first. */
 export function queueBy(rows: readonly QueueRow[], column: "tenant" | "language" | "priority"): QueueSum[] {
-  const sums = new Map<string, QueueSum>();
+  const sums = new Map<string | null, QueueSum>();
   for (const row of rows) {
     const sum = sums.get(row[column]);
     if (sum === undefined) {
@@ -57,7 +58,9 @@ export function queueBy(rows: readonly QueueRow[], column: "tenant" | "language"
       sum.oldest_ms = Math.max(sum.oldest_ms, row.oldest_ms);
     }
   }
-  return [...sums.values()].sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
+  return [...sums.values()].sort(
+    (a, b) => Number(a.name === null) - Number(b.name === null) || b.count - a.count || ((a.name ?? "") < (b.name ?? "") ? -1 : 1),
+  );
 }
 
 /** Counts by name, the most first; names of which there is none are left out. */

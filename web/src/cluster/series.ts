@@ -62,7 +62,7 @@ function point(stats: Stats, stepMs: number): Record<ColumnName, number | null> 
     refused: perStep(stats.rates.refused_per_s),
     wait_p50_ms: stats.waits.p50_ms ?? null,
     wait_p99_ms: stats.waits.p99_ms ?? null,
-    agents: stats.agents,
+    agents: stats.agents ?? null,
   };
 }
 
