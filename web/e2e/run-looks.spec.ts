@@ -112,6 +112,7 @@ test.describe("a browser that speaks French", () => {
     await expect(page.getByText("code de sortie 0", { exact: true })).toBeVisible();
     await expect(page.getByRole("img", { name: /^Mémoire : .+ sur 256 Mio$/ })).toBeVisible();
     await accessible(page);
+    await fitsPhone(page);
     await page.getByLabel("Langue de cette page").selectOption("en");
     await expect(page.locator("[data-phase=finished] .badge")).toHaveText("Finished");
     await page.reload();
