@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import type { Language } from "../api/types";
 import { bounded, type Past } from "./history";
 import { emptyProgram, freshPath, isPath, parseProgram, submission, type Program } from "./program";
 import { packed, unpacked } from "./share";
@@ -7,24 +8,36 @@ import { words } from "./words";
 
 const program = (more: Partial<Program> = {}): Program => ({ ...emptyProgram("c", "main.c"), ...more });
 
+const language = (compiles: boolean, reportMax = 4_194_304): Language => ({
+  id: "c", name: "C", aliases: [], extensions: ["c"], entry: "main.c", version: "",
+  limits: { run: { report_bytes: { default: 65_536, min: 0, max: reportMax } }, compile: compiles ? {} : null },
+  image: { name: "gcc", state: "ready", ready: true, agents: 1 },
+});
+
 describe("what is sent", () => {
   it("is the input that was chosen and no other", () => {
     const both = { stdin: "1", cases: [{ name: "", stdin: "2", expected: "3" }] };
-    expect(submission(program({ ...both }), true).cases).toBeUndefined();
-    const cases = submission(program({ ...both, input: "cases" }), true);
+    expect(submission(program({ ...both }), language(true)).cases).toBeUndefined();
+    const cases = submission(program({ ...both, input: "cases" }), language(true));
     expect(cases.stdin).toBeUndefined();
     expect(cases.cases).toEqual([{ name: "1", stdin: "2", expected_stdout: "3" }]);
-    expect(submission(program({ ...both, input: "live" }), true).run).toEqual({ attach: true });
+    expect(submission(program({ ...both, input: "live" }), language(true)).run).toEqual({ attach: true });
   });
 
   it("asks for compiler arguments only where there is a compiler", () => {
     const asked = program({ compileArgs: "-O2 -Wall" });
-    expect(submission(asked, true).compile).toEqual({ args: ["-O2", "-Wall"] });
-    expect(submission(asked, false).compile).toBeUndefined();
+    expect(submission(asked, language(true)).compile).toEqual({ args: ["-O2", "-Wall"] });
+    expect(submission(asked, language(false)).compile).toBeUndefined();
+  });
+
+  it("keeps within what the language keeps of output", () => {
+    const kept = (max: number): number | undefined => submission(program(), language(true, max)).limits?.run?.report_bytes;
+    expect([kept(4_194_304), kept(100_000)]).toEqual([1_048_576, 100_000]);
+    expect(submission(program(), undefined).limits).toEqual({});
   });
 
   it("leaves an expected output out where none was given", () => {
-    const sent = submission(program({ input: "cases", cases: [{ name: "a", stdin: "", expected: "" }] }), true);
+    const sent = submission(program({ input: "cases", cases: [{ name: "a", stdin: "", expected: "" }] }), language(true));
     expect(sent.cases?.[0]).toEqual({ name: "a", stdin: "" });
     expect(sent.checker).toBeUndefined();
   });

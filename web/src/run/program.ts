@@ -1,5 +1,5 @@
 // A program as the page holds it: what the editor, the input and the limits say, before it is a job.
-import type { LimitValues, Submission, SubmittedFile } from "../api/types";
+import type { Language, LimitValues, Submission, SubmittedFile } from "../api/types";
 import { words } from "./words";
 
 export interface ProgramFile {
@@ -56,8 +56,9 @@ export function emptyProgram(language: string, entry: string): Program {
   };
 }
 
-/** What is sent. `compiles`: whether the language has a compile step. */
-export function submission(program: Program, compiles: boolean): Submission {
+/** What is sent. Where the language is not known yet, all that was asked for is. */
+export function submission(program: Program, language: Language | undefined): Submission {
+  const compiles = language === undefined || Boolean(language.limits.compile);
   const sent: Submission = { language: program.language, files: program.files.map(submittedFile) };
   const first = program.files[0];
   if (first) sent.entry = first.path;
@@ -78,14 +79,14 @@ export function submission(program: Program, compiles: boolean): Submission {
     // Named, it wants an expected output of every case; unnamed, the server's own is the first of ours.
     if (program.checker !== CHECKERS[0]) sent.checker = program.checker;
   }
-  sent.limits = limitsOf(program, compiles);
+  sent.limits = limitsOf(program, language, compiles);
   const keep = words(program.keep);
   if (keep.length > 0) sent.keep_files = keep;
   return sent;
 }
 
-function limitsOf({ input, limits }: Program, compiles: boolean): NonNullable<Submission["limits"]> {
-  const run = { ...askedLimits(input), ...limits.run };
+function limitsOf({ input, limits }: Program, language: Language | undefined, compiles: boolean): NonNullable<Submission["limits"]> {
+  const run = { ...askedLimits(input, language), ...limits.run };
   const asked: NonNullable<Submission["limits"]> = {};
   if (Object.keys(run).length > 0) asked.run = run;
   if (compiles && Object.keys(limits.compile).length > 0) asked.compile = limits.compile;
@@ -93,8 +94,10 @@ function limitsOf({ input, limits }: Program, compiles: boolean): NonNullable<Su
 }
 
 /** What is asked for where a person asks for nothing; many cases share the room of one answer. */
-export function askedLimits(input: Input): LimitValues {
-  return input === "cases" ? {} : { report_bytes: REPORT_BYTES };
+export function askedLimits(input: Input, language: Language | undefined): LimitValues {
+  const bound = language?.limits.run.report_bytes;
+  if (input === "cases" || !bound) return {};
+  return { report_bytes: Math.max(bound.default, Math.min(REPORT_BYTES, bound.max)) };
 }
 
 function submittedFile({ path, text, bytes }: ProgramFile): SubmittedFile {
