@@ -1,5 +1,6 @@
 import { expect, test } from "@playwright/test";
 
+import { watched } from "./cluster-looks";
 import { Server } from "./cluster-server";
 
 let server: Server;
@@ -13,6 +14,7 @@ test("a key without operate sees its own part of the cluster, and no agents", as
   const { body: operator } = await server.post<{ secret: string }>("/v1/keys", { tenant: "ops", scopes: ["submit", "read", "operate"] });
   const { body: plain } = await server.post<{ secret: string }>("/v1/keys", { tenant: "acme", scopes: ["submit", "read"] }, operator.secret);
   await server.post("/v1/jobs?wait_ms=60000", { language: "python", source: "pass" }, operator.secret);
+  const silent = watched(page, server.url);
   await page.goto(`${server.url}/#/keys`);
   await page.getByLabel("API key").fill(plain.secret);
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -23,4 +25,5 @@ test("a key without operate sees its own part of the cluster, and no agents", as
   await expect(page.getByText("Nothing ended.")).toBeVisible();
   await page.goto(`${server.url}/#/jobs`);
   await expect(page.getByText("No jobs yet.")).toBeVisible();
+  silent();
 });

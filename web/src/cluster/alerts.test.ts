@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LOOK_BACK_MS, LOST_MAX, NO_WATCH, alerts, dismiss, watch, type Watch } from "./alerts";
+import { LOOK_BACK_MS, LOST_AFTER_MS, LOST_MAX, NO_WATCH, alerts, dismiss, watch, type Watch } from "./alerts";
 import type { Agent, Stats } from "./types";
 
 const agent = (name: string, state = "connected"): Agent => ({
@@ -53,8 +53,22 @@ describe("an alert of an agent", () => {
     expect(kinds(watch(now, stats(0, [agent("a"), agent("b")]), 4))).toEqual([]);
   });
 
+  it("says that it is lost when it was silent for long, and not again once that was noted", () => {
+    const silent = (ms: number) => [{ ...agent("a", "suspect"), last_seen_ms: ms }];
+    let now = watch(watch(NO_WATCH, stats(0, silent(1000)), 1), stats(0, silent(LOST_AFTER_MS)), 2);
+    expect(kinds(now)).toEqual(["agent_lost"]);
+    now = watch(dismiss(now, "a"), stats(0, silent(LOST_AFTER_MS + 9)), 3);
+    expect(kinds(now)).toEqual([]);
+    now = watch(watch(now, stats(0, [agent("a")]), 4), stats(0, silent(LOST_AFTER_MS)), 5);
+    expect(kinds(now)).toEqual(["agent_lost"]);
+  });
+
   it("does not come when it was drained", () => {
-    const now = watch(watch(NO_WATCH, stats(0, [agent("a", "draining")]), 1), stats(0, []), 2);
+    const drained = watch(NO_WATCH, stats(0, [agent("a", "draining")]), 1);
+    expect(kinds(watch(drained, stats(0, []), 2))).toEqual([]);
+    let now = watch(drained, stats(0, [{ ...agent("a", "suspect"), last_seen_ms: LOST_AFTER_MS }]), 2);
+    expect(kinds(now)).toEqual([]);
+    now = watch(now, stats(0, []), 3);
     expect(kinds(now)).toEqual([]);
   });
 

@@ -62,7 +62,9 @@ export class Cluster {
   /** Reads the hour: at the begin, and after each break, whose time it fills. */
   async #remember(): Promise<void> {
     try {
-      this.live = remembered(this.live, fromHistory(await json<History>("/v1/stats/history?of=hour")));
+      const hour = await json<History>("/v1/stats/history?of=hour");
+      // What was told while it was read stays.
+      this.live = remembered(this.live, fromHistory(hour));
       this.problem = null;
     } catch (error) {
       this.problem = asProblem(error);
