@@ -116,7 +116,7 @@ test("it is accessible, fits a phone, follows the theme, and speaks French", asy
   await followsTheme(page);
   await fitsPhone(page);
   await page.getByLabel("Language of this page").selectOption("fr");
-  await expect(page.getByRole("heading", { name: "La dernière heure" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "La dernière heure", exact: true })).toBeVisible();
   await fitsPhone(page);
   await accessible(page);
   silent();

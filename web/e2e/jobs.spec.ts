@@ -60,6 +60,25 @@ test("filters ask for a state, a language, a label and an id, and can be bookmar
   await expect(page.getByText("No job matches these filters.")).toBeVisible();
 });
 
+test("the field that is typed into keeps the focus, and the list its place while a job is looked at", async ({ page }) => {
+  const { body } = await server.post<{ jobs: unknown[] }>("/v1/jobs/batch", {
+    jobs: Array.from({ length: 60 }, (_, n) => ({ language: "python", source: "pass", labels: { many: String(n % 2) } })),
+  });
+  expect(body.jobs).toHaveLength(60);
+  await page.goto(`${server.url}/#/jobs`);
+  await page.getByLabel("Label").pressSequentially("many=1", { delay: 80 });
+  await expect(page).toHaveURL(/label=many%3D1/);
+  await expect(page.getByLabel("Label")).toBeFocused();
+  await expect(page.getByTestId("job-count")).toHaveText("30 jobs");
+  const view = page.getByRole("rowgroup", { name: "Jobs, newest first" });
+  await view.evaluate((one) => (one.scrollTop = 200));
+  await page.locator("[data-row='12']").click();
+  await expect(page.getByRole("heading", { name: "About this job" })).toBeVisible();
+  await page.goBack();
+  await expect(page.getByTestId("job-count")).toHaveText("30 jobs");
+  await expect.poll(() => view.evaluate((one) => one.scrollTop)).toBe(200);
+});
+
 test("a job's page shows where its time went, what it wrote, and the files that it gives back", async ({ page }) => {
   const source = "import sys\nprint('to the one')\nprint('to the other', file=sys.stderr)\nopen('kept.txt', 'w').write('kept text')\nsys.exit(3)\n";
   const { id } = await server.job({ language: "python", source, keep_files: ["kept.txt"], labels: { who: "me" } }, true);
