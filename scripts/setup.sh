@@ -205,6 +205,22 @@ check_engine() {
     start_engine
 }
 
+# For the tests of the page; a build without npm has no page, and says so.
+check_browser() {
+    say "browser"
+    local packages=()
+    command -v npm >/dev/null || packages+=(nodejs npm)
+    command -v chromium >/dev/null || [ -n "${ENCLOS_CHROMIUM:-}" ] || packages+=(chromium)
+    if [ "${#packages[@]}" -gt 0 ]; then
+        if ! is_root || ! has_apt; then
+            die "the tests of the page need ${packages[*]}" "install them, then run this again"
+        fi
+        note "installs ${packages[*]} from the distribution"
+        apt_install "${packages[@]}" || die "apt-get could not install ${packages[*]}"
+    fi
+    note "Node $(node --version), $("${ENCLOS_CHROMIUM:-chromium}" --version 2>/dev/null)"
+}
+
 check_bootstrap() {
     say "base of the images"
     if command -v mmdebstrap >/dev/null; then
@@ -318,6 +334,7 @@ case "${1:-all}" in
             check_nextest
             check_prometheus
             check_kubectl
+            check_browser
         fi
         check_engine
         check_bootstrap

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up, makes the images that the tests need while they compile, holds the API against its
-# description, runs the fuzz targets for some seconds each, runs the tests, and looks
-# whether anything of ours is left behind. The runner's summary comes last.
+# description, tries the page in a browser, runs the fuzz targets for some seconds each, runs the tests,
+# and looks whether anything of ours is left behind. The runner's summary comes last.
 #
 #   scripts/test.sh [--full] [--lint] [arguments of `cargo nextest run`]
 #
@@ -82,6 +82,7 @@ trap - EXIT
 scripts/containers.sh --built ${full:+--check}
 
 scripts/schemathesis.sh ${full:+"$full"}
+scripts/page.sh
 scripts/fuzz.sh
 # Nothing else needs what the sanitizers built, and a new machine is not used for it again.
 if [ -n "${CI:-}" ]; then rm -rf fuzz/target; fi
