@@ -6,6 +6,7 @@
 //! end:   API (waits answered, conversations ended) ─ admissions ─ scheduler (writes done) ─ sessions ─ link port ─ store
 //! ```
 
+mod ending;
 mod observe;
 mod survivor;
 #[cfg(test)]
@@ -13,11 +14,9 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use enclos_images::{Catalogue, CatalogueError};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -38,9 +37,6 @@ use crate::store::{OpenError, Opened, Store, StoreError, UnixTime};
 use crate::traces::ExporterError;
 use observe::Observed;
 use survivor::survivor;
-
-/// Longest that agents' sessions may take to end.
-const SESSIONS_END: Duration = Duration::from_secs(5);
 
 /// Why the master does not run.
 #[derive(Debug, thiserror::Error)]
@@ -250,7 +246,7 @@ impl Master {
             gate,
             audit,
             metrics,
-            observed: Observed { port: metrics_port, shown, traces, exporter },
+            observed: Observed { port, shown, traces, exporter },
             deliverer,
             watched,
             entry,
@@ -300,7 +296,7 @@ impl Master {
         deliverer.into_iter().for_each(|d| drop(parts.spawn(d.run(scheduler_stop.clone()))));
         parts.spawn(link.run(link_router, link_stop.clone()));
         watched.keep_current(&mut parts, &scheduler_stop);
-        let sending = observe::begin((metrics_port, exporter), &mut parts, &api, &link_stop);
+        let sending = observe::begin((port, exporter), &mut parts, &api, &link_stop);
         let serving = http.run(http::router(Arc::clone(&api), config.doors), api_stop.clone());
         tokio::pin!(serving);
         // Cancel-safe: joining loses nothing, and the serving future is pinned and goes on below.
@@ -312,41 +308,14 @@ impl Master {
             api_stop.cancel();
             serving.await;
         }
-        farewell(&api).await;
-        [&scheduler_stop, &link_stop].iter().for_each(|stop| stop.cancel());
-        end_sessions(&sessions).await;
+        ending::in_order(&api, [&scheduler_stop, &link_stop], &sessions).await;
         while let Some(ended) = parts.join_next().await {
             ended?;
         }
         sending.end().await;
         tokio::task::spawn_blocking(move || (store.close(), audit.close())).await?;
-        outcome(early)
+        ending::outcome(early)
     }
-}
-
-/// What it comes to that a part ended before it was asked to; `None`: none did.
-fn outcome(early: Option<Option<Result<(), JoinError>>>) -> Result<(), MasterError> {
-    match early {
-        None => Ok(()),
-        Some(Some(Err(failed))) => Err(failed.into()),
-        Some(_) => Err(MasterError::Ended),
-    }
-}
-
-/// Waits for agents' sessions, within a bound.
-async fn end_sessions(sessions: &TaskTracker) {
-    sessions.close();
-    if timeout(SESSIONS_END, sessions.wait()).await.is_err() {
-        tracing::warn!("agents' sessions were cut at shutdown");
-    }
-}
-
-/// Waits for what requests began; each has a bound for its end.
-async fn farewell(api: &Api) {
-    api.conversations.close();
-    api.conversations.wait().await;
-    api.admissions.close();
-    api.admissions.wait().await;
 }
 
 fn api_tls(pair: Pair) -> Result<Arc<Tls>, MasterError> {
