@@ -17,6 +17,9 @@ use super::stdin::{Heard, Stdin, Unfit};
 use crate::scoring::{Judged, Scoring};
 use crate::store::{CaseResult, Outputs, PARTS, Part};
 
+/// What a job has written that wrote nothing.
+static NOTHING: Outputs = Outputs([const { Vec::new() }; PARTS]);
+
 #[derive(Debug)]
 struct State {
     phase: Phase,
@@ -24,7 +27,8 @@ struct State {
     agent: Option<AgentName>,
     /// What is done for the image that its attempt waits for; told in phase `Given` only.
     image: Option<String>,
-    outputs: Outputs,
+    /// `None`: nothing was written. A job that waits holds none: it would be a third of what it takes.
+    outputs: Option<Box<Outputs>>,
     /// Cases of which something is known; a job that waits holds none.
     cases: BTreeMap<u32, CaseResult>,
     /// Bytes that all of them have written together.
@@ -90,7 +94,7 @@ impl Live {
             token: None,
             agent: None,
             image: None,
-            outputs: Outputs::default(),
+            outputs: None,
             cases: BTreeMap::new(),
             case_bytes: 0,
         };
@@ -207,7 +211,8 @@ impl Live {
             }
             let taken = match part.step {
                 Step::Case(number) => state.case_output(number, part.stream, cap, offset, bytes),
-                _ => append(&mut state.outputs.0[part.index()], cap, offset, bytes).map(|new| new > 0),
+                _ => append(&mut state.outputs.get_or_insert_default().0[part.index()], cap, offset, bytes)
+                    .map(|new| new > 0),
             };
             taken.unwrap_or_else(|error| {
                 answer = Err(error);
@@ -253,7 +258,7 @@ impl Live {
     pub(super) fn results(&self, token: Option<FencingToken>, outcome: Outcome) -> Results {
         let state = self.lock();
         let current = token.is_some() && state.token == token;
-        let outputs = if current { state.outputs.clone() } else { Outputs::default() };
+        let outputs = state.outputs.as_deref().filter(|_| current).cloned().unwrap_or_default();
         let of = |number| state.cases.get(&number).filter(|_| current).cloned().unwrap_or_default();
         let cases: Vec<CaseResult> = (0..self.cases).map(of).collect();
         drop(state);
@@ -292,7 +297,7 @@ impl State {
     }
 
     fn forget_output(&mut self) {
-        self.outputs = Outputs::default();
+        self.outputs = None;
         self.cases.clear();
         self.case_bytes = 0;
     }
@@ -375,7 +380,8 @@ impl Watcher {
         }
         let complete = state.phase == Phase::Finished;
         let case = |number| state.cases.get(&number);
-        Written { outputs: &state.outputs, case, cases: self.live.cases, complete }.next(&mut self.cursor)
+        Written { outputs: state.outputs.as_deref().unwrap_or(&NOTHING), case, cases: self.live.cases, complete }
+            .next(&mut self.cursor)
     }
 
     /// Waits until something has changed since the last call; cancel-safe.

@@ -66,7 +66,7 @@ impl<K: Copy + Ord> Sorted<K> {
         self.dice ^= self.dice << 13;
         self.dice ^= self.dice >> 7;
         self.dice ^= self.dice << 17;
-        let weight = (self.dice >> 32) as u32;
+        let weight = u32::try_from(self.dice >> 32).expect("half of the bits are left");
         let node = Node { key, own, all: own, weight, left: NONE, right: NONE };
         let new = match self.unused.pop() {
             Some(at) => {

@@ -179,7 +179,9 @@ impl ReadyQueue {
         let before = tenant.flows[class.index()].rank;
         let Some((head, line)) = tenant.flows[class.index()].heads.first() else {
             tenant.flows[class.index()].rank = None;
-            before.map(|rank| of_class.ranks.remove(rank));
+            if let Some(rank) = before {
+                of_class.ranks.remove(rank);
+            }
             return;
         };
         if before.is_none() {
@@ -192,7 +194,9 @@ impl ReadyQueue {
         let flow = &mut tenant.flows[class.index()];
         let shapes = flow.heads.shapes();
         if before != Some(rank) {
-            before.map(|before| of_class.ranks.remove(before));
+            if let Some(before) = before {
+                of_class.ranks.remove(before);
+            }
             of_class.ranks.put(rank, shapes);
         } else if flow.shapes != shapes {
             of_class.ranks.put(rank, shapes);

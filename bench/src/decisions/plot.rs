@@ -38,8 +38,8 @@ pub fn costs(path: &Path, jobs: u64, asked: Duration, rows: &[Row]) -> Outcome<(
         .x_label_formatter(&|agents| format!("{agents}"))
         .light_line_style(WHITE)
         .draw()?;
-    let series: [(&str, fn(&Row) -> f64); 3] =
-        [("median", |row| row.p50), ("p90", |row| row.p90), ("p99", |row| row.p99)];
+    type Cost = fn(&Row) -> f64;
+    let series: [(&str, Cost); 3] = [("median", |row| row.p50), ("p90", |row| row.p90), ("p99", |row| row.p99)];
     for ((name, cost), colour) in series.into_iter().zip(COLOURS) {
         let style = colour.stroke_width(2);
         chart

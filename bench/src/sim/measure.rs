@@ -122,7 +122,7 @@ impl Seen {
         Figures {
             jobs: self.slowdowns.len(),
             jain: jain(&means),
-            tenants: means.iter().map(|mean| *mean as f32).collect(),
+            tenants: means.iter().map(|mean| narrow(*mean)).collect(),
             waits_s: self.waits_s,
             others_waits_s: self.others_waits_s,
             slowdowns: self.slowdowns,
@@ -133,6 +133,11 @@ impl Seen {
             spent,
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a mean of such numbers is one")]
+fn narrow(mean: f64) -> f32 {
+    mean as f32
 }
 
 /// Jain's index of fairness; 1 of nothing.

@@ -49,7 +49,7 @@ impl Core {
                 run.joined = now.instant;
                 true
             }
-            State::Ending { holder: Some((ending, agent)) } => *ending == attempt && *agent == joining.name,
+            State::Ending { holder: Some(holder) } => holder.0 == attempt && holder.1 == joining.name,
             // Nobody else can have it: only one attempt of a job is given out at a time, and those
             // that are over left their token with the job.
             State::Ready(_) | State::Delayed { .. }

@@ -115,7 +115,7 @@ impl Core {
                     // It was the agent that failed it before, not the job.
                     job.avoid.iter().filter(|before| **before != name).for_each(|before| self.fleet.blame(before));
                 }
-                job.state = State::Ending { holder: Some((attempt, name.clone())) };
+                job.state = State::Ending { holder: Some(Box::new((attempt, name.clone()))) };
                 self.report_bytes += job.demand.report_bytes;
                 // What its cases came to, its live state knows; it is asked when this is recorded.
                 let (outcome, message) = (report.outcome, report.message.clone());
@@ -126,7 +126,7 @@ impl Core {
                 self.actions.push(Action::Finish(Box::new(finishing)));
             }
             // Sent again after a reconnect; the acknowledgement comes when it is recorded.
-            Some(State::Ending { holder: Some((ending, agent)) }) if *ending == attempt && *agent == name => {}
+            Some(State::Ending { holder: Some(holder) }) if holder.0 == attempt && holder.1 == name => {}
             _ => {
                 self.actions.push(Action::Ended(AttemptEnd::Late));
                 self.send(session, FromMaster::Abandon { attempt });
@@ -289,7 +289,7 @@ impl Core {
             return;
         };
         self.report_bytes -= job.demand.report_bytes;
-        let Some((attempt, agent)) = holder else { return };
+        let Some((attempt, agent)) = holder.map(|holder| *holder) else { return };
         let Some(session) = self.fleet.get(&agent).and_then(|a| a.session) else { return };
         self.send(
             session,

@@ -130,7 +130,7 @@ enum State {
     /// Boxed: a million jobs may wait, and few run.
     Running(Box<Run>),
     Ending {
-        holder: Option<(AttemptId, AgentName)>,
+        holder: Option<Box<(AttemptId, AgentName)>>,
     },
 }
 

@@ -185,9 +185,10 @@ impl Core {
             return Looked::Given;
         }
         if shape.is_own() {
-            match fits_here {
-                true => self.turns.stuck.is_stuck(*shape, &kept_by),
-                false => pass.opened.close(Shapes::of(*shape)),
+            if fits_here {
+                self.turns.stuck.is_stuck(*shape, &kept_by);
+            } else {
+                pass.opened.close(Shapes::of(*shape));
             }
             return Looked::Stuck;
         }
