@@ -10,6 +10,8 @@ pub mod access;
 
 pub mod outbound;
 
+pub mod pulse;
+
 pub mod config;
 pub mod metrics;
 

@@ -282,6 +282,7 @@ impl Master {
             metrics: Arc::clone(&metrics),
             traces,
             shown,
+            is_tls: config.security.api.is_some(),
             batch_jobs_max: config.batch_jobs_max,
             client_wait: config.clients.client_wait,
             scheduling: config.scheduling,
@@ -293,6 +294,7 @@ impl Master {
         let mut parts = JoinSet::new();
         parts.spawn(driver.run());
         parts.spawn(keeper.run(scheduler_stop.clone()));
+        parts.spawn(http::stats::keep(Arc::clone(&api), scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_swept(scheduler_stop.clone()));
         parts.spawn(Arc::clone(&store).keep_pruned(config.retention, Arc::clone(&metrics), scheduler_stop.clone()));
         deliverer.into_iter().for_each(|d| drop(parts.spawn(d.run(scheduler_stop.clone()))));
@@ -313,9 +315,7 @@ impl Master {
         farewell(&api).await;
         [&scheduler_stop, &link_stop].iter().for_each(|stop| stop.cancel());
         end_sessions(&sessions).await;
-        while let Some(ended) = parts.join_next().await {
-            ended?;
-        }
+        all_ended(parts).await?;
         sending.end().await;
         tokio::task::spawn_blocking(move || (store.close(), audit.close())).await?;
         outcome(early)
@@ -329,6 +329,14 @@ fn outcome(early: Option<Option<Result<(), JoinError>>>) -> Result<(), MasterErr
         Some(Some(Err(failed))) => Err(failed.into()),
         Some(_) => Err(MasterError::Ended),
     }
+}
+
+/// Waits for every part; each has a bound for its end.
+async fn all_ended(mut parts: JoinSet<()>) -> Result<(), MasterError> {
+    while let Some(ended) = parts.join_next().await {
+        ended?;
+    }
+    Ok(())
 }
 
 /// Waits for agents' sessions, within a bound.

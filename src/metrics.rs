@@ -20,6 +20,7 @@ pub use kinds::{Counter, Histogram, Labelled};
 pub use languages::{OTHER_LANGUAGE, OfLanguage};
 pub use process::disk;
 
+use crate::pulse::Pulse;
 use languages::Languages;
 
 /// How an attempt left its agent.
@@ -112,6 +113,8 @@ pub struct Metrics {
     sandbox_starts: Histogram,
     sandbox_stops: Histogram,
     engine_errors: [Counter; EngineErrors::KINDS],
+    /// The last hour, for who looks on.
+    pub pulse: Pulse,
     attempts: [Counter; 4],
 }
 

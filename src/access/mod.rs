@@ -9,6 +9,7 @@ mod quota;
 mod rate;
 mod scope;
 mod secret;
+mod session;
 mod tenant;
 
 pub use key::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, key_name};
@@ -18,4 +19,5 @@ pub use quota::{LANGUAGES_MAX, NUMBER_MAX, Quota, QuotaArgs, RATE_MAX, Setting, 
 pub use rate::Bucket;
 pub use scope::{Scope, Scopes};
 pub use secret::{Digest256, PREFIX, Secret};
+pub use session::{SESSION_IDLE_MAX, SESSION_LASTS, SESSIONS_MAX, SESSIONS_OF_KEY_MAX, Session, SessionId, Sessions};
 pub use tenant::{KeyId, NAME_CHARS_MAX, NotAName, Tenant};

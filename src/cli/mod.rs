@@ -23,6 +23,7 @@ mod show;
 mod sibling;
 mod table;
 mod terminal;
+mod top;
 mod up;
 mod upload;
 mod verdicts;
@@ -182,6 +183,17 @@ enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Watch the cluster: agents, queue, rates, the last hour; drain an agent
+    #[command(
+        after_help = "Examples:\n  enclos top\n  enclos top --once\n  ENCLOS_API_KEY=enclos_… enclos top --url https://master.example:7300\n\n\
+        A key with the scope `operate` sees all; another key its tenant's jobs."
+    )]
+    Top {
+        #[command(flatten)]
+        args: top::TopArgs,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Make, show, renew and revoke certificates of a cluster whose agents are on other machines
     #[command(after_help = "Examples:\n  enclos pki init --dir /var/lib/enclos/pki --name master.example\n  \
         enclos pki show --dir /var/lib/enclos/pki\n  enclos pki revoke --dir /var/lib/enclos/pki node-7\n\n\
@@ -328,6 +340,7 @@ fn dispatch(command: Command) -> Result<ExitCode, CliError> {
         Command::Languages { output, server } => {
             runtime.block_on(show::languages(&server.client()?, output.json, terminal))
         }
+        Command::Top { args, server } => runtime.block_on(top::run(&server.client()?, &args, terminal)),
         Command::Pki { command } => pki::pki(&command),
         Command::Agents { command: Some(command), .. } => pki::agents(&command),
         Command::Agents { command: None, output, server } => {

@@ -3,6 +3,7 @@
 //! ```text
 //! Authorization ─▶ secret? ─▶ its digest in the roll? ─▶ works now? ─▶ Caller (tenant, scopes, quota)
 //!                     └───────────┴─────────────────────────┴─▶ Denied, counted against the address
+//! cookie ─▶ its digest among the sessions ─▶ the secret's digest ─▶ as above
 //! keeper ─ the store's roll, as it changes ─▶ roll · ended callers · bounds of the scheduler
 //! ```
 //!
@@ -14,6 +15,7 @@
 mod audit;
 mod keeper;
 mod roll;
+mod sessions;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ use roll::Entries;
 
 pub use audit::{Audit, Deed, Kept, append as append_to_audit};
 pub use keeper::Keeper;
+pub use sessions::BySession;
 
 /// Tenants whose rate is counted; more than there are keys for.
 const RATES_MAX: usize = 16_384;
@@ -51,10 +54,12 @@ pub struct Caller {
     pub scopes: Scopes,
     /// How much.
     pub quota: Arc<Quota>,
-    /// Cancelled when the key does not work any more.
+    /// Cancelled when the key does not work any more, or its session has ended.
     pub ended: CancellationToken,
     /// When it came with its request, and in which trace.
     pub asked: Asked,
+    /// By which session, where no key was shown.
+    pub session: Option<BySession>,
 }
 
 impl Caller {
@@ -114,6 +119,7 @@ pub struct Gate {
     own: Secret,
     own_digest: Digest256,
     logins: Mutex<Logins>,
+    sessions: Mutex<sessions::Table>,
     rates: Mutex<HashMap<Tenant, Bucket>>,
     /// The generation that holds, for who waits for it.
     holds: watch::Sender<u64>,
@@ -140,6 +146,7 @@ impl Gate {
             own_digest: own.digest(),
             own,
             logins: Mutex::default(),
+            sessions: Mutex::default(),
             rates: Mutex::default(),
         }
     }
@@ -248,9 +255,10 @@ impl Gate {
         self.asked.notified().await;
     }
 
-    /// Ends callers whose key has expired.
+    /// Ends callers whose key has expired, and sessions that are over.
     pub fn expire(&self, now: UnixTime) {
         self.entries().expire(now);
+        self.sweep_sessions(Instant::now(), now);
     }
 
     /// The generation of the roll that holds.
@@ -263,7 +271,8 @@ impl Gate {
     fn anybody(&self, entries: &Entries) -> Caller {
         let tenant = Tenant::default();
         let quota = entries.quota_of(tenant.as_str()).unwrap_or_else(|| Arc::clone(&self.open_quota));
-        Caller { tenant, key: None, scopes: Scopes::ALL, quota, ended: entries.open_ends(), asked: Asked::default() }
+        let (ended, asked) = (entries.open_ends(), Asked::default());
+        Caller { tenant, key: None, scopes: Scopes::ALL, quota, ended, asked, session: None }
     }
 
     fn entries(&self) -> Arc<Entries> {

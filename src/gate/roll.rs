@@ -83,6 +83,7 @@ impl Entries {
             quota: Arc::clone(quota),
             ended: ended.clone(),
             asked: Asked::default(),
+            session: None,
         })
     }
 

@@ -18,7 +18,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::doors::{mcp, piston};
-use super::{Api, error};
+use super::{Api, error, page, session};
 use crate::access::Scope;
 use crate::admission::Refusal;
 use crate::gate::{Caller, Deed, Denied, Kept, TooMany};
@@ -43,8 +43,12 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     match path {
         "/healthz" | "/readyz" | "/version" | "/openapi.json" => Need::Nothing,
+        path if page::has(path) => Need::Nothing,
+        // Who begins a session has none; who they are the handlers find out.
+        "/v1/session" => Need::Nothing,
         "/docs" | "/docs/style.css" | "/docs/copy.js" | "/docs/icon.svg" => Need::Nothing,
-        "/v1/usage" => Need::AnyKey,
+        // Each sees its own, and operators all.
+        "/v1/usage" | "/v1/stats" | "/v1/stats/events" | "/v1/stats/history" => Need::AnyKey,
         path if piston::has(path) => piston::need(path),
         // Each tool asks for its own.
         mcp::PATH => Need::AnyKey,
@@ -83,18 +87,13 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
     if need == Need::Nothing {
         return next.run(request).await;
     }
-    let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    let from = peer(&request);
     let (deed, is_noted) = deed(&request, path.as_deref(), from);
     let asked = Asked::of(request.headers());
     let caller = match admitted(api, &request, from) {
         Ok(caller) => Caller { asked, ..caller },
         Err((refusal, is_worth_noting)) => {
-            api.metrics.logins_refused.increment();
-            if is_worth_noting {
-                tracing::warn!(%from, status = refusal.status, "a key was refused");
-                let outcome = refusal.status.to_string();
-                api.audit.note_refusal(&Deed { outcome, ..deed }).await;
-            }
+            note_refused(api, deed, &refusal, is_worth_noting).await;
             return refusal.into_response();
         }
     };
@@ -129,6 +128,20 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
             drop(line);
             error::no_such_key().into_response()
         }
+    }
+}
+
+/// From which address a request comes.
+pub(super) fn peer(request: &Request) -> IpAddr {
+    request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
+}
+
+/// Counts a key that was none, and has a line written where that is worth one.
+pub(super) async fn note_refused(api: &Api, deed: Deed, refusal: &Refusal, is_worth_noting: bool) {
+    api.metrics.logins_refused.increment();
+    if is_worth_noting {
+        tracing::warn!(from = ?deed.from, status = refusal.status, "a key was refused");
+        api.audit.note_refusal(&Deed { outcome: refusal.status.to_string(), ..deed }).await;
     }
 }
 
@@ -185,8 +198,17 @@ fn deed(request: &Request, path: Option<&str>, from: IpAddr) -> (Deed, bool) {
 
 /// Who it is; a refusal, and whether it is worth a line. A client without a key is none: no one has
 /// tried anything, and anybody can send millions.
-fn admitted(api: &Api, request: &Request, from: IpAddr) -> Result<Caller, (Refusal, bool)> {
-    let shown = shown(request, api.gate.is_open()).map_err(|refusal| (refusal, false))?;
+pub(super) fn admitted(api: &Api, request: &Request, from: IpAddr) -> Result<Caller, (Refusal, bool)> {
+    let is_open = api.gate.is_open();
+    let shown = shown(request, is_open).map_err(|refusal| (refusal, false))?;
+    // A key goes before a session; where neither is needed a cookie of before says nothing.
+    if shown.is_none()
+        && !is_open
+        && let Some(id) = session::shown(request, api.is_tls).map_err(|refusal| (refusal, false))?
+    {
+        let caller = api.gate.admit_session(id, Instant::now(), UnixTime::now());
+        return caller.ok_or_else(|| (error::session_over(), false));
+    }
     let caller = api.gate.admit(shown, from, Instant::now(), UnixTime::now());
     caller.map_err(|denied| match denied {
         Denied::NoKey => (error::no_key(), false),

@@ -16,7 +16,7 @@ use crate::admission::Refusal;
 
 pub use access::{
     callbacks_denied, isolation_denied, language_denied, logins_shut, missing_scope, no_key, no_place, no_such_key,
-    priority_denied, quota_exceeded, rate_limited, unauthorized,
+    priority_denied, quota_exceeded, rate_limited, session_over, unauthorized,
 };
 
 /// Media type of a refusal.

@@ -118,7 +118,13 @@ pub(super) async fn drain(
     agents.iter().find(|a| a.name == name).map(|a| Json(agent(a))).ok_or_else(error::not_found)
 }
 
+/// An agent with its languages.
 fn agent(view: &AgentView) -> wire::Agent {
+    wire::Agent { languages: view.load.languages.iter().map(agent_language).collect(), ..agent_in_brief(view) }
+}
+
+/// An agent without them.
+pub(super) fn agent_in_brief(view: &AgentView) -> wire::Agent {
     let AgentView { name, state, offer, promised, load, last_seen } = view;
     let capacity = offer.capacity;
     wire::Agent {
@@ -151,12 +157,12 @@ fn agent(view: &AgentView) -> wire::Agent {
         derived_images: load.derived_images,
         derived_bytes: load.derived_bytes,
         memory_promised_bytes: promised.memory_bytes,
-        languages: load.languages.iter().map(agent_language).collect(),
+        languages: Vec::new(),
         last_seen_ms: u64::try_from(last_seen.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
-fn agent_language(offered: &OfferedLanguage) -> wire::AgentLanguage {
+pub(super) fn agent_language(offered: &OfferedLanguage) -> wire::AgentLanguage {
     let OfferedLanguage { id, version, image, warm } = offered;
     let (image, progress, reason) = match image {
         ImageState::Absent => ("absent", None, None),

@@ -27,10 +27,13 @@ mod keys;
 mod many;
 mod openapi;
 mod operate;
+mod page;
 mod query;
 pub mod render;
 mod room;
+mod session;
 mod share;
+pub mod stats;
 mod submit;
 mod uploads;
 mod usage;
@@ -55,7 +58,7 @@ use crate::metrics::Metrics;
 use crate::outbound::Policy;
 use crate::progress::Progress;
 use crate::scheduler::{Scheduler, SchedulerGone};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, UnixTime};
 use crate::traces::Traces;
 
 /// Where the process says that it answers.
@@ -84,10 +87,16 @@ pub struct Api {
     pub shown: Shown,
     /// Hosts that are served beside the loopback ones.
     pub hosts: Vec<String>,
+    /// Clients come over TLS.
+    pub is_tls: bool,
     /// Jobs may bring dependencies.
     pub installs: bool,
     /// Where the ends of jobs may be told; `None`: nowhere.
     pub callbacks: Option<Policy>,
+    /// How it goes, for who watches.
+    pub feed: stats::Feed,
+    /// When this process began.
+    pub begun: UnixTime,
     /// Ends what waits: long polls are answered, event streams end.
     pub shutdown: CancellationToken,
     /// Admissions: they go on when their client leaves, and are waited for at shutdown.
@@ -133,6 +142,8 @@ pub struct Services {
     pub traces: Traces,
     /// What the page of metrics shows beside them.
     pub shown: Shown,
+    /// Clients come over TLS.
+    pub is_tls: bool,
     /// Submissions in one batch.
     pub batch_jobs_max: usize,
     /// How long an attached client may take to read what it is sent.
@@ -166,6 +177,7 @@ impl Api {
             metrics,
             traces,
             shown,
+            is_tls,
             batch_jobs_max,
             client_wait,
             scheduling,
@@ -186,8 +198,11 @@ impl Api {
             traces,
             shown,
             hosts,
+            is_tls,
             installs,
             callbacks,
+            feed: stats::Feed::default(),
+            begun: UnixTime::now(),
             shutdown,
             admissions: TaskTracker::new(),
             conversations: TaskTracker::new(),
@@ -210,6 +225,7 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/v1/jobs", post(submit::submit).route_layer(json_only()).get(jobs::list))
         .route("/v1/jobs/batch", post(many::batch).route_layer(json_only()))
         .route("/v1/jobs/wait", post(many::wait).route_layer(json_only()))
+        .route("/v1/jobs/events", get(stats::changes::watch))
         .route("/v1/jobs/{id}", get(jobs::show).delete(jobs::erase))
         .route("/v1/jobs/{id}/cancel", post(jobs::cancel).route_layer(json_only()))
         .route("/v1/jobs/{id}/events", get(events::events))
@@ -225,10 +241,16 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/v1/keys/{key}/revoke", post(keys::revoke).route_layer(json_only()))
         .route("/v1/tenants", get(keys::tenants))
         .route("/v1/tenants/{tenant}", post(keys::set_tenant).route_layer(json_only()))
+        .route(
+            "/v1/session",
+            post(session::sign_in).route_layer(json_only()).get(session::show).delete(session::sign_out),
+        )
         .route("/v1/languages", get(fleet::languages))
         .route("/v1/agents", get(fleet::agents))
         .route("/v1/agents/{name}/drain", post(fleet::drain).route_layer(json_only()))
-        .route("/v1/stats", get(operate::stats))
+        .route("/v1/stats", get(stats::show))
+        .route("/v1/stats/events", get(stats::watch))
+        .route("/v1/stats/history", get(stats::history))
         .route("/v1/usage", get(usage::show))
         .route(ALIVE_PATH, get(operate::alive))
         .route("/readyz", get(operate::ready))
@@ -239,6 +261,7 @@ pub fn router(api: Arc<Api>, doors: Doors) -> Router {
         .route("/docs/style.css", get(docs::style))
         .route("/docs/copy.js", get(docs::script))
         .route("/docs/icon.svg", get(docs::icon))
+        .merge(page::routes())
         .merge(doors::piston::routes(doors.piston_root))
         .merge(doors::mcp::routes(&api))
         .fallback(|| async { error::not_found() })

@@ -10,22 +10,6 @@ use super::query::{Nothing, Strict};
 use super::{Api, gauges, wire};
 use crate::admission::Refusal;
 
-/// How many jobs and agents there are.
-#[utoipa::path(get, path = "/v1/stats", tag = "fleet", responses((status = 200, body = wire::Stats)))]
-pub(super) async fn stats(
-    State(api): State<Arc<Api>>,
-    Strict(Nothing {}): Strict<Nothing>,
-) -> Result<Json<wire::Stats>, Refusal> {
-    let totals = api.scheduler.totals().await?;
-    Ok(Json(wire::Stats {
-        queued: totals.queued,
-        running: totals.running,
-        finished: api.store.finished_count().await?,
-        agents: totals.agents_connected,
-        agents_suspect: totals.agents_suspect,
-    }))
-}
-
 /// Whether the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, body = wire::Health)))]
 pub(super) async fn alive() -> Json<wire::Health> {

@@ -105,6 +105,7 @@ pub(super) mod tests {
             quota: Arc::default(),
             ended: CancellationToken::new(),
             asked: Default::default(),
+            session: None,
         }
     }
 

@@ -69,7 +69,7 @@ pub(super) async fn submit(
     let key = idempotency_key(request.headers())?;
     if key.is_none() && is_large(&request) {
         // A smaller one is read all the same: its client then has a whole answer on a connection that goes on.
-        look_for_place(&api, &caller)?;
+        counted(&api, &caller, look_for_place(&api, &caller))?;
     }
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     // Before the job is kept: who is refused here may ask again without having left anything.
@@ -106,6 +106,22 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
 
 /// Admits the submission in `bytes` and makes it durable, as [`keep`] does.
 pub(super) async fn take(
+    api: &Arc<Api>,
+    caller: &Caller,
+    bytes: Bytes,
+    key: Option<String>,
+    body: impl Send + 'static,
+) -> Result<Kept, Refusal> {
+    let taken = taken(api, caller, bytes, key, body).await;
+    counted(api, caller, taken)
+}
+
+/// Counts a submission that is refused.
+fn counted<T>(api: &Api, caller: &Caller, result: Result<T, Refusal>) -> Result<T, Refusal> {
+    result.inspect_err(|refusal| api.metrics.pulse.refused(caller.tenant.as_str(), refusal.code))
+}
+
+async fn taken(
     api: &Arc<Api>,
     caller: &Caller,
     bytes: Bytes,
@@ -334,6 +350,8 @@ async fn store(
         Admission::New => {
             api.metrics.language(&language).admitted.increment();
             api.traces.admitted(job, &asked, &language, submitted.priority.as_str());
+            api.metrics.pulse.accepted(&submitted.demand.tenant);
+            api.progress.added(job, &submitted.demand.tenant);
             // If the scheduler has ended, the job is taken up at the next start.
             let _ = api.scheduler.submit(reservation, submitted).await;
             Ok(Kept { job, existed: false })

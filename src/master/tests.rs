@@ -15,6 +15,8 @@ mod keys;
 mod link;
 mod many;
 mod mcp;
+mod sessions;
+mod stats;
 mod transfers;
 mod turns;
 mod watching;

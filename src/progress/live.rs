@@ -101,6 +101,11 @@ impl Live {
         Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes }
     }
 
+    /// Whose job it is.
+    pub(super) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     /// Whether it is a job of this tenant.
     #[must_use]
     pub fn is_of(&self, tenant: &str) -> bool {

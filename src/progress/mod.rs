@@ -27,6 +27,8 @@ use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::job::{JobSpec, Step};
 use enclos_protocol::outcome::Outcome;
 
+use tokio::sync::broadcast;
+
 use crate::scoring::Scoring;
 use crate::store::Part;
 
@@ -35,12 +37,30 @@ pub use live::{Live, Results, Snapshot, Watcher};
 pub use seen::{Chunk, Seen, Written};
 pub use stdin::{Client, Given, Heard, Refused, Stage, Stdin, Unfit};
 
+/// Changes that are kept for who watches them all.
+const CHANGES_MAX: usize = 4096;
+
 /// The live state of every job that has not finished.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     jobs: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
     /// Those that an agent was given and may wait for an image at: a few, where `jobs` can be a great many.
     given: Arc<Mutex<HashMap<JobId, Arc<Live>>>>,
+    changed: Changed,
+}
+
+/// A job that changed, and whose it is.
+pub type Change = (Arc<str>, JobId);
+/// The jobs that change from here on, of all tenants; who reads them slowly misses some and hears of it.
+pub type Changes = broadcast::Receiver<Change>;
+
+#[derive(Clone, Debug)]
+struct Changed(broadcast::Sender<Change>);
+
+impl Default for Changed {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(CHANGES_MAX))
+    }
 }
 
 /// What an agent said about an output that cannot be so.
@@ -69,6 +89,17 @@ impl Progress {
         self.lock().insert(job, Arc::new(Live::new(spec, scoring)));
     }
 
+    /// The jobs that change from here on.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.changed.0.subscribe()
+    }
+
+    /// A job can be found in the store.
+    pub fn added(&self, job: JobId, tenant: &Arc<str>) {
+        self.told(job, || Arc::clone(tenant));
+    }
+
     /// Forgets a job that was not kept after all.
     pub fn forget(&self, job: JobId) {
         self.lock().remove(&job);
@@ -88,13 +119,17 @@ impl Progress {
 
     /// The job waits (again).
     pub fn queued(&self, job: JobId) {
-        self.with(job, Live::queued);
+        if let Some(live) = self.find(job) {
+            live.queued();
+            self.told(job, || live.tenant().into());
+        }
     }
 
     /// An attempt was given to an agent; from here on only its output is taken.
     pub fn running(&self, attempt: AttemptId, agent: &AgentName) {
         if let Some(live) = self.find(attempt.job) {
             live.running(attempt.token, agent);
+            self.told(attempt.job, || live.tenant().into());
             self.given().insert(attempt.job, live);
         }
     }
@@ -184,12 +219,20 @@ impl Progress {
         // Out of the table first: who finds no entry looks in the store, where the end is by now.
         if let Some(live) = self.lock().remove(&job) {
             live.finished();
+            self.told(job, || live.tenant().into());
         }
     }
 
     fn with(&self, job: JobId, change: impl FnOnce(&Live)) {
         if let Some(live) = self.find(job) {
             change(&live);
+        }
+    }
+
+    fn told(&self, job: JobId, tenant: impl FnOnce() -> Arc<str>) {
+        if self.changed.0.receiver_count() > 0 {
+            // Who watched may have gone just now.
+            let _ = self.changed.0.send((tenant(), job));
         }
     }
 

@@ -52,14 +52,17 @@ pub struct Survey {
     /// All other groups together; none where there are no others.
     pub other: Waits,
     /// All of it by language and class, in their order: as many at most as there are languages, times three.
-    pub classes: BTreeMap<(Arc<str>, Priority), Waits>,
+    pub classes: BTreeMap<Kind, Waits>,
 }
+
+/// Language and class.
+type Kind = (Arc<str>, Priority);
 
 /// The counts.
 #[derive(Debug)]
 pub struct Counts {
     begun: Instant,
-    tenants: HashMap<Arc<str>, HashMap<(Arc<str>, Priority), Ages>>,
+    tenants: HashMap<Arc<str>, HashMap<Kind, Ages>>,
 }
 
 /// Jobs by the tick in which they came.

@@ -37,8 +37,8 @@ const TICK: Duration = Duration::from_millis(100);
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// Longest that writes may take at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
-/// A write ends with nothing, or with a job's end that the core must hear of.
-type WriteEnd = Option<(Event, Outcome)>;
+/// A write ends with nothing, or with a job's end that the core must hear of, and how long it ran.
+type WriteEnd = Option<(Event, Outcome, Option<Duration>)>;
 
 /// What the driver needs.
 #[derive(Debug)]
@@ -199,6 +199,9 @@ impl Driver {
                 let counts = self.metrics.language(&self.core.language(attempt.job));
                 counts.dispatches.increment();
                 counts.queue_wait.observe(waited);
+                if let Some(tenant) = self.core.tenant(attempt.job) {
+                    self.metrics.pulse.dispatched(&tenant, waited);
+                }
                 tracing::debug!(job = %attempt.job, attempt = %attempt.token, %agent, attempts, "a job was given out");
                 self.traces.dispatched(attempt, &agent);
                 self.note_running(attempt, agent, attempts);
@@ -264,9 +267,12 @@ impl Driver {
     fn written(&mut self, end: Result<WriteEnd, tokio::task::JoinError>) {
         match end {
             Ok(None) => {}
-            Ok(Some((event, outcome))) => {
+            Ok(Some((event, outcome, ran))) => {
                 if let Event::Recorded { job, .. } = &event {
                     self.metrics.language(&self.core.language(*job)).finished(outcome);
+                    if let Some(tenant) = self.core.tenant(*job) {
+                        self.metrics.pulse.ended(&tenant, outcome, ran);
+                    }
                     self.progress.finished(*job);
                     self.traces.recorded(*job);
                     tracing::debug!(%job, outcome = outcome.as_str(), "a job ended");
@@ -333,9 +339,11 @@ fn noted(end: Result<(), StoreError>) -> WriteEnd {
 /// report until it is acknowledged, so nothing is lost even if this never succeeds.
 async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationToken) -> WriteEnd {
     let (job, outcome) = (finish.job, finish.ending.outcome);
+    let started = finish.attempt.as_ref().map(|attempt| attempt.started);
+    let ran = started.map(|at| Duration::from_micros(finish.finished.us_since(at)));
     loop {
         match store.finish(Arc::clone(&finish)).await {
-            Ok(recorded) => return Some((Event::Recorded { job, recorded }, outcome)),
+            Ok(recorded) => return Some((Event::Recorded { job, recorded }, outcome, ran)),
             Err(StoreError::Closed) => return None,
             Err(error) => {
                 let error: &dyn std::error::Error = &error;

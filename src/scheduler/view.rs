@@ -87,4 +87,6 @@ pub struct Totals {
     pub agents_connected: usize,
     /// Agents whose connection is lost.
     pub agents_suspect: usize,
+    /// Jobs that the agents which take any take at once.
+    pub slots: u64,
 }

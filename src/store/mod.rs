@@ -270,6 +270,14 @@ impl Store {
         self.readers.run(move |c| read::job(c, &tenant, id)).await
     }
 
+    /// These jobs in this order, read at one moment; `None` for those that are none of the tenant's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn jobs(&self, tenant: String, ids: Vec<JobId>) -> Result<Vec<Option<JobRecord>>, StoreError> {
+        self.readers.run(move |c| ids.iter().map(|id| read::job(c, &tenant, *id)).collect()).await
+    }
+
     /// The job with all that its own answer shows, read at one moment.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod mixed;
 mod observe;
 mod ordinary;
 mod packages;
+mod page;
 mod pinning;
 mod piston;
 mod plain;

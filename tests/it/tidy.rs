@@ -9,7 +9,7 @@ const FILE_LINES_MAX: usize = 450;
 /// Modules of the master from left to right: each names only what stands to its left.
 /// Those of one row do not name each other.
 const ORDER: [&[&str]; 18] = [
-    &["access", "outbound"],
+    &["access", "outbound", "pulse"],
     &["config", "metrics", "testing"],
     &["listen", "pki", "traces"],
     &["scoring"],
@@ -30,7 +30,8 @@ const ORDER: [&[&str]; 18] = [
 ];
 
 /// Folders of the repository that hold its sources.
-const SOURCES: [&str; 8] = ["src", "protocol", "images", "tls", "supervisor", "worker-agent", "bench", "tests/it"];
+const SOURCES: [&str; 9] =
+    ["src", "protocol", "images", "tls", "supervisor", "worker-agent", "bench", "web", "tests/it"];
 /// Folders that hold nothing of the repository's own.
 const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 

@@ -24,6 +24,12 @@ pub fn no_such_key() -> Refusal {
     unauthorized("this key is unknown, revoked or expired; ask the operator for another")
 }
 
+/// 401: the session is none that works.
+#[must_use]
+pub fn session_over() -> Refusal {
+    unauthorized("this session has ended; sign in again, or send 'authorization: Bearer <key>'")
+}
+
 /// 403: the key may not do this.
 #[must_use]
 pub fn missing_scope(scope: Scope) -> Refusal {

@@ -21,6 +21,7 @@ use crate::admission::bounds::{
 use crate::config::QUEUE_TTL_MS_MAX;
 use crate::http::many::WAIT_IDS_MAX;
 use crate::http::query::{PAGE_MAX, WAIT_MS_MAX};
+use crate::http::session;
 use crate::http::submit::KEY_CHARS_MAX;
 use crate::http::wire::keys::SCOPES_MAX;
 use crate::outbound::URL_BYTES_MAX;
@@ -114,6 +115,7 @@ fn parameter_bounds(path: &str, name: &str, language: &Value) -> Value {
         "key" => json!({ "pattern": "^key-[0-9a-f]{12}$" }),
         "tenant" => tenant(),
         "state" if path == "/v1/callbacks" => json!({ "enum": ["waiting", "dead"] }),
+        "of" => json!({ "enum": ["hour"] }),
         "wait_ms" => json!({ "maximum": WAIT_MS_MAX }),
         "limit" => json!({ "minimum": 1, "maximum": PAGE_MAX }),
         "cursor" => json!({ "type": "integer", "minimum": 1, "maximum": i64::MAX }),
@@ -140,6 +142,8 @@ fn tenant() -> Value {
 /// Keys and the settings of tenants.
 fn access(schemas: &mut Value) {
     let lasts = u64::try_from(KEY_LASTS_MAX.as_millis()).unwrap_or(u64::MAX);
+    let shown = json!({ "minLength": 1, "maxLength": session::KEY_CHARS_MAX });
+    merge(&mut schemas["SignIn"]["properties"]["key"], shown);
     let key = &mut schemas["NewKey"]["properties"];
     merge(&mut key["tenant"], tenant());
     merge(&mut key["scopes"], json!({ "minItems": 1, "maxItems": SCOPES_MAX }));

@@ -45,8 +45,14 @@ use super::{Api, wire};
         super::fleet::languages,
         super::fleet::agents,
         super::fleet::drain,
-        super::operate::stats,
+        super::stats::show,
+        super::stats::watch,
+        super::stats::history,
+        super::stats::changes::watch,
         super::usage::show,
+        super::session::show,
+        super::session::sign_in,
+        super::session::sign_out,
         super::keys::list,
         super::keys::create,
         super::keys::show,
@@ -74,6 +80,7 @@ use super::{Api, wire};
         wire::AttachFrame,
         wire::AttachStdin,
         wire::AttachError,
+        wire::stats::AliveEvent,
         wire::Package,
         wire::Problem
     ))
@@ -129,7 +136,7 @@ mod tests {
             assert_eq!(responses.contains_key("404"), path.contains('{'), "{method} {path}");
             seen += 1;
         }
-        assert_eq!(seen, 32);
+        assert_eq!(seen, 38);
     }
 
     #[test]

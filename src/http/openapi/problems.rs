@@ -147,6 +147,7 @@ fn rules(method: &str, path: &str, is_asked: bool) -> Vec<Rule> {
         ("post", "/v1/jobs") => rules.extend(SUBMITTED),
         ("get", "/v1/jobs/{id}/attach") => rules.extend(ATTACHED),
         ("post", "/v1/blobs") => rules.extend(UPLOADED),
+        (_, "/v1/session") => rules.extend(KEYED),
         ("post", "/v1/keys") => rules.push(COUNTED),
         ("post", "/v1/keys/{key}/rotate") => rules.extend([ASKED, ENDED]),
         ("post", "/v1/tenants/{tenant}") => rules.extend([ASKED, COUNTED]),

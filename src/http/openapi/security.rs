@@ -8,6 +8,8 @@ use crate::http::entry::{Need, need};
 
 /// Name of the scheme.
 const SCHEME: &str = "key";
+/// Name of the scheme for browsers.
+const SESSION: &str = "session";
 
 /// What an operation needs, by its method as the document has it.
 pub(super) fn needed(method: &str, path: &str) -> Need {
@@ -23,12 +25,16 @@ pub(super) fn add(document: &mut Value) {
                 machine can reach wants none until the first was made.";
     document["components"]["securitySchemes"][SCHEME] =
         json!({ "type": "http", "scheme": "bearer", "bearerFormat": "enclos_…", "description": said });
+    let said = "The session of a browser, begun by `POST /v1/session`. What it asks for with another method than \
+                GET or HEAD must come with an `Origin` of this service.";
+    document["components"]["securitySchemes"][SESSION] =
+        json!({ "type": "apiKey", "in": "cookie", "name": "enclos_session", "description": said });
     for (method, path, operation) in operations(document) {
         match needed(method, path) {
             Need::Nothing => operation["security"] = json!([]),
-            Need::AnyKey => operation["security"] = json!([{ SCHEME: [] }, {}]),
+            Need::AnyKey => operation["security"] = json!([{ SCHEME: [] }, { SESSION: [] }, {}]),
             Need::Scope(scope) => {
-                operation["security"] = json!([{ SCHEME: [scope.as_str()] }, {}]);
+                operation["security"] = json!([{ SCHEME: [scope.as_str()] }, { SESSION: [scope.as_str()] }, {}]);
                 operation["x-scope"] = json!(scope.as_str());
                 let said = operation["description"].as_str().map(|said| format!("{said}\n\n")).unwrap_or_default();
                 let needs = format!("Where keys are wanted, it needs one with the scope `{}`.", scope.as_str());

@@ -182,21 +182,6 @@ pub struct AgentLanguage {
     pub warm: u32,
 }
 
-/// Counts over all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
-pub struct Stats {
-    /// Jobs that wait.
-    pub queued: usize,
-    /// Jobs at agents.
-    pub running: usize,
-    /// Jobs that ended, ever.
-    pub finished: u64,
-    /// Agents that are connected.
-    pub agents: usize,
-    /// Agents whose connection is lost.
-    pub agents_suspect: usize,
-}
-
 /// All is well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct Health {

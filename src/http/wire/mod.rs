@@ -7,6 +7,8 @@ mod cases;
 mod dependencies;
 mod fleet;
 pub mod keys;
+pub mod session;
+pub mod stats;
 mod turn;
 mod usage;
 
@@ -22,7 +24,7 @@ pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile,
 pub use dependencies::{Dependencies, Package};
 pub use fleet::{
     Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageImageState,
-    LanguageLimits, LanguageList, LanguageView, LimitBound, Stats, Version,
+    LanguageLimits, LanguageList, LanguageView, LimitBound, Version,
 };
 pub use turn::{LevelName, Prediction, PriorityName};
 pub use usage::{Measured, TenantUsage, UsageList};

@@ -298,6 +298,12 @@ impl Core {
         self.jobs.get(&job).map_or_else(Arc::default, |job| Arc::clone(&job.demand.language))
     }
 
+    /// Whose job it is; `None`: it is none of ours, or has ended.
+    #[must_use]
+    pub fn tenant(&self, job: JobId) -> Option<Arc<str>> {
+        self.jobs.get(&job).map(|job| Arc::clone(&job.demand.tenant))
+    }
+
     /// How many of each.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -308,6 +314,7 @@ impl Core {
             running: self.jobs.len() - queued,
             agents_connected: connected,
             agents_suspect: self.fleet.len() - connected,
+            slots: self.fleet.total().slots,
         }
     }
 }
