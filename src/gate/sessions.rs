@@ -84,6 +84,12 @@ impl Gate {
         lock(&self.sessions).sessions.end(&SessionId::parse(shown)?.digest())
     }
 
+    /// Sessions that are held.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        lock(&self.sessions).sessions.len()
+    }
+
     /// Ends sessions that are over, now and then.
     pub(super) fn sweep_sessions(&self, now: Instant, time: UnixTime) {
         let mut table = lock(&self.sessions);

@@ -73,6 +73,7 @@ async fn gauges(api: &Api) -> Result<Gauges, Refusal> {
         agents_suspect: totals.agents_suspect,
         warm: warm(&api.catalogue, &agents),
         agents: agents.iter().map(agent).collect(),
+        sessions: api.gate.sessions(),
         attached: api.conversations.len(),
         store_bytes: api.store.held_bytes().await?,
         callbacks_waiting,

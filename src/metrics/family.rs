@@ -89,6 +89,7 @@ families! {
     HTTP_REQUESTS = Counter "enclos_http_requests_total" [] "Requests answered.";
     HTTP_REFUSALS = Counter "enclos_http_refusals_total" [] "Requests answered with a status of 400 or above.";
     LOGINS_REFUSED = Counter "enclos_http_logins_refused_total" [] "Requests without a key that works.";
+    SESSIONS = Gauge "enclos_http_sessions" [] "Sessions of browsers that are signed in.";
     ATTACHED = Gauge "enclos_attached_clients" [] "Clients that are attached to jobs.";
     CONNECTIONS_REFUSED = Counter "enclos_connections_refused_total" [] "Connections for which there was no place.";
     CONNECTIONS_ENDED = Counter "enclos_connections_ended_total" ["why"] "Connections ended for others or for their client.";

@@ -126,6 +126,7 @@ impl Metrics {
         out.counter(&family::HTTP_REQUESTS, &self.requests);
         out.counter(&family::HTTP_REFUSALS, &self.requests_refused);
         out.counter(&family::LOGINS_REFUSED, &self.logins_refused);
+        out.single(&family::SESSIONS, gauges.sessions);
         out.single(&family::ATTACHED, gauges.attached);
         out.counter(&family::CONNECTIONS_REFUSED, &self.connections_refused);
         let mut series = out.begin(&family::CONNECTIONS_ENDED);

@@ -211,6 +211,9 @@ impl Driver {
                 let counts = self.metrics.language(&self.core.language(attempt.job));
                 counts.dispatches.increment();
                 counts.queue_wait.observe(waited);
+                if let Some(tenant) = self.core.tenant(attempt.job) {
+                    self.metrics.pulse.dispatched(&tenant, waited);
+                }
                 tracing::debug!(job = %attempt.job, attempt = %attempt.token, %agent, attempts, "a job was given out");
                 if let Some(tenant) = self.core.tenant(attempt.job) {
                     self.metrics.pulse.dispatched(&tenant, waited);
