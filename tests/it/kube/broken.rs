@@ -21,9 +21,13 @@ fn breaks(rule: &'static str, object: (&'static str, &'static str), at: &str, to
     Break { rule, object, at: at.to_owned(), to }
 }
 
+/// All of them.
 fn all() -> Vec<Break> {
+    [of_agents(), of_masters(), of_others()].into_iter().flatten().collect()
+}
+
+fn of_agents() -> Vec<Break> {
     let agent = |rule, at: &str, to| breaks(rule, AGENT, &format!("{SPEC}{at}"), to);
-    let master = |rule, at: &str, to| breaks(rule, MASTER, &format!("{SPEC}{at}"), to);
     vec![
         agent(
             "nothing of the node is in a pod",
@@ -32,29 +36,57 @@ fn all() -> Vec<Break> {
         ),
         agent("nothing of the node is in a pod", "/hostPID", json!(true)),
         agent("no pod has a token of the API server", "/automountServiceAccountToken", json!(true)),
-        breaks(
-            "no pod has a token of the API server",
-            ("ServiceAccount", "enclos-master"),
-            "/automountServiceAccountToken",
-            json!(true),
-        ),
         agent("what is requested is what is allowed", "/containers/0/resources/limits/memory", json!("8Gi")),
-        master("what is requested is what is allowed", "/containers/0/resources/limits/cpu", Value::Null),
-        master("an image is one image", "/containers/0/image", json!("enclos/master")),
-        master("an image is one image", "/containers/0/image", json!("r.example.com:443/enclos/master:latest")),
         agent(
             "only the engine is privileged, among the workers",
             "/containers/0/securityContext/privileged",
             json!(true),
         ),
         agent("only the engine is privileged, among the workers", "/initContainers/0/restartPolicy", Value::Null),
+        agent("every root is read-only", "/initContainers/0/securityContext/readOnlyRootFilesystem", json!(false)),
+        agent("a pod has longer to leave than its longest job", "/terminationGracePeriodSeconds", json!(310)),
+        agent("what a pod keeps on the node has a size", "/volumes/1/emptyDir/sizeLimit", Value::Null),
+        agent(
+            "an engine is proved before its agent starts, and keeps its socket to its pod",
+            "/initContainers/0/startupProbe",
+            Value::Null,
+        ),
+        agent(
+            "an engine is proved before its agent starts, and keeps its socket to its pod",
+            "/shareProcessNamespace",
+            json!(false),
+        ),
+        agent(
+            "namespaces have their bounds and their Pod Security",
+            "/priorityClassName",
+            json!("system-node-critical"),
+        ),
+    ]
+}
+
+fn of_masters() -> Vec<Break> {
+    let master = |rule, at: &str, to| breaks(rule, MASTER, &format!("{SPEC}{at}"), to);
+    vec![
+        master("what is requested is what is allowed", "/containers/0/resources/limits/cpu", Value::Null),
+        master("an image is one image", "/containers/0/image", json!("enclos/master")),
+        master("an image is one image", "/containers/0/image", json!("r.example.com:443/enclos/master:latest")),
         master("the system's pods are restricted", "/securityContext/runAsUser", json!(0)),
         master(
             "the system's pods are restricted",
             "/containers/0/securityContext/capabilities/add",
             json!(["SYS_ADMIN"]),
         ),
-        agent("every root is read-only", "/initContainers/0/securityContext/readOnlyRootFilesystem", json!(false)),
+    ]
+}
+
+fn of_others() -> Vec<Break> {
+    vec![
+        breaks(
+            "no pod has a token of the API server",
+            ("ServiceAccount", "enclos-master"),
+            "/automountServiceAccountToken",
+            json!(true),
+        ),
         breaks(
             "every pod is behind policies that deny what is not said",
             ("NetworkPolicy", "default-deny"),
@@ -85,28 +117,11 @@ fn all() -> Vec<Break> {
             "/spec/egress/0/to",
             json!([{"ipBlock": {"cidr": "169.254.169.254/32"}}]),
         ),
-        agent("a pod has longer to leave than its longest job", "/terminationGracePeriodSeconds", json!(310)),
-        agent("what a pod keeps on the node has a size", "/volumes/1/emptyDir/sizeLimit", Value::Null),
-        agent(
-            "an engine is proved before its agent starts, and keeps its socket to its pod",
-            "/initContainers/0/startupProbe",
-            Value::Null,
-        ),
-        agent(
-            "an engine is proved before its agent starts, and keeps its socket to its pod",
-            "/shareProcessNamespace",
-            json!(false),
-        ),
         breaks(
             "namespaces have their bounds and their Pod Security",
             ("Namespace", "enclos-system"),
             "/metadata/labels/pod-security.kubernetes.io~1enforce",
             json!("baseline"),
-        ),
-        agent(
-            "namespaces have their bounds and their Pod Security",
-            "/priorityClassName",
-            json!("system-node-critical"),
         ),
         breaks(
             "the admission policy holds the workers' namespace",

@@ -1,9 +1,12 @@
 //! One pod of the overlay `dev`, on this host's engine: what it offers, and what holds it.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::site::Site;
-use crate::cluster::look_until;
+use crate::cluster::{Cluster, TOKEN, look_until};
 
 const MIB: u64 = 1 << 20;
 /// Takes as much memory as its argument says, in MiB, and touches all of it.
@@ -44,7 +47,7 @@ async fn a_pod_offers_its_limits_and_holds_its_sandboxes() {
     pod.limit_memory(bound);
     let failed = pod.memory("memory.failcnt");
     let id = site.submit(&takes(650, 20), limits.clone()).await;
-    let held = look_until(std::time::Duration::from_secs(60), || async {
+    let held = look_until(Duration::from_secs(60), || async {
         (pod.memory("memory.failcnt") > failed).then(|| pod.memory("memory.usage_in_bytes"))
     });
     let used = held.await.expect("the pod's cgroup refuses the sandbox memory");
@@ -55,4 +58,18 @@ async fn a_pod_offers_its_limits_and_holds_its_sandboxes() {
     pod.limit_memory(4096 * MIB);
 
     site.end(vec![pod]).await;
+}
+
+/// The host's own engine is in no pod: an agent that is told so anyway has sandboxes that no pod holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_that_is_beneath_no_pod_refuses_the_start() {
+    let cluster = Cluster::master_only().await;
+    let name = format!("it-pod-{}", std::process::id());
+    let pod = ["--pod", "--pod-cpu-millis=1500", "--pod-memory-bytes=4294967296", "--slots=1", "--warm=0"];
+    let mut agent = cluster.agent_process(&cluster.link_url(), &name, TOKEN, &pod);
+    let status = timeout(Duration::from_secs(120), agent.wait()).await.expect("it ends").expect("it has a status");
+    let log = cluster.whole_log();
+    assert!(!status.success() && log.contains("the probe is outside of it in"), "{log}");
+    crate::engine::assert_nothing_left(&name).await;
+    cluster.shutdown().await;
 }

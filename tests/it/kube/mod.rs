@@ -1,6 +1,7 @@
 //! The manifests of `k8s/`: rendered, held to the API's schemas and to a policy of ours, and run as pods
 //! without a cluster (`pod` makes what a kubelet would of them, `layout` and `rolling` look at what comes of it).
 
+mod archives;
 mod broken;
 mod layout;
 mod manifests;

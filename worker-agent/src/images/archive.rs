@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::query_parameters::ImportImageOptions;
+use bollard::query_parameters::{ImportImageOptions, RemoveImageOptions};
 use futures::StreamExt;
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt as _;
@@ -67,6 +67,13 @@ pub(super) async fn load(docker: &Docker, reference: &str, path: &Path) -> Resul
         Ok(())
     };
     timeout(EXCHANGE_TIME_MAX, loaded).await.unwrap_or_else(|_| Err(late("the load")))
+}
+
+/// Takes the name `reference` from whatever image has it.
+pub(super) async fn forget(docker: &Docker, reference: &str) {
+    if let Err(error) = docker.remove_image(reference, None::<RemoveImageOptions>, None).await {
+        tracing::warn!(reference, %error, "an image that is not what its name says was not removed");
+    }
 }
 
 fn late(step: &'static str) -> PrepareError {

@@ -96,7 +96,12 @@ impl Preparation<'_> {
         let labels = labels_of(self.docker, &reference).await?.unwrap_or_default();
         let wanted = folder_digest(self.catalogue, folder);
         let found = labels.get(LABEL_DIGEST).cloned().unwrap_or_default();
-        if found == wanted { Ok(true) } else { Err(PrepareError::WrongArchive { path, reference, wanted, found }) }
+        if found == wanted {
+            return Ok(true);
+        }
+        // A name that is there is taken for right by the next who looks.
+        archive::forget(self.docker, &reference).await;
+        Err(PrepareError::WrongArchive { path, reference, wanted, found })
     }
 
     /// Pulls the language image of `folder` and holds its digest against the folder's.
