@@ -109,7 +109,7 @@ test.describe("a browser that speaks French", () => {
     await expect(page.locator("html")).toHaveAttribute("lang", "fr");
     await page.getByRole("button", { name: "Exécuter", exact: true }).click();
     await ended(page, "Terminé");
-    await expect(page.getByText("code de sortie 0", { exact: true })).toBeVisible();
+    await expect(page.locator("[data-phase=finished] .detail")).toContainText("code de sortie 0");
     await expect(page.getByRole("img", { name: /^Mémoire : .+ sur 256 Mio$/ })).toBeVisible();
     await accessible(page);
     await fitsPhone(page);
