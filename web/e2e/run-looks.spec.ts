@@ -4,7 +4,7 @@ import { expect, test, type Page } from "@playwright/test";
 
 import { accessible, fitsPhone, followsTheme, watched } from "./cluster-looks";
 import { Server } from "./cluster-server";
-import { editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
+import { AGENT, editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
 
 /** First load, compressed, with the editor. */
 const FIRST_LOAD_BYTES_MAX = 300 * 1024;
@@ -13,7 +13,7 @@ let server: Server;
 let silent: () => void;
 test.beforeAll(async () => {
   server = await Server.start();
-  await server.agent("worker");
+  await server.agent(AGENT);
 });
 test.afterAll(async () => server.end());
 test.beforeEach(({ page }) => void (silent = watched(page, server.url)));

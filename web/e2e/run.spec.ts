@@ -4,13 +4,13 @@ import { expect, test } from "@playwright/test";
 
 import { watched } from "./cluster-looks";
 import { Server } from "./cluster-server";
-import { IMAGES, choose, editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
+import { AGENT, IMAGES, choose, editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
 
 let server: Server;
 let silent: () => void;
 test.beforeAll(async () => {
   server = await Server.start();
-  await server.agent("worker", 2, IMAGES);
+  await server.agent(AGENT, 2, IMAGES);
 });
 test.afterAll(async () => server.end());
 test.beforeEach(({ page }) => void (silent = watched(page, server.url)));
@@ -217,6 +217,14 @@ test("the history brings back what was run here, until it is cleared", async ({ 
   await expect(editor(page)).toContainText("first of all");
   await expect(output(page)).toContainText("first of all");
   await page.getByRole("button", { name: "History" }).click();
+  await expect(page.getByRole("button", { name: /Not run.*never run/ })).toHaveCount(0);
+  await page.keyboard.press("Escape");
+  await write(page, "print('never run')\n");
+  await page.reload();
+  await expect(editor(page)).toContainText("never run");
+  await example(page, "Hello");
+  await page.getByRole("button", { name: "History" }).click();
+  await expect(page.getByRole("button", { name: /Not run.*never run/ })).toBeVisible();
   await page.getByRole("button", { name: "Clear the history" }).click();
   await expect(page.getByText("Nothing yet.")).toBeVisible();
 });
