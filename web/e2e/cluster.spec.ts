@@ -27,8 +27,10 @@ test("an agent that joins is shown, one that is killed raises an alert, and it m
   await accessible(page);
   await page.getByRole("button", { name: "Noted" }).click();
   await expect(alerts).toHaveCount(0);
-  await server.agent("guest");
+  const back = await server.agent("guest");
   await expect(tile(page, "guest")).toContainText("connected");
+  back.kill("SIGTERM");
+  await expect(tile(page, "guest")).toContainText("silent");
   silent();
 });
 

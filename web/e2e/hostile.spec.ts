@@ -47,7 +47,7 @@ test("names of labels, cases and files are text, in the list and on the page of 
   await expect(page.getByRole("row").filter({ hasText: "<script>" })).toBeVisible();
   await page.goto(`${server.url}/#/jobs/${judged.id}`);
   await page.getByRole("button", { name: "<b onclick=x>case</b>" }).click();
-  await expect(page.getByText("mark=<script>")).toBeVisible();
+  await expect(page.getByRole("article").getByText("mark=<script>")).toBeVisible();
   await expect(page.getByRole("region", { name: "Output: <b" })).toContainText(MARKUP);
   const name = "<img src=x onerror=alert(1)>.txt";
   const files = await server.job({ language: "python", source: `open(${JSON.stringify(name)}, "w").write("x")`, keep_files: [name] }, true);

@@ -90,7 +90,7 @@ test("a job's page shows where its time went, what it wrote, and the files that 
   const output = page.getByRole("region", { name: "Program: Output" });
   await expect(output).toContainText("to the one");
   await expect(output).toContainText("to the other");
-  await expect(page.getByText("who=me")).toBeVisible();
+  await expect(page.getByRole("article").getByText("who=me")).toBeVisible();
   const download = page.waitForEvent("download");
   await page.getByRole("link", { name: "Download kept.txt" }).click();
   const stream = await (await download).createReadStream();

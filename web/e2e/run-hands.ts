@@ -3,6 +3,9 @@ import { expect, type Locator, type Page } from "@playwright/test";
 
 export const IMAGES = "c,cpp,java,javascript,typescript,python,bash,perl";
 
+/** An agent's name is also that of its cgroup on this host: another run of the tests has another. */
+export const AGENT = `runs-${process.pid}`;
+
 export const editor = (page: Page): Locator => page.locator(".cm-content");
 export const output = (page: Page): Locator => page.getByRole("region", { name: "Output" });
 export const runButton = (page: Page): Locator => page.getByRole("button", { name: "Run", exact: true });

@@ -4,7 +4,7 @@ import { expect, test, type Page } from "@playwright/test";
 
 import { accessible, fitsPhone, followsTheme, watched } from "./cluster-looks";
 import { Server } from "./cluster-server";
-import { editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
+import { AGENT, editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
 
 /** First load, compressed, with the editor. */
 const FIRST_LOAD_BYTES_MAX = 300 * 1024;
@@ -13,7 +13,7 @@ let server: Server;
 let silent: () => void;
 test.beforeAll(async () => {
   server = await Server.start();
-  await server.agent("worker");
+  await server.agent(AGENT);
 });
 test.afterAll(async () => server.end());
 test.beforeEach(({ page }) => void (silent = watched(page, server.url)));
@@ -109,7 +109,7 @@ test.describe("a browser that speaks French", () => {
     await expect(page.locator("html")).toHaveAttribute("lang", "fr");
     await page.getByRole("button", { name: "Exécuter", exact: true }).click();
     await ended(page, "Terminé");
-    await expect(page.getByText("code de sortie 0", { exact: true })).toBeVisible();
+    await expect(page.locator("[data-phase=finished] .detail")).toContainText("code de sortie 0");
     await expect(page.getByRole("img", { name: /^Mémoire : .+ sur 256 Mio$/ })).toBeVisible();
     await accessible(page);
     await fitsPhone(page);

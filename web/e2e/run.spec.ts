@@ -4,13 +4,13 @@ import { expect, test } from "@playwright/test";
 
 import { watched } from "./cluster-looks";
 import { Server } from "./cluster-server";
-import { IMAGES, choose, editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
+import { AGENT, IMAGES, choose, editor, ended, example, openRun, output, run, runButton, write } from "./run-hands";
 
 let server: Server;
 let silent: () => void;
 test.beforeAll(async () => {
   server = await Server.start();
-  await server.agent("worker", 2, IMAGES);
+  await server.agent(AGENT, 2, IMAGES);
 });
 test.afterAll(async () => server.end());
 test.beforeEach(({ page }) => void (silent = watched(page, server.url)));
@@ -22,7 +22,7 @@ for (const language of ["C", "C++", "Java", "JavaScript", "TypeScript", "Python"
     if (language !== "Python") await choose(page, language);
     await run(page, "Finished");
     await expect(output(page)).toContainText("Hello, world!");
-    await expect(page.getByText("exit code 0", { exact: true })).toBeVisible();
+    await expect(page.locator("[data-phase=finished] .detail")).toContainText("exit code 0");
     await expect(page.getByRole("img", { name: /^Memory: .+ of .+iB$/ })).toBeVisible();
   });
 }
@@ -98,7 +98,7 @@ test("cases tell which answer is wrong, and how", async ({ page }) => {
     await page.getByRole("textbox", { name: "Expected output" }).last().fill(expected);
   }
   await run(page, "Wrong answer");
-  await expect(page.getByText("1 of 2 accepted", { exact: true })).toBeVisible();
+  await expect(page.locator("[data-phase=finished] .detail")).toContainText("1 of 2 accepted");
   const difference = page.getByRole("region", { name: "Difference" });
   await expect(difference.locator("tr.missing")).toContainText("done");
   await expect(difference.locator("tr.extra")).toContainText("Done");
@@ -217,6 +217,14 @@ test("the history brings back what was run here, until it is cleared", async ({ 
   await expect(editor(page)).toContainText("first of all");
   await expect(output(page)).toContainText("first of all");
   await page.getByRole("button", { name: "History" }).click();
+  await expect(page.getByRole("button", { name: /Not run.*never run/ })).toHaveCount(0);
+  await page.keyboard.press("Escape");
+  await write(page, "print('never run')\n");
+  await page.reload();
+  await expect(editor(page)).toContainText("never run");
+  await example(page, "Hello");
+  await page.getByRole("button", { name: "History" }).click();
+  await expect(page.getByRole("button", { name: /Not run.*never run/ })).toBeVisible();
   await page.getByRole("button", { name: "Clear the history" }).click();
   await expect(page.getByText("Nothing yet.")).toBeVisible();
 });

@@ -22,8 +22,11 @@ export class Draft {
   /** Whether there was one. */
   restore(): boolean {
     const program = store.read();
-    if (program) this.program = program;
-    return program !== null;
+    if (!program) return false;
+    this.program = program;
+    // What somebody left here is not to be lost to an example.
+    this.changed = true;
+    return true;
   }
 
   /** Keeps it, a moment after the last change. */
