@@ -22,7 +22,6 @@ pub use kinds::{Counter, Histogram, Labelled};
 pub use languages::{OTHER_LANGUAGE, OfLanguage};
 pub use process::disk;
 
-use crate::pulse::Pulse;
 use languages::Languages;
 
 /// How an attempt left its agent.
