@@ -133,7 +133,9 @@ impl Series {
     pub(super) fn vital(&self, second: u64) -> Vital {
         let number = second / STEP_SECONDS;
         let recent = self.seconds.iter().filter(|s| s.number < second && s.number + RATE_SECONDS >= second);
-        let sum = |of: fn(&Second) -> u32| recent.clone().map(|s| f64::from(of(s))).sum::<f64>() / RATE_SECONDS as f64;
+        // In whole numbers: no floats at all add up to a zero below zero.
+        let sum =
+            |of: fn(&Second) -> u32| recent.clone().map(|s| u64::from(of(s))).sum::<u64>() as f64 / RATE_SECONDS as f64;
         let (mut outcomes, mut refusals) = (BTreeMap::new(), BTreeMap::new());
         let kept = self.steps.iter().rev().zip((0..=self.last).rev());
         for (step, _) in kept.filter(|(_, of)| number.saturating_sub(*of) < STEPS as u64) {
