@@ -65,7 +65,7 @@ test("an address that names no job, no agent and no page breaks nothing", async 
   await expect(page.getByRole("heading", { name: "<script>" })).toBeVisible();
   await expect(page.getByText("This agent is not connected.")).toBeVisible();
   await page.goto(`${server.url}/#/jobs?state=<script>&label=%3Cscript%3E&id=%00`);
-  await expect(page.getByRole("heading", { name: "Jobs" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Jobs", level: 1 })).toBeVisible();
   await unbroken(page);
   silent();
 });

@@ -153,7 +153,7 @@ test("a job is erased only after a question, and leaves the list", async ({ page
   expect((await server.get(`/v1/jobs/${id}`)).status).toBe(200);
   await page.getByRole("button", { name: "Erase" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Erase" }).click();
-  await expect(page.getByRole("heading", { name: "Jobs" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Jobs", level: 1 })).toBeVisible();
   await expect(row(page, id)).toHaveCount(0);
   expect((await server.get(`/v1/jobs/${id}`)).status).toBe(404);
   await page.goto(`${server.url}/#/jobs/${id}`);
