@@ -234,6 +234,6 @@ fn a_folder_for_kubernetes_is_not_an_empty_promise() {
     let mut files = Vec::new();
     files_below(Path::new("k8s"), &mut files);
     let present = root().join("k8s").exists();
-    let is_used = |file: &PathBuf| file.ends_with("kustomization.yaml");
+    let is_used = |file: &PathBuf| file.ends_with("k8s/base/kustomization.yaml");
     assert!(!present || files.iter().any(is_used), "k8s/ holds what `kubectl apply -k` takes");
 }
