@@ -79,7 +79,16 @@ fn build(web: &Path, page: &Path) -> Result<PathBuf, NoPage> {
     // Node's major version counts too: packages may be built for one.
     let (wanted, stamp) = (hex::encode(Sha256::digest(&lock)), page.join("node_modules/.enclos-lock"));
     if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
-        let args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=60000"];
+        // Whatever the environment leaves out: what builds the page is a dependency of development.
+        let args = [
+            "ci",
+            "--include=dev",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--fetch-retries=1",
+            "--fetch-timeout=60000",
+        ];
         run(page, "npm", &args).map_err(|said| NoPage(format!("`npm ci` failed: {said}")))?;
         fs::write(&stamp, &wanted).expect("OUT_DIR can be written");
     }

@@ -27,7 +27,7 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Checks a request, and counts its answer.
 pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let refused = refusal(&api.hosts, request.method(), request.uri(), request.headers());
+    let refused = refusal(&api.hosts, api.is_tls, request.method(), request.uri(), request.headers());
     let mut response = match refused {
         Some(refusal) => refusal.into_response(),
         None => with_room(&api, request, next).await,
@@ -41,6 +41,8 @@ pub(super) async fn check(State(api): State<Arc<Api>>, request: Request, next: N
     }
     let nosniff = HeaderName::from_static("x-content-type-options");
     response.headers_mut().insert(nosniff, HeaderValue::from_static("nosniff"));
+    // What a cookie lets see has no `Authorization` by which a cache on its way would know to keep off.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -72,14 +74,14 @@ pub(super) fn is_host_served(hosts: &[String], uri: &Uri, headers: &HeaderMap) -
     served_host(hosts, uri, headers).is_some()
 }
 
-fn refusal(hosts: &[String], method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
+fn refusal(hosts: &[String], is_tls: bool, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
     let Some(host) = served_host(hosts, uri, headers) else { return Some(error::host_not_allowed()) };
     // A foreign page may ask for another protocol as for any picture, and then write and read in it.
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if reads && !headers.contains_key(header::UPGRADE) {
         return None;
     }
-    let same = |origin| is_same(origin, host);
+    let same = |origin| is_same(origin, host, is_tls);
     let foreign = headers.contains_key(header::ORIGIN) && !text(headers, &header::ORIGIN).is_some_and(same);
     foreign.then(error::origin_not_allowed)
 }
@@ -115,8 +117,10 @@ fn is_served(hosts: &[String], authority: &str) -> bool {
 }
 
 /// The page comes from this very service.
-fn is_same(origin: &str, host: &str) -> bool {
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+/// A page that came in clear is another's where we speak TLS: anybody on its way may have written it.
+fn is_same(origin: &str, host: &str, is_tls: bool) -> bool {
+    let in_clear = || origin.strip_prefix("http://").filter(|_| !is_tls);
+    let authority = origin.strip_prefix("https://").or_else(in_clear);
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
@@ -130,7 +134,14 @@ mod tests {
 
     fn code(method: &Method, headers: &[(HeaderName, &'static str)]) -> Option<&'static str> {
         let headers = headers.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect();
-        refusal(&["code.example".into()], method, &Uri::from_static("/v1/jobs"), &headers).map(|r| r.code)
+        refusal(&["code.example".into()], false, method, &Uri::from_static("/v1/jobs"), &headers).map(|r| r.code)
+    }
+
+    #[test]
+    fn over_tls_a_page_that_came_in_clear_is_another_page() {
+        assert!(is_same("https://code.example", "code.example", true));
+        assert!(!is_same("http://code.example", "code.example", true));
+        assert!(is_same("http://code.example", "code.example", false));
     }
 
     #[test]

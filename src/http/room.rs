@@ -30,6 +30,8 @@ const SMALL_BYTES_MAX: usize = 64 * 1024;
 const PAGES_MAX: usize = 64;
 /// Jobs that are read from the store and written as JSON at once; their bytes are not counted yet.
 const READINGS_MAX: usize = 16;
+/// Streams of one tenant's changing jobs: each reads the jobs that changed, again and again.
+const LISTERS_OF_TENANT_MAX: usize = 16;
 /// When to come back where there is no room.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -41,6 +43,7 @@ pub struct Room {
     pages: Arc<Semaphore>,
     waits: Shared,
     watchers: Shared,
+    listers: Shared,
     answers: Shared,
 }
 
@@ -57,6 +60,7 @@ impl Room {
             pages: places(PAGES_MAX),
             waits: Shared::new(connections_max / 2, connections_max / 4),
             watchers: Shared::new(connections_max / 4, connections_max / 8),
+            listers: Shared::new((connections_max / 16).max(LISTERS_OF_TENANT_MAX), LISTERS_OF_TENANT_MAX),
             answers: Shared::new(ANSWER_UNITS_MAX, ANSWER_UNITS_MAX / 2),
         }
     }
@@ -74,6 +78,11 @@ impl Room {
     /// For one event stream.
     pub(super) fn watcher(&self, caller: &Caller) -> Result<Held, Refusal> {
         place(&self.watchers, caller, "too many clients watch jobs")
+    }
+
+    /// For one stream of all jobs that change.
+    pub(super) fn lister(&self, caller: &Caller) -> Result<Held, Refusal> {
+        place(&self.listers, caller, "too many clients watch all jobs")
     }
 
     /// For the reading of one job; waits for its turn, which no client can hold up.

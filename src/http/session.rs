@@ -43,8 +43,6 @@ pub(super) async fn show(
     request: Request,
 ) -> Result<Response, Refusal> {
     let shows_key = request.headers().contains_key(header::AUTHORIZATION);
-    let is_tls = api.is_tls;
-    let cookie = cookie(request.headers(), is_tls).is_some();
     match entry::admitted(&api, &request, entry::peer(&request)) {
         Ok(caller) => {
             turn(&api, &caller)?;
@@ -55,13 +53,9 @@ pub(super) async fn show(
             entry::note_refused(&api, deed, &refusal, is_worth_noting).await;
             Err(refusal)
         }
-        Err(_) => {
-            let mut response = answer(view(&api, None).await?);
-            if cookie {
-                set_cookie(&mut response, &gone(is_tls));
-            }
-            Ok(response)
-        }
+        // A cookie that names no session of ours is left: it may be that of another master of this host name,
+        // or a good one that came from another site.
+        Err(_) => Ok(answer(view(&api, None).await?)),
     }
 }
 
@@ -134,8 +128,8 @@ pub(super) fn shown(request: &Request, is_tls: bool) -> Result<Option<&str>, Ref
     if reads && !headers.contains_key(header::UPGRADE) {
         return Ok(Some(id).filter(|_| matches!(site, None | Some("same-origin" | "none"))));
     }
-    // That an origin which is given is ours, the guard has seen.
-    let is_ours = headers.contains_key(header::ORIGIN) || site == Some("same-origin");
+    // That an origin which is given is ours, the guard has seen; a browser that says more is believed.
+    let is_ours = site.map_or_else(|| headers.contains_key(header::ORIGIN), |site| site == "same-origin");
     if is_ours { Ok(Some(id)) } else { Err(error::origin_not_allowed()) }
 }
 

@@ -48,9 +48,9 @@ pub(in crate::http) async fn watch(
     Extension(caller): Extension<Caller>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
-    let place = api.room.watcher(&caller)?;
+    let places = (api.room.lister(&caller)?, api.room.watcher(&caller)?);
     let changes = api.progress.changes();
-    Ok(event_stream(told(Watcher { api, caller, changes, ready: VecDeque::new(), _place: place })))
+    Ok(event_stream(told(Watcher { api, caller, changes, ready: VecDeque::new(), held: None, _places: places })))
 }
 
 struct Watcher {
@@ -59,7 +59,9 @@ struct Watcher {
     changes: Changes,
     /// Events of the last moment; those of the next are gathered when they are gone.
     ready: VecDeque<Bytes>,
-    _place: Held,
+    /// The memory of what is ready, where it is much.
+    held: Option<Held>,
+    _places: (Held, Held),
 }
 
 fn told(watcher: Watcher) -> impl Stream<Item = Bytes> + Send {
@@ -77,6 +79,7 @@ fn told(watcher: Watcher) -> impl Stream<Item = Bytes> + Send {
 impl Watcher {
     /// Waits for a moment with changes, or for so long that a sign of life is due. `None`: it is over.
     async fn gather(&mut self) -> Option<()> {
+        self.held = None;
         let mut changed = HashSet::new();
         let mut is_whole = match timeout(SILENCE_MAX, self.next()).await {
             Ok(Some(job)) => self.add(&mut changed, job),
@@ -135,6 +138,11 @@ impl Watcher {
             let Some(record) = record else { continue };
             let job = render::job(record, Beside { live: live.as_ref(), place, detail: None });
             self.ready.push_back(event(None, "job", &serde_json::to_string(&job).ok()?));
+        }
+        match self.api.room.answer(&self.caller, self.ready.iter().map(Bytes::len).sum()) {
+            Ok(held) => self.held = held,
+            // Who reads slowly holds no more than others may: they read the list anew.
+            Err(_) => self.ready = [event(None, "gap", "{}")].into(),
         }
         Some(())
     }

@@ -79,7 +79,7 @@ impl Feed {
     }
 
     /// How many jobs ended, ever. Counting them costs a look at every job that has not.
-    async fn finished(&self, api: &Api) -> Result<u64, Refusal> {
+    pub(super) async fn finished(&self, api: &Api) -> Result<u64, Refusal> {
         let known = *self.finished_before.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match known {
             Some(before) => before,

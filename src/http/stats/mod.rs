@@ -43,7 +43,10 @@ pub(super) async fn show(
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
     let view = view_of(&caller);
-    let finished = api.store.finished_count().await?;
+    let finished = match view {
+        View::All => api.feed.finished(&api).await?,
+        View::Tenant(_) => 0,
+    };
     let stats = view::stats(&api, &view, finished, UnixTime::now()).await?;
     api.room.json(&caller, StatusCode::OK, &stats)
 }
