@@ -42,12 +42,12 @@ impl Durations {
         Self { counts, sum_us: self.sum_us.saturating_sub(before.sum_us) }
     }
 
-    /// Within bounds: as many classes as there are, and no number above `max`.
+    /// Within bounds: as many classes as there are, no count above `max`, no sum above `sum_max_us`.
     #[must_use]
-    pub fn bounded(mut self, max: u64) -> Self {
+    pub fn bounded(mut self, max: u64, sum_max_us: u64) -> Self {
         self.counts.truncate(DURATION_BOUNDS_US.len() + 1);
         self.counts.iter_mut().for_each(|count| *count = (*count).min(max));
-        Self { sum_us: self.sum_us.min(max), ..self }
+        Self { sum_us: self.sum_us.min(sum_max_us), ..self }
     }
 }
 
@@ -241,8 +241,8 @@ mod tests {
 
     #[test]
     fn an_agents_durations_stay_within_bounds() {
-        let wild = Durations { counts: vec![u64::MAX; 1000], sum_us: u64::MAX }.bounded(7);
-        assert_eq!(wild, Durations { counts: vec![7; DURATION_BOUNDS_US.len() + 1], sum_us: 7 });
+        let wild = Durations { counts: vec![u64::MAX; 1000], sum_us: u64::MAX }.bounded(7, 9);
+        assert_eq!(wild, Durations { counts: vec![7; DURATION_BOUNDS_US.len() + 1], sum_us: 9 });
     }
 
     #[test]

@@ -36,6 +36,8 @@ const NAME_CHARS_MAX: usize = 100;
 const TEXT_CHARS_MAX: usize = 500;
 /// Largest count that is believed: thousands of agents together stay far below what a counter holds.
 const COUNT_MAX: u64 = 1 << 40;
+/// Largest sum of durations, in microseconds: 35 years.
+const SUM_US_MAX: u64 = 1 << 50;
 /// Largest exit code and signal that Linux has.
 const EXIT_CODE_MAX: i32 = 255;
 const SIGNAL_MAX: i32 = 64;
@@ -148,7 +150,7 @@ fn load(load: LoadReport) -> LoadReport {
 fn engine(report: EngineReport) -> EngineReport {
     let EngineReport { starts, stops, errors } = report;
     let errors = errors.zip(&errors, |count, _| count.min(COUNT_MAX));
-    EngineReport { starts: starts.bounded(COUNT_MAX), stops: stops.bounded(COUNT_MAX), errors }
+    EngineReport { starts: starts.bounded(COUNT_MAX, SUM_US_MAX), stops: stops.bounded(COUNT_MAX, SUM_US_MAX), errors }
 }
 
 fn language(offered: OfferedLanguage) -> OfferedLanguage {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use nix::fcntl::OFlag;
 use serde_json::{Value, json};
 
 use super::exit::CliError;
@@ -118,17 +119,21 @@ pub(super) fn lasting(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// [`CliError`] says what was not done.
 pub async fn keys(place: &Place, command: KeysCommand, terminal: Terminal) -> Result<ExitCode, CliError> {
+    // Before the database is looked through, which takes as long as it is large: each start of a pod asks.
+    let file = match &command {
+        KeysCommand::Create { into: Some(path), .. } => match secret_file(path)? {
+            Some(file) => Some(file),
+            None => {
+                tell("the file of the secret is there, no key was made");
+                return Ok(ExitCode::SUCCESS);
+            }
+        },
+        _ => None,
+    };
     let mut desk = open(place)?;
     let now = UnixTime::now();
     match command {
-        KeysCommand::Create { tenant, scope, expires, name, into, quota } => {
-            let file = match into.as_deref().map(secret_file).transpose()? {
-                Some(None) => {
-                    tell("the file of the secret is there, no key was made");
-                    return Ok(ExitCode::SUCCESS);
-                }
-                file => file.flatten(),
-            };
+        KeysCommand::Create { tenant, scope, expires, name, into: _, quota } => {
             let new = NewKey { tenant: tenant.clone(), name, scopes: scope, lasts: expires };
             // The quota first: the key must not work without it.
             if !quota.is_empty() {
@@ -204,12 +209,19 @@ pub(super) fn open(place: &Place) -> Result<Desk, CliError> {
     Desk::open(&place.data_dir).map_err(service_error("the keys cannot be opened"))
 }
 
-/// A new file for a secret, its owner's alone; `None` where there is one.
+/// A file for a secret, its owner's alone; `None` where there is one. One without a secret is what an attempt
+/// that came to nothing has left.
 fn secret_file(path: &Path) -> Result<Option<File>, CliError> {
+    let cannot = |e| CliError::Input(format!("{} cannot be made: {e}", path.display()));
     match File::options().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => Ok(Some(file)),
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(None),
-        Err(e) => Err(CliError::Input(format!("{} cannot be made: {e}", path.display()))),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            if path.symlink_metadata().map_err(cannot)?.len() > 0 {
+                return Ok(None);
+            }
+            File::options().write(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path).map(Some).map_err(cannot)
+        }
+        Err(e) => Err(cannot(e)),
     }
 }
 
@@ -293,5 +305,19 @@ mod tests {
             assert!(time(bad).is_err(), "{bad}");
         }
         assert!(lasting("0s").is_err());
+    }
+
+    #[test]
+    fn a_file_of_a_secret_is_made_once_and_one_without_a_secret_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        drop(secret_file(&path).unwrap().unwrap());
+        let mut left_over = secret_file(&path).unwrap().expect("an attempt came to nothing");
+        left_over.write_all(b"secret").unwrap();
+        assert!(secret_file(&path).unwrap().is_none());
+        let elsewhere = dir.path().join("link");
+        std::fs::write(dir.path().join("target"), "").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("target"), &elsewhere).unwrap();
+        assert!(secret_file(&elsewhere).is_ok_and(|file| file.is_none()), "a link is not followed");
     }
 }

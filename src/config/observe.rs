@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -108,7 +109,9 @@ fn parse_headers(text: &str) -> Option<HeaderMap> {
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=')?;
         let name: HeaderName = name.trim().parse().ok()?;
-        let mut value: HeaderValue = value.trim().parse().ok()?;
+        // The standard has them as in a baggage header: percent-encoded.
+        let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+        let mut value: HeaderValue = value.parse().ok()?;
         value.set_sensitive(true);
         headers.append(name, value);
     }
@@ -169,5 +172,17 @@ mod tests {
         for bad in ["1.5", "-1", "NaN", "", "inf"] {
             assert!(ratio(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_header_is_written_as_the_standard_has_it() {
+        let headers = parse_headers("authorization=Basic%20YTpi,x-tenant = a b").unwrap();
+        assert_eq!(
+            (&headers["authorization"], &headers["x-tenant"]),
+            (&"Basic YTpi".parse().unwrap(), &"a b".parse().unwrap())
+        );
+        assert!(
+            parse_headers("x=%00").is_none() && parse_headers("x=%0a").is_none() && parse_headers("x=%ff").is_none()
+        );
     }
 }

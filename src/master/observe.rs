@@ -1,8 +1,10 @@
 //! What the master shows of itself: metrics on a port of their own, and traces.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::MasterError;
@@ -15,6 +17,9 @@ use crate::traces::{Collector, Exporter, Traces};
 
 /// Connections of the port for metrics: a few Prometheus servers ask every some seconds.
 const CONNECTIONS_MAX: usize = 16;
+
+/// Longest that traces may take to be sent at the end.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is bound and made, before it runs.
 #[derive(Debug)]
@@ -62,9 +67,13 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Sends what is left, within a bound.
-    pub(super) async fn end(self) {
+    pub(super) async fn end(mut self) {
         self.stop.cancel();
-        self.task.join_all().await;
+        let sent = async { while self.task.join_next().await.is_some() {} };
+        // A collector that takes and never answers must not keep the store from being closed.
+        if timeout(END_TIMEOUT, sent).await.is_err() {
+            self.task.shutdown().await;
+        }
     }
 }
 

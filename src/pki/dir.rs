@@ -82,6 +82,14 @@ impl Dir {
         private::create(path, content).map_err(io_error(path))
     }
 
+    /// Removes a file where it is.
+    pub(super) fn remove(&self, path: &Path) -> Result<(), PkiError> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn replace(&self, path: &Path, content: &[u8]) -> Result<(), PkiError> {
         private::replace(path, content).map_err(io_error(path))
     }

@@ -100,10 +100,12 @@ fn seconds(at: SystemTime) -> u64 {
 pub fn init(path: &Path, hosts: &[String]) -> Result<(), PkiError> {
     let dir = Dir::make(path)?;
     let _lock = dir.lock()?;
-    for file in [dir.authority(), dir.authority_key(), dir.server(), dir.server_key()] {
-        if file.exists() {
-            return Err(PkiError::Exists(path.to_owned()));
-        }
+    if dir.authority().exists() {
+        return Err(PkiError::Exists(path.to_owned()));
+    }
+    // What was begun and not ended, nobody has used.
+    for file in [dir.authority_key(), dir.server(), dir.server_key()] {
+        dir.remove(&file)?;
     }
     let made = Authority::make()?;
     let (chain, key) = made.server(hosts)?;

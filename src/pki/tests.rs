@@ -50,6 +50,16 @@ fn an_authority_is_made_once_and_its_keys_are_its_owners() {
 }
 
 #[test]
+fn an_authority_that_was_half_made_is_made_anew() {
+    let (_dir, path) = made();
+    let whole = Dir::open(&path).unwrap();
+    std::fs::remove_file(whole.authority()).unwrap();
+    init(&path, &[]).unwrap();
+    assert!(matches!(init(&path, &[]), Err(PkiError::Exists(_))));
+    Authority::open(&whole).unwrap();
+}
+
+#[test]
 fn what_is_no_host_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     for bad in ["http://a", "a b", "", "a/b"] {

@@ -120,8 +120,10 @@ impl Driver {
         }
         let rest = async {
             // What agents have said before now counts; what comes later is told to the next master.
-            for _ in 0..self.messages.len() {
-                self.messages.try_recv().into_iter().for_each(|message| self.take(message));
+            // Nobody is told that it was heard and is not.
+            self.messages.close();
+            while let Ok(message) = self.messages.try_recv() {
+                self.take(message);
             }
             self.wait_for_writes().await;
             for action in self.core.hand_back(Moment::now()) {
@@ -215,9 +217,6 @@ impl Driver {
                     self.metrics.pulse.dispatched(&tenant, waited);
                 }
                 tracing::debug!(job = %attempt.job, attempt = %attempt.token, %agent, attempts, "a job was given out");
-                if let Some(tenant) = self.core.tenant(attempt.job) {
-                    self.metrics.pulse.dispatched(&tenant, waited);
-                }
                 self.traces.dispatched(attempt, &agent);
                 self.note_running(attempt, agent, attempts);
                 return self.send(session, ToSession::Dispatch(attempt));

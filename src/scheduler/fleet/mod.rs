@@ -322,6 +322,8 @@ impl Fleet {
             self.name(&joining.name, place);
         }
         self.refresh(place);
+        // One that was silent may stand in the tree as before, and yet have been passed over.
+        self.gains.add(place);
         Ok(Before { wear, session: old, restarted })
     }
 

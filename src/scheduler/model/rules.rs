@@ -359,6 +359,16 @@ fn an_agent_that_misses_its_heartbeats_gets_no_job_though_its_connection_stands(
 }
 
 #[test]
+fn an_agent_that_was_silent_and_joins_anew_gets_what_waited_for_it() {
+    let mut world = with_agent(1);
+    world.now += std::time::Duration::from_millis(3500);
+    step(&mut world, Op::Submit(0));
+    assert!(world.agents[1].holding.is_empty(), "it may be cut off");
+    world.join(1);
+    assert_eq!(world.agents[1].holding.len(), 1, "at once, and not when something else changes");
+}
+
+#[test]
 fn an_agent_that_comes_back_again_and_again_holds_an_attempt_no_longer_than_one_may_take() {
     let mut world = with_agent(1);
     step(&mut world, Op::Submit(0));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::manifests::{containers, items, of_kind, pods, text_of, variable};
+use super::manifests::{containers, items, of_kind, pods, text_of, thousandths, variable};
 
 /// Longest job without cases, in milliseconds: a compile and a run step of the largest wall limit.
 const LONGEST_JOB_MS: u64 = 240_000;
@@ -192,7 +192,11 @@ fn grace_is_longer(_: &str, objects: &[Value]) -> Vec<String> {
 
 fn sizes_of_volumes(_: &str, objects: &[Value]) -> Vec<String> {
     each_pod(objects, |_, template| {
-        items(&template["spec"], "volumes").any(|v| v["emptyDir"].is_object() && v["emptyDir"]["sizeLimit"].is_null())
+        let volumes = || items(&template["spec"], "volumes").map(|v| &v["emptyDir"]).filter(|dir| dir.is_object());
+        // The kubelet evicts a pod whose volumes on disk and containers together pass what its containers may have.
+        let on_disk = volumes().filter(|dir| dir["medium"] != "Memory").map(|dir| thousandths(&dir["sizeLimit"]));
+        let may_have = containers(template).map(|c| thousandths(&c["resources"]["limits"]["ephemeral-storage"]));
+        volumes().any(|dir| dir["sizeLimit"].is_null()) || on_disk.sum::<u64>() > may_have.sum()
     })
 }
 
