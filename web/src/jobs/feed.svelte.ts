@@ -6,7 +6,7 @@ import { json } from "../api/client";
 import { asProblem, type Problem } from "../api/problem";
 import { watch, type ServerEvent, type StreamState } from "../api/sse";
 import type { Job, JobList } from "../api/types";
-import { KEPT_MAX, NO_FILTERS, isWholeId, matches, merge, query, type Filters } from "./list";
+import { KEPT_MAX, NO_FILTERS, isWholeId, matches, merge, query, told, type Filters } from "./list";
 
 /** Jobs of a page; the server's bound. */
 export const PAGE_JOBS = 200;
@@ -183,7 +183,7 @@ export class JobFeed {
     const last = this.more ? this.jobs.at(-1)?.id : undefined;
     const changes = [...this.#changes.values()].filter(({ id }) => last === undefined || id >= last);
     this.#changes.clear();
-    if (changes.length > 0) this.jobs = merge(this.jobs, changes, this.#filters);
+    if (changes.length > 0) this.jobs = merge(this.jobs, changes, this.#filters, told);
     if (this.jobs.length >= KEPT_MAX) this.more = false;
   }
 

@@ -75,3 +75,14 @@ it("events that do not begin hold the list up for a moment only, and it is read 
   await turn(2500);
   expect(pages).toHaveLength(2);
 });
+
+it("a job that its agent gave back is shown as waiting", async () => {
+  void feed.show(NO_FILTERS);
+  live();
+  await turn(0);
+  pages[0]?.({ jobs: [job("a", { state: "running", attempts: 1 })], next_cursor: null });
+  await turn(0);
+  tell(job("a", { attempts: 1 }));
+  await turn(300);
+  expect(brief()).toEqual(["a queued"]);
+});
