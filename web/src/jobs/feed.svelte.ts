@@ -6,7 +6,7 @@ import { json } from "../api/client";
 import { asProblem, type Problem } from "../api/problem";
 import { watch, type ServerEvent, type StreamState } from "../api/sse";
 import type { Job, JobList } from "../api/types";
-import { KEPT_MAX, NO_FILTERS, isWholeId, matches, merge, query, type Filters } from "./list";
+import { KEPT_MAX, NO_FILTERS, isWholeId, matches, merge, query, told, type Filters } from "./list";
 
 /** Jobs of a page; the server's bound. */
 export const PAGE_JOBS = 200;
@@ -18,6 +18,8 @@ const HELD_MAX = KEPT_MAX;
 const AGAIN_MS = 2000;
 /** Pages that are read again at once. */
 const AGAIN_PAGES = 5;
+/** The first page waits so long for the events: some proxies hold back even the begin of a stream. */
+const LIVE_MS = 1500;
 
 export class JobFeed {
   jobs = $state.raw<readonly Job[]>([]);
@@ -38,22 +40,38 @@ export class JobFeed {
   #gap = false;
   #putting: ReturnType<typeof setTimeout> | null = null;
   #again: ReturnType<typeof setTimeout> | null = null;
+  #begin: ReturnType<typeof setTimeout> | null = null;
+  /** The first page was asked for. */
+  #begun = false;
   #reading = new AbortController();
   #stop: (() => void) | null = null;
 
-  /** Shows what these filters ask for; events are followed from the first call on. */
+  /** Shows what these filters ask for; events are followed from the first call on, and read before the first page. */
   async show(filters: Filters): Promise<void> {
     this.#filters = filters;
+    if (this.#begun) return this.#read(1);
+    this.#begin ??= setTimeout(() => this.#readFirst(), LIVE_MS);
     this.#stop ??= watch("/v1/jobs/events", {
       onEvent: (event) => this.#take(event),
       onState: (state) => {
-        // What happened while the line was down is not told again.
-        if (state === "live" && this.stream === "broken") this.#readAgain();
         this.stream = state;
+        // What happened while the line was down is not told again.
+        if (state === "live" && this.#begun) this.#readAgain();
+        else if (state !== "connecting") this.#readFirst();
       },
-      onRefused: (problem) => (this.problem = problem),
+      onRefused: (problem) => {
+        this.problem = problem;
+        this.#readFirst();
+      },
     });
-    await this.#read(1);
+  }
+
+  #readFirst(): void {
+    if (this.#begin !== null) clearTimeout(this.#begin);
+    this.#begin = null;
+    if (this.#begun) return;
+    this.#begun = true;
+    void this.#read(1);
   }
 
   end(): void {
@@ -62,7 +80,9 @@ export class JobFeed {
     this.#stop = null;
     if (this.#putting !== null) clearTimeout(this.#putting);
     if (this.#again !== null) clearTimeout(this.#again);
-    this.#putting = this.#again = null;
+    if (this.#begin !== null) clearTimeout(this.#begin);
+    this.#putting = this.#again = this.#begin = null;
+    this.#begun = false;
   }
 
   pause(paused: boolean): void {
@@ -83,7 +103,10 @@ export class JobFeed {
     } catch (error) {
       if (!signal.aborted) this.problem = asProblem(error);
     } finally {
-      if (!signal.aborted) this.loading = false;
+      if (!signal.aborted) {
+        this.loading = false;
+        this.#put();
+      }
     }
   }
 
@@ -106,11 +129,13 @@ export class JobFeed {
       this.jobs = merge([], read, this.#filters);
       this.more = cursor !== undefined;
       this.problem = null;
-      if (!this.paused) this.#put();
     } catch (error) {
       if (!signal.aborted) this.problem = asProblem(error);
     } finally {
-      if (!signal.aborted) this.loading = false;
+      if (!signal.aborted) {
+        this.loading = false;
+        this.#put();
+      }
     }
   }
 
@@ -145,7 +170,8 @@ export class JobFeed {
   #put(): void {
     if (this.#putting !== null) clearTimeout(this.#putting);
     this.#putting = null;
-    if (this.paused) return;
+    // A page on its way may be older than they are: they go in after it.
+    if (this.paused || this.loading) return;
     this.held = 0;
     if (this.#gap) {
       this.#gap = false;
@@ -157,7 +183,7 @@ export class JobFeed {
     const last = this.more ? this.jobs.at(-1)?.id : undefined;
     const changes = [...this.#changes.values()].filter(({ id }) => last === undefined || id >= last);
     this.#changes.clear();
-    if (changes.length > 0) this.jobs = merge(this.jobs, changes, this.#filters);
+    if (changes.length > 0) this.jobs = merge(this.jobs, changes, this.#filters, told);
     if (this.jobs.length >= KEPT_MAX) this.more = false;
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { KEPT_MAX, NO_FILTERS, isWholeId, matches, merge, query, splitLabel } from "./list";
+import { KEPT_MAX, NO_FILTERS, isWholeId, matches, merge, query, splitLabel, told } from "./list";
 import type { Job } from "../api/types";
 
 const job = (id: string, more: Partial<Job> = {}): Job => ({
@@ -35,6 +35,15 @@ describe("the list of jobs", () => {
   it("shows a job again as waiting when its attempt was lost", () => {
     const list = merge([job("a", { state: "running", attempts: 1 })], [job("a", { state: "queued", attempts: 2 })], NO_FILTERS);
     expect(list[0]?.state).toBe("queued");
+  });
+
+  it("believes an event that a job waits again with no further attempt, but not that one that is finished does", () => {
+    const [running, queued] = [job("a", { state: "running", attempts: 1 }), job("a", { state: "queued", attempts: 1 })];
+    expect(merge([running], [queued], NO_FILTERS, told)[0]).toBe(queued);
+    expect(merge([running], [job("a")], NO_FILTERS, told)[0]?.state).toBe("queued");
+    const ended = job("a", { state: "finished", attempts: 1 });
+    expect(merge([ended], [queued], NO_FILTERS, told)[0]).toBe(ended);
+    expect(merge([running], [queued], NO_FILTERS)[0]).toBe(running);
   });
 
   it("drops what the filters do not ask for any more", () => {

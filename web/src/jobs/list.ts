@@ -52,7 +52,7 @@ export function isWholeId(text: string): boolean {
   return WHOLE.test(text);
 }
 
-/** How far a state is; a job never goes back but from running to queued, with a further attempt. */
+/** Of two answers, which come in any order: how far a state is. */
 function later(one: Job, other: Job): boolean {
   if (other.state === "finished") return one.state === "finished";
   if (one.attempts !== other.attempts) return one.attempts > other.attempts || one.state === "finished";
@@ -61,21 +61,29 @@ function later(one: Job, other: Job): boolean {
 }
 
 /**
- * `jobs` (newest first) with `changed` put in: a job that is there is replaced unless what is known of it is
- * newer, one that is not asked for any more leaves, a new one goes to its place.
+ * Of an event and what is known: events come in order, so the event, were it of a job that waits again with no
+ * further attempt. Only what is finished stays so: a page may have been ahead of the events.
  */
-export function merge(jobs: readonly Job[], changed: readonly Job[], filters: Filters): Job[] {
+export function told(one: Job, other: Job): boolean {
+  return other.state !== "finished" || one.state === "finished";
+}
+
+/**
+ * `jobs` (newest first) with `changed` put in: a job that is there is replaced unless what is known of it is
+ * `newer`, one that is not asked for any more leaves, a new one goes to its place.
+ */
+export function merge(jobs: readonly Job[], changed: readonly Job[], filters: Filters, newer = later): Job[] {
   if (changed.length === 0) return [...jobs];
   const news = new Map<string, Job>();
   for (const job of changed) {
     const known = news.get(job.id);
-    if (known === undefined || later(job, known)) news.set(job.id, job);
+    if (known === undefined || newer(job, known)) news.set(job.id, job);
   }
   const kept: Job[] = [];
   for (const job of jobs) {
     const change = news.get(job.id);
     news.delete(job.id);
-    const now = change !== undefined && later(change, job) ? change : job;
+    const now = change !== undefined && newer(change, job) ? change : job;
     if (matches(now, filters)) kept.push(now);
   }
   const added = [...news.values()].filter((job) => matches(job, filters)).sort((a, b) => (a.id < b.id ? 1 : -1));

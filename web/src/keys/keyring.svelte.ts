@@ -18,6 +18,8 @@ export class Keyring {
   tenants = $state.raw<readonly Tenant[]>([]);
   problem = $state.raw<Problem | null>(null);
   read = $state(false);
+  /** A secret is on the screen: a reading that is refused would take it away unread. */
+  showsSecret = $state(false);
 
   async load(): Promise<void> {
     try {
@@ -51,9 +53,10 @@ export class Keyring {
     return this.#changed(json<KeyWithSecret>("/v1/keys", { method: "POST", body: key }));
   }
 
+  /** Reads nothing again: the key may be our own, and its old secret refused from now on. */
   rotate(id: string, graceMs: number): Promise<KeyWithSecret> {
     const path = `/v1/keys/${encodeURIComponent(id)}/rotate`;
-    return this.#changed(json<KeyWithSecret>(path, { method: "POST", body: { grace_ms: graceMs } }));
+    return json<KeyWithSecret>(path, { method: "POST", body: { grace_ms: graceMs } });
   }
 
   revoke(id: string): Promise<Key> {

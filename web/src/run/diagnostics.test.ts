@@ -69,4 +69,10 @@ describe("errors are linked to lines", () => {
     const output = Array.from({ length: 5000 }, (_, line) => `main.c:${line + 1}:1: error: x${line}`).join("\n");
     expect(diagnostics(output, ["main.c"])).toHaveLength(100);
   });
+
+  it("in a trace without an end as well, reading each line but a few times", () => {
+    const trace = '  File "main.py", line 1\n'.repeat(100_000);
+    expect(diagnostics(trace, ["main.py"])).toEqual([]);
+    expect(brief(`${trace}RecursionError: too deep\n`, "main.py")).toEqual(["main.py:1:0 error RecursionError: too deep"]);
+  });
 });

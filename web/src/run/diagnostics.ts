@@ -20,9 +20,10 @@ const DIAGNOSTICS_MAX = 100;
 /** What the output of a failed step says of files that we have. */
 export function diagnostics(output: string, paths: readonly string[]): Diagnostic[] {
   const lines = output.split("\n");
+  const ends = endsOf(lines);
   const found: Diagnostic[] = [];
   for (let at = 0; at < lines.length && found.length < DIAGNOSTICS_MAX; at += 1) {
-    const one = ofRust(lines, at, paths) ?? ofLine(lines[at] ?? "", paths) ?? ofTrace(lines, at, paths);
+    const one = ofRust(lines, at, paths) ?? ofLine(lines[at] ?? "", paths) ?? ofTrace(lines, at, ends, paths);
     if (one && !found.some((other) => isSame(other, one))) found.push(one);
   }
   return found;
@@ -53,15 +54,24 @@ function ofRust(lines: readonly string[], at: number, paths: readonly string[]):
   return { path: place.path, line: place.line, column: place.column, severity, message: head[2] ?? "" };
 }
 
+const MESSAGE = /^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Iteration)\b/;
+
+/** The first message at or below each line. Looked for from each line anew, a long trace would freeze the page. */
+function endsOf(lines: readonly string[]): (string | undefined)[] {
+  const ends = new Array<string | undefined>(lines.length);
+  for (let at = lines.length - 1; at >= 0; at -= 1) ends[at] = MESSAGE.test(lines[at] ?? "") ? lines[at] : ends[at + 1];
+  return ends;
+}
+
 /** Python's `File "path", line 1` (the error stands at the end), and node's `path:1` with the error below. */
-function ofTrace(lines: readonly string[], at: number, paths: readonly string[]): Diagnostic | null {
+function ofTrace(lines: readonly string[], at: number, ends: readonly (string | undefined)[], paths: readonly string[]): Diagnostic | null {
   const line = lines[at] ?? "";
   const place = placesIn(line, paths)[0];
   if (!place) return null;
   const isPython = /^\s*File "/.test(line);
   const isNode = line.slice(place.end).trim() === "" && line.slice(0, place.start).trim() === "";
   if (!isPython && !isNode) return null;
-  const message = lines.slice(at + 1).find((next) => /^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Iteration)\b/.test(next));
+  const message = ends[at + 1];
   if (message === undefined) return null;
   return { path: place.path, line: place.line, column: place.column, severity: "error", message };
 }

@@ -11,12 +11,17 @@ const KEEP_AFTER_MS = 300;
 
 const store = kept<Program | null>("draft", parseProgram);
 
+/** What became of the program before: in the history; not worth that; or still there, for it could not be kept. */
+export type Replaced = "saved" | "dropped" | "refused";
+
 export class Draft {
   program = $state<Program>(emptyProgram("python", "main.py"));
   /** The file that the editor shows. */
   active = $state(0);
   /** Whether it was written in, since it was loaded. */
   changed = $state(false);
+  /** The files as they were last downloaded. */
+  #downloaded = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Whether there was one. */
@@ -41,19 +46,25 @@ export class Draft {
     if (JSON.stringify(program).length <= KEPT_CHARS_MAX) store.write(program);
   }
 
-  /** Takes another program. What was written before goes to the history. */
-  replace(program: Program): boolean {
-    const saved = this.changed && this.program.files.some((file) => file.text.trim() !== "");
-    if (saved) remember({ id: "", at: Date.now(), outcome: null, program: $state.snapshot(this.program) });
+  /** Takes another program. What was written before goes to the history; where there is no room for it, it stays until it is downloaded. */
+  replace(program: Program): Replaced {
+    const isWork = this.changed && this.program.files.some((file) => file.text.trim() !== "");
+    const saved = isWork && remember({ id: "", at: Date.now(), outcome: null, program: $state.snapshot(this.program) });
+    if (isWork && !saved && JSON.stringify(this.program.files) !== this.#downloaded) return "refused";
     this.program = program;
     this.active = 0;
     this.changed = false;
     this.keep();
-    return saved;
+    return saved ? "saved" : "dropped";
+  }
+
+  /** All of its files were downloaded, as they were then. */
+  downloaded(files: readonly ProgramFile[]): void {
+    this.#downloaded = JSON.stringify(files);
   }
 
   /** Takes an example; input of the language before has no meaning for it. */
-  load(language: string, example: Example): boolean {
+  load(language: string, example: Example): Replaced {
     return this.replace(programOfExample(language, example));
   }
 

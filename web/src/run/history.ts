@@ -31,11 +31,11 @@ export function past(): Past[] {
   return store.read();
 }
 
-/** Adds one, or takes what is new of one with the same id. */
-export function remember(one: Past): void {
-  if (JSON.stringify(one.program).length > PROGRAM_CHARS_MAX) return;
+/** Adds one, or takes what is new of one with the same id. Whether it could be kept. */
+export function remember(one: Past): boolean {
+  if (JSON.stringify(one.program).length > PROGRAM_CHARS_MAX) return false;
   const others = store.read().filter((other) => other.id === "" || other.id !== one.id);
-  store.write(bounded([one, ...others]));
+  return store.write(bounded([one, ...others]));
 }
 
 /** Adds how a job ended. */

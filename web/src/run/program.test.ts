@@ -71,6 +71,16 @@ describe("a shared program", () => {
     expect(huge.length).toBeLessThan(20_000);
     expect(await unpacked(huge)).toBeNull();
   });
+
+  it("has no more files and cases than the page can show, in no longer link than it would make", async () => {
+    const files = Array.from({ length: 257 }, (_, at) => ({ path: `${at}.c`, text: "" }));
+    expect(parseProgram(program({ files }))).toBeNull();
+    expect(parseProgram(program({ files: files.slice(1) }))?.files).toHaveLength(256);
+    const cases = Array.from({ length: 50_000 }, () => ({ name: "", stdin: "", expected: "" }));
+    expect((await unpacked(await packed(program({ cases }))))?.cases).toHaveLength(1000);
+    const noise = Array.from(crypto.getRandomValues(new Uint8Array(60_000)), (byte) => String.fromCharCode(0x21 + (byte % 64))).join("");
+    expect(await unpacked(await packed(program({ stdin: noise })))).toBeNull();
+  });
 });
 
 describe("paths", () => {

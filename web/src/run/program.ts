@@ -104,11 +104,16 @@ function submittedFile({ path, text, bytes }: ProgramFile): SubmittedFile {
   return bytes === undefined ? { path, content: text } : { path, content_base64: bytes };
 }
 
+/** More than the page shows with ease; what is shared is then kept, and would freeze it at each visit. Of cases the server takes no more. */
+const FILES_MAX = 256;
+const CASES_MAX = 1000;
+
 /** Reads what was kept or shared, whoever made it; `null` where it is no program. */
 export function parseProgram(value: unknown): Program | null {
   if (!isRecord(value) || typeof value["language"] !== "string" || !Array.isArray(value["files"])) return null;
+  if (value["files"].length === 0 || value["files"].length > FILES_MAX) return null;
   const files = value["files"].map(parseFile);
-  if (files.length === 0 || files.some((file) => file === null)) return null;
+  if (files.some((file) => file === null)) return null;
   const text = (name: string): string => (typeof value[name] === "string" ? value[name] : "");
   const limits = isRecord(value["limits"]) ? value["limits"] : {};
   return {
@@ -116,7 +121,7 @@ export function parseProgram(value: unknown): Program | null {
     files: files as ProgramFile[],
     input: INPUTS.find((input) => input === value["input"]) ?? "text",
     stdin: text("stdin"),
-    cases: Array.isArray(value["cases"]) ? value["cases"].flatMap(parseCase) : [],
+    cases: Array.isArray(value["cases"]) ? value["cases"].slice(0, CASES_MAX).flatMap(parseCase) : [],
     checker: CHECKERS.find((checker) => checker === value["checker"]) ?? "trim",
     args: text("args"),
     compileArgs: text("compileArgs"),

@@ -16,6 +16,7 @@ export async function packed(program: Program): Promise<string> {
 
 /** The program of a link; `null` where there is none in it. */
 export async function unpacked(text: string): Promise<Program | null> {
+  if (text.length > LINK_CHARS_MAX) return null;
   try {
     const bytes = fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
     const json = await through(bytes, new DecompressionStream("deflate-raw"), PROGRAM_BYTES_MAX);

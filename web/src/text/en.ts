@@ -100,6 +100,7 @@ export const en = {
       graph: "A graph problem, with cases",
       ask: "Asks while it runs",
       replaced: "What was there is in the history.",
+      refused: "This program is too large to set aside in this browser: download it first.",
     },
     share: {
       label: "Share",

@@ -100,6 +100,7 @@ export const fr: Text = {
       graph: "Un problème de graphe, avec des cas",
       ask: "Pose une question",
       replaced: "Ce qui s’y trouvait est dans l’historique.",
+      refused: "Ce programme est trop gros pour être mis de côté dans ce navigateur : téléchargez-le d’abord.",
     },
     share: {
       label: "Partager",
