@@ -20,7 +20,8 @@ export async function choose(page: Page, language: string): Promise<void> {
   await page.getByRole("button", { name: /^Language:/ }).click();
   await page.getByRole("combobox", { name: "Search a language" }).fill(language);
   // The list may still be on its way, and Enter chooses of what is there.
-  await expect(page.getByRole("option", { selected: true })).toContainText(language);
+  const list = page.getByRole("listbox", { name: "Language" });
+  await expect(list.getByRole("option", { selected: true })).toContainText(language);
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: /^Language:/ })).toHaveText(new RegExp(`Language:\\s*${language.replaceAll("+", "\\+")}`));
 }
