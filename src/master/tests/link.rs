@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use enclos_protocol::agent_link::{FromAgent, FromMaster, InputSource, ReturnReason};
 use enclos_protocol::ids::AttemptId;
-use enclos_protocol::job::JobInput;
+use enclos_protocol::job::{JobInput, Step};
 use enclos_protocol::outcome::Outcome;
 use serde_json::{Value, json};
 
@@ -181,6 +181,11 @@ async fn after_a_restart_queued_jobs_wait_and_running_ones_go_on() {
     let running = master.submit(&python()).await;
     let queued = master.submit(&python()).await;
     let (attempt, _, _) = agent.job().await;
+    agent.send(FromAgent::Started { attempt, step: Step::Run }).await.unwrap();
+    // What nobody has begun would be handed back.
+    while master.get(&format!("/v1/jobs/{running}")).await["step"] != "run" {
+        tokio::task::yield_now().await;
+    }
     drop(agent);
     master.end().await;
 

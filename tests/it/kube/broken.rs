@@ -46,7 +46,7 @@ fn of_agents() -> Vec<Break> {
         agent("every root is read-only", "/initContainers/0/securityContext/readOnlyRootFilesystem", json!(false)),
         agent("a pod has longer to leave than its longest job", "/terminationGracePeriodSeconds", json!(310)),
         agent("what a pod keeps on the node has a size", "/volumes/1/emptyDir/sizeLimit", Value::Null),
-        agent("what a pod keeps on the node has a size", "/volumes/1/emptyDir/sizeLimit", json!("300Gi")),
+        agent("what a pod keeps on the node has a size", "/volumes/4/emptyDir/sizeLimit", json!("300Gi")),
         agent(
             "an engine is proved before its agent starts, and keeps its socket to its pod",
             "/initContainers/0/startupProbe",
