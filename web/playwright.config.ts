@@ -8,6 +8,8 @@ export default defineConfig({
   timeout: 90_000,
   expect: { timeout: 20_000 },
   workers: 1,
+  // A browser on few and shared cores: what fails once there is tried again, and listed as flaky.
+  retries: process.env["CI"] ? 1 : 0,
   forbidOnly: true,
   reporter: [["list"]],
   use: {
