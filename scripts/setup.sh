@@ -259,17 +259,42 @@ check_prometheus() {
 # Renders the manifests of k8s/ for their tests; kustomize with components is in kubectl 1.21 and later.
 check_kubectl() {
     say "kubectl, to render manifests"
-    if ! command -v kubectl >/dev/null && is_root && has_apt; then
-        apt_install kubernetes-client || note "the distribution has none"
-    fi
     local rendered
-    if rendered=$(command -v kubectl >/dev/null && kubectl kustomize k8s/overlays/dev 2>&1 >/dev/null); then
+    if renders_manifests; then
+        note "it renders k8s/overlays/dev"
+        return
+    fi
+    if is_root && has_apt; then
+        note "fetches Debian 13's kubectl, and puts it into /usr/local/bin"
+        fetch_kubectl || note "it could not be fetched"
+        hash -r
+    fi
+    if renders_manifests; then
         note "it renders k8s/overlays/dev"
     else
         # Everything else can be set up, and tested.
         note "NOT here, so tests of manifests will fail: ${rendered:-it is not installed}"
-        note "install kubectl 1.21 or later (Debian 13 has kubernetes-client 1.32)"
+        note "install kubectl 1.21 or later (Debian 13 has 1.32)"
     fi
+}
+
+renders_manifests() {
+    rendered=
+    command -v kubectl >/dev/null && rendered=$(kubectl kustomize k8s/overlays/dev 2>&1 >/dev/null)
+}
+
+# Debian 12's is too old. This one is fetched by apt with lists of its own, so it is checked like any package,
+# and nothing else comes from there.
+fetch_kubectl() {
+    local place=$target_dir/kubectl mirror=${ENCLOS_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    rm -rf "$place" && mkdir -p "$place/lists/partial" "$place/cache/archives/partial"
+    echo "deb [signed-by=$keyring] $mirror trixie main" >"$place/sources.list"
+    local apt=(apt-get -qq -o "Dir::Etc::sourcelist=$place/sources.list" -o Dir::Etc::sourceparts=- \
+        -o "Dir::State::lists=$place/lists" -o Dir::State::status=/dev/null -o "Dir::Cache=$place/cache" \
+        -o APT::Sandbox::User=root)
+    "${apt[@]}" update </dev/null && (cd "$place" && "${apt[@]}" download kubectl </dev/null) || return 1
+    dpkg -x "$place"/kubectl_*.deb "$place/root" && install -m 755 "$place/root/usr/bin/kubectl" /usr/local/bin/kubectl
 }
 
 has_gvisor() { docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}' 2>/dev/null | grep -qx runsc; }
