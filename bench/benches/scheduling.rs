@@ -11,10 +11,15 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use enclos::queue::{Cursor, Priority, ReadyQueue, Rules, Ticket, Waiting};
 use enclos_protocol::ids::JobId;
 
+#[expect(dead_code, reason = "the simulator draws the rest")]
+#[cfg_attr(test, expect(unused_imports, reason = "its tests run with the simulator's"))]
+#[path = "../src/chance.rs"]
+mod chance;
 #[path = "../src/decisions/world.rs"]
 mod world;
 
-use world::{Chance, World, demand};
+use chance::Chance;
+use world::{World, demand};
 
 fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision");

@@ -24,6 +24,7 @@ mod faults;
 mod floor;
 mod jobs;
 mod overload;
+mod plots;
 mod processes;
 mod sim;
 mod stats;

@@ -44,8 +44,7 @@ impl Secret {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX)?;
-        let is_hex = digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if digits.len() != RANDOM_DIGITS + 2 * CHECK_BYTES || !is_hex {
+        if digits.len() != RANDOM_DIGITS + 2 * CHECK_BYTES || !is_hex(digits) {
             return None;
         }
         let (begin, check) = text.split_at(PREFIX.len() + RANDOM_DIGITS);
@@ -63,6 +62,11 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether it is of hex digits, as they are written here.
+pub(super) fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 /// Against slips and chance, not against anybody: whoever knows a secret knows its checksum.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use super::secret::is_hex;
 use super::{Digest256, KeyId};
 
 /// Random bytes of an id.
@@ -36,8 +37,7 @@ impl SessionId {
     /// The id that `text` is; `None` where its form is wrong.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let is_hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        (text.len() == 2 * RANDOM_BYTES && is_hex).then(|| Self(text.to_owned()))
+        (text.len() == 2 * RANDOM_BYTES && is_hex(text)).then(|| Self(text.to_owned()))
     }
 
     /// By what it is found.

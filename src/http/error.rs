@@ -12,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::render;
 use crate::admission::Refusal;
 
 pub use access::{
@@ -58,7 +59,7 @@ pub fn problem(refusal: Refusal) -> Map<String, Value> {
         body.insert("field".into(), json!(field));
     }
     if let Some(wait) = retry_after {
-        body.insert("retry_after_ms".into(), json!(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)));
+        body.insert("retry_after_ms".into(), json!(render::millis(wait)));
     }
     body
 }

@@ -158,7 +158,7 @@ pub(super) fn agent_in_brief(view: &AgentView) -> wire::Agent {
         derived_bytes: load.derived_bytes,
         memory_promised_bytes: promised.memory_bytes,
         languages: Vec::new(),
-        last_seen_ms: u64::try_from(last_seen.as_millis()).unwrap_or(u64::MAX),
+        last_seen_ms: render::millis(*last_seen),
     }
 }
 

@@ -178,7 +178,7 @@ fn tenant_of(text: &str) -> Result<Tenant, String> {
 }
 
 fn time(field: &str, ms: u64, min: u64) -> Result<Duration, Refusal> {
-    let max = u64::try_from(KEY_LASTS_MAX.as_millis()).unwrap_or(u64::MAX);
+    let max = render::millis(KEY_LASTS_MAX);
     if (min..=max).contains(&ms) {
         return Ok(Duration::from_millis(ms));
     }

@@ -3,6 +3,8 @@
 mod cases;
 mod turn;
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use enclos_protocol::dependencies::Installed;
@@ -115,8 +117,7 @@ fn state(record: &JobRecord, live: Option<&Snapshot>) -> JobState {
 }
 
 fn queue_place(place: Place) -> QueuePlace {
-    let estimated_start_ms = place.estimated_start.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-    QueuePlace { position: place.position, estimated_start_ms }
+    QueuePlace { position: place.position, estimated_start_ms: place.estimated_start.map(millis) }
 }
 
 fn step<'a>(report: &StepReport, limits: &StepLimits, kept: impl Fn(Stream) -> Kept<'a>) -> Step {
@@ -201,6 +202,11 @@ fn timing(record: &JobRecord) -> Option<Timing> {
         run_ms: run.div_ceil(1000),
         total_ms: rounded(finished.us_since(record.created)),
     })
+}
+
+/// As durations stand on the wire.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// RFC 3339 in UTC, with milliseconds.

@@ -21,7 +21,7 @@ use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 
 use super::query::{Strict, Wait};
 use super::share::Held;
-use super::{Api, error, jobs, wire};
+use super::{Api, error, jobs, render, wire};
 use crate::admission::{self, Admitted, Brought, NamedCase, Parsed, Refusal};
 use crate::config::Scheduling;
 use crate::gate::Caller;
@@ -181,7 +181,7 @@ fn queue_ttl(scheduling: &Scheduling, asked: Option<Duration>) -> Result<Option<
     let maximum = scheduling.queue_ttl_max;
     match asked {
         Some(asked) if asked > maximum => {
-            let maximum = u64::try_from(maximum.as_millis()).unwrap_or(u64::MAX);
+            let maximum = render::millis(maximum);
             let detail = format!("jobs may wait for {maximum} milliseconds here");
             Err(Refusal::invalid("queue_ttl_ms", detail).with("maximum", maximum))
         }

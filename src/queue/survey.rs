@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ready::micros;
 use super::standing::CLOCK_BEGINS_US;
 use crate::access::Priority;
 
@@ -138,7 +139,6 @@ impl Counts {
     }
 
     fn tick(&self, at: Instant) -> u64 {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let since = micros(at.saturating_duration_since(self.begun));
         let until = micros(self.begun.saturating_duration_since(at));
         CLOCK_BEGINS_US.saturating_add(since).saturating_sub(until) / micros(TICK)

@@ -6,10 +6,8 @@ use std::time::Duration;
 use plotters::prelude::*;
 
 use super::Row;
+use crate::plots::{self, Outcome, SIZE_PX};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
-
-const SIZE_PX: (u32, u32) = (820, 460);
 /// Apart from each other for most kinds of colour vision (Okabe and Ito 2008).
 const COLOURS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(86, 180, 233), RGBColor(230, 159, 0)];
 
@@ -51,12 +49,7 @@ pub fn costs(path: &Path, jobs: u64, asked: Duration, rows: &[Row]) -> Outcome<(
         .draw_series(LineSeries::new([(least, asked_us), (most, asked_us)], BLACK.stroke_width(1)))?
         .label(format!("asked of the median: {asked_us} µs"))
         .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK));
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.2))
-        .draw()?;
+    plots::legend(&mut chart)?;
     root.present()?;
     Ok(())
 }

@@ -19,26 +19,14 @@ use enclos_protocol::job::{Isolation, JobReport, Reuse};
 use enclos_protocol::outcome::Outcome;
 use uuid::Uuid;
 
+use crate::chance::Chance;
+
 const TENANTS: u64 = 1000;
 const LANGUAGES: u64 = 20;
 const SLOTS: u64 = 8;
 const MIB: u64 = 1 << 20;
 /// How long every job has waited when it comes: longer than one waits before an agent is kept free for it.
 const WAITED: Duration = Duration::from_secs(20);
-
-/// Numbers by chance, the same in every run (splitmix64, Steele et al. 2014).
-pub struct Chance(pub u64);
-
-impl Chance {
-    /// Below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-}
 
 /// What a job needs, by chance.
 pub fn demand(chance: &mut Chance) -> Arc<Demand> {

@@ -5,10 +5,8 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use super::measure::quantile;
+use crate::plots::{self, Outcome, SIZE_PX};
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
-
-const SIZE_PX: (u32, u32) = (820, 460);
 /// Part of all jobs that the last point of a curve leaves out.
 const REST_LEAST: f64 = 1e-4;
 /// Points of a curve.
@@ -66,12 +64,7 @@ pub fn tails(path: &Path, title: &str, (unit, floor): (&str, f64), curves: &[Cur
             .label(curve.name.clone())
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK.mix(0.2))
-        .draw()?;
+    plots::legend(&mut chart)?;
     root.present()?;
     Ok(())
 }

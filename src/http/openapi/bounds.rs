@@ -12,6 +12,7 @@ use enclos_protocol::dependencies::{REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX};
 use enclos_protocol::job::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use serde_json::{Value, json};
 
+use super::super::render;
 use super::{judging, operations, parameters};
 use crate::access::{KEY_LASTS_MAX, KEY_NAME_CHARS_MAX, LANGUAGES_MAX, NUMBER_MAX, RATE_MAX, WEIGHT_MAX};
 use crate::admission::bounds::{
@@ -141,7 +142,7 @@ fn tenant() -> Value {
 
 /// Keys and the settings of tenants.
 fn access(schemas: &mut Value) {
-    let lasts = u64::try_from(KEY_LASTS_MAX.as_millis()).unwrap_or(u64::MAX);
+    let lasts = render::millis(KEY_LASTS_MAX);
     let shown = json!({ "minLength": 1, "maxLength": session::KEY_CHARS_MAX });
     merge(&mut schemas["SignIn"]["properties"]["key"], shown);
     let key = &mut schemas["NewKey"]["properties"];

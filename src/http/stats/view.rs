@@ -1,7 +1,6 @@
 //! What is told of how it goes, of all or of one tenant.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
 
@@ -77,7 +76,7 @@ fn rows(survey: &Survey) -> Vec<wire::QueueRow> {
         language: named.map(|(_, language, _)| language.to_owned()),
         priority: named.map(|(.., priority)| priority),
         count: waits.jobs,
-        oldest_ms: millis(waits.oldest),
+        oldest_ms: render::millis(waits.oldest),
     };
     let groups = survey.groups.iter();
     let mut rows: Vec<_> =
@@ -143,10 +142,6 @@ fn live_language(offered: &OfferedLanguage) -> Option<wire::LiveLanguage> {
     let whole::AgentLanguage { id, version: _, image, progress, reason, warm } =
         Some(offered).filter(|_| !is_quiet).map(fleet::agent_language)?;
     Some(wire::LiveLanguage { id, image, warm, progress, reason })
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether two say the same, whenever they were made.
