@@ -1,40 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { LOOK_BACK_MS, LOST_AFTER_MS, LOST_MAX, NO_WATCH, alerts, dismiss, watch, type Watch } from "./alerts";
+import { agent, stats as figures } from "./fixtures";
 import type { Agent, Stats } from "./types";
 
-const agent = (name: string, state = "connected"): Agent => ({
-  name,
-  state,
-  build: "1",
-  embedded: false,
-  reuse: "tenant",
-  warm: 0,
-  languages_ready: 0,
-  unclean_jobs: 0,
-  isolation: "runc",
-  capacity: { cpus: 2, memory_bytes: 1, pids: 1, slots: 2 },
-  load: { cpu_busy: 0, memory_busy: 0 },
-  running: 0,
-  sandboxes: 0,
-  memory_promised_bytes: 0,
-  languages: [],
-  last_seen_ms: 0,
-});
-const stats = (queued: number, agents?: Agent[]): Stats => ({
-  at: "",
-  queued,
-  running: 0,
-  finished: 0,
-  agents: 0,
-  agents_suspect: 0,
-  queue: [],
-  rates: { accepted_per_s: 0, ended_per_s: 0, refused_per_s: 0 },
-  waits: {},
-  runs: {},
-  outcomes: {},
-  refusals: {},
-  ...(agents === undefined ? {} : { agents_detail: agents }),
-});
+const stats = (queued: number, agents?: Agent[]): Stats => ({ ...figures(queued), ...(agents === undefined ? {} : { agents_detail: agents }) });
 const kinds = (now: Watch) => alerts(now).map((one) => one.kind);
 
 describe("an alert of an agent", () => {

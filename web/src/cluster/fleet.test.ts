@@ -1,25 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fleet, slots } from "./fleet";
-import type { Agent } from "./types";
-
-const agent = (name: string, state = "connected"): Agent => ({
-  name,
-  state,
-  build: "1",
-  embedded: false,
-  isolation: "runc",
-  reuse: "tenant",
-  capacity: { cpus: 2, memory_bytes: 1, pids: 1, slots: 4 },
-  load: { cpu_busy: 0, memory_busy: 0 },
-  running: 0,
-  sandboxes: 0,
-  warm: 0,
-  languages_ready: 0,
-  unclean_jobs: 0,
-  memory_promised_bytes: 0,
-  languages: [],
-  last_seen_ms: 0,
-});
+import { agent } from "./fixtures";
 
 describe("the fleet", () => {
   it("shows silent agents first, and counts as people do", () => {

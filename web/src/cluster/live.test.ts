@@ -1,22 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { NOTHING, STALE_MS, counts, queueBy, remembered, staleMs, told } from "./live";
+import { stats as figures } from "./fixtures";
 import { noSeries } from "./series";
 import type { Stats } from "./types";
 
-const stats = (second: number, queued = 0): Stats => ({
-  at: new Date(second * 1000).toISOString(),
-  queued,
-  running: 0,
-  finished: 0,
-  agents: 0,
-  agents_suspect: 0,
-  queue: [],
-  rates: { accepted_per_s: 0, ended_per_s: 0, refused_per_s: 0 },
-  waits: {},
-  runs: {},
-  outcomes: {},
-  refusals: {},
-});
+const stats = (second: number, queued = 0): Stats => figures(queued, new Date(second * 1000).toISOString());
 
 describe("what the page knows", () => {
   it("is what it was last told", () => {

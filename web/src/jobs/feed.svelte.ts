@@ -93,21 +93,13 @@ export class JobFeed {
   /** Puts the next older page in, if there is one and none is being read. */
   async older(): Promise<void> {
     if (this.loading || !this.more) return;
-    this.loading = true;
     const signal = this.#reading.signal;
-    try {
+    await this.#loads(signal, async () => {
       const page = await this.#page(this.#cursor, signal);
       this.#cursor = page.next_cursor ?? undefined;
       this.jobs = merge(this.jobs, page.jobs, this.#filters);
       this.more = this.#cursor !== undefined && this.jobs.length < KEPT_MAX;
-    } catch (error) {
-      if (!signal.aborted) this.problem = asProblem(error);
-    } finally {
-      if (!signal.aborted) {
-        this.loading = false;
-        this.#put();
-      }
-    }
+    });
   }
 
   /** Reads the newest pages anew. */
@@ -115,8 +107,7 @@ export class JobFeed {
     this.#reading.abort();
     this.#reading = new AbortController();
     const signal = this.#reading.signal;
-    this.loading = true;
-    try {
+    await this.#loads(signal, async () => {
       let [read, cursor]: [Job[], string | undefined] = [[], undefined];
       for (let page = 0; page < pages; page += 1) {
         const answer = await this.#page(cursor, signal);
@@ -129,6 +120,14 @@ export class JobFeed {
       this.jobs = merge([], read, this.#filters);
       this.more = cursor !== undefined;
       this.problem = null;
+    });
+  }
+
+  /** What is told meanwhile is put in after it: it is the newer. */
+  async #loads(signal: AbortSignal, read: () => Promise<void>): Promise<void> {
+    this.loading = true;
+    try {
+      await read();
     } catch (error) {
       if (!signal.aborted) this.problem = asProblem(error);
     } finally {

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import type { Job, Step } from "../api/types";
 import { en } from "../text/en";
-import { cutShort, endOf, ended, toneOf, uses } from "./summary";
+import { endOf, toneOf } from "../parts/outcome";
+import { cutShort, ended, uses } from "./summary";
 
 const step = (more: Partial<Step> = {}): Step => ({
   outcome: "ok", exit_code: 0, truncated: false, stdout_bytes: 0, stderr_bytes: 0,

@@ -1,8 +1,6 @@
 // What a job came to, as one look shows it: outcome, how it ended, what it used against its limits.
-import type { Bounds, Job, Language, LimitName, LimitValues, Outcome, Step, Verdict } from "../api/types";
+import type { Bounds, Job, Language, LimitName, LimitValues, Outcome, Step } from "../api/types";
 import type { Text } from "../text/en";
-
-export type Tone = "good" | "bad" | "warn" | "quiet";
 
 export interface Use {
   name: "cpu" | "wall" | "memory";
@@ -10,17 +8,6 @@ export interface Use {
   limit: number | null;
   /** This limit ended the program. */
   over: boolean;
-}
-
-export function toneOf(outcome: Outcome | Verdict): Tone {
-  if (outcome === "ok" || outcome === "accepted") return "good";
-  if (outcome === "cancelled" || outcome === "skipped") return "quiet";
-  return outcome.endsWith("_limit") || outcome === "internal_error" || outcome === "checker_error" ? "warn" : "bad";
-}
-
-/** The verdict of a job with cases, else its outcome. */
-export function endOf(job: Job): Outcome | Verdict | null {
-  return job.outcome === "ok" ? (job.verdict ?? job.outcome) : (job.outcome ?? null);
 }
 
 /** `exit code 3`, `signal SIGSEGV`, and which limit of time. */
