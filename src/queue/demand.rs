@@ -85,17 +85,6 @@ impl Demand {
         [Some(&self.language), self.companion.as_ref()].into_iter().flatten().map(AsRef::as_ref)
     }
 
-    /// Whether an agent that has no room for `other` has none for this either, whoever they are of.
-    #[must_use]
-    pub fn needs_no_less(&self, other: &Self) -> bool {
-        self.room.holds(other.room)
-            && self.isolation >= other.isolation
-            && self.installs >= other.installs
-            && self.interactive >= other.interactive
-            && self.language == other.language
-            && self.companion == other.companion
-    }
-
     /// The demand of `spec`; `compiles`: its language has a compile step.
     #[must_use]
     pub fn of(spec: &JobSpec, compiles: bool) -> Self {

@@ -210,11 +210,11 @@ impl Driver {
                 return closed;
             }
             Action::Dispatch { session, attempt, agent, attempts, waited } => {
-                let counts = self.metrics.language(&self.core.language(attempt.job));
-                counts.dispatches.increment();
-                counts.queue_wait.observe(waited);
-                if let Some(tenant) = self.core.tenant(attempt.job) {
-                    self.metrics.pulse.dispatched(&tenant, waited);
+                if let Some(demand) = self.core.demand(attempt.job) {
+                    let counts = self.metrics.language(&demand.language);
+                    counts.dispatches.increment();
+                    counts.queue_wait.observe(waited);
+                    self.metrics.pulse.dispatched(&demand.tenant, waited);
                 }
                 tracing::debug!(job = %attempt.job, attempt = %attempt.token, %agent, attempts, "a job was given out");
                 self.traces.dispatched(attempt, &agent);
@@ -267,7 +267,7 @@ impl Driver {
         let Results { outputs, cases, judged } = self.progress.results(job, token, ending.outcome);
         let runs = cases.iter().filter_map(|case| Some(&case.report.as_ref()?.run.facts));
         if let Some(report) = &ending.report {
-            let counts = self.metrics.language(&self.core.language(job));
+            let counts = self.metrics.language(self.core.demand(job).map_or("", |demand| &demand.language));
             let started = attempt.as_ref().map(|a| a.started);
             measure(counts, report, started, &told, runs);
         }
@@ -285,9 +285,10 @@ impl Driver {
             Ok(None) => {}
             Ok(Some((event, outcome, ran))) => {
                 if let Event::Recorded { job, .. } = &event {
-                    self.metrics.language(&self.core.language(*job)).finished(outcome);
-                    if let Some(tenant) = self.core.tenant(*job) {
-                        self.metrics.pulse.ended(&tenant, outcome, ran);
+                    let demand = self.core.demand(*job);
+                    self.metrics.language(demand.map_or("", |demand| &demand.language)).finished(outcome);
+                    if let Some(demand) = demand {
+                        self.metrics.pulse.ended(&demand.tenant, outcome, ran);
                     }
                     self.progress.finished(*job);
                     self.traces.recorded(*job);

@@ -296,16 +296,10 @@ impl Core {
         self.waiting.survey(of, groups_max, now)
     }
 
-    /// Whose job it is; `None`: it is none of ours, or has ended.
+    /// What a job needs, and whose it is; `None`: it is none of ours, or has ended.
     #[must_use]
-    pub fn tenant(&self, job: JobId) -> Option<Arc<str>> {
-        self.jobs.get(&job).map(|job| Arc::clone(&job.demand.tenant))
-    }
-
-    /// The language of a job; of one that is not known, none that there is.
-    #[must_use]
-    pub fn language(&self, job: JobId) -> Arc<str> {
-        self.jobs.get(&job).map_or_else(Arc::default, |job| Arc::clone(&job.demand.language))
+    pub fn demand(&self, job: JobId) -> Option<&Demand> {
+        self.jobs.get(&job).map(|job| &*job.demand)
     }
 
     /// How many of each.
