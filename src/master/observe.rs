@@ -8,12 +8,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::MasterError;
-use crate::config::{Config, Connections, TraceTarget};
+use crate::config::{Config, Connections};
 use crate::http::{self, Api, Shown};
 use crate::listen::Port;
 use crate::listen::tls::Tls;
 use crate::metrics::Metrics;
-use crate::traces::{Collector, Exporter, Traces};
+use crate::traces::{Exporter, Traces};
 
 /// Connections of the port for metrics: a few Prometheus servers ask every some seconds.
 const CONNECTIONS_MAX: usize = 16;
@@ -49,8 +49,8 @@ impl Observed {
         }
         let (traces, exporter) = match config.observe.traces.clone() {
             None => (Traces::default(), None),
-            Some(TraceTarget { url, headers, ratio }) => {
-                let (traces, exporter) = Traces::new(Collector { url, headers, ratio }, metrics)?;
+            Some(target) => {
+                let (traces, exporter) = Traces::new(target, metrics)?;
                 (traces, Some(exporter))
             }
         };

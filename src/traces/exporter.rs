@@ -9,19 +9,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, StatusCode, Url, redirect};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::DROPPED;
 use super::span::text;
+use crate::config::TraceTarget;
 use crate::metrics::Metrics;
 
 /// Spans that are sent together, about.
@@ -44,17 +46,6 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 const FAILED: &str = DROPPED[2];
 const REJECTED: &str = DROPPED[3];
 const SHUTDOWN: &str = DROPPED[4];
-
-/// Where traces go.
-#[derive(Clone, Debug)]
-pub struct Collector {
-    /// URL of its traces (`…/v1/traces`).
-    pub url: Url,
-    /// Headers that it wants, such as a key; marked as sensitive.
-    pub headers: HeaderMap,
-    /// Part of the jobs that are traced whose clients do not say, 0 to 1.
-    pub ratio: f64,
-}
 
 /// There can be no exporter.
 #[derive(Debug, thiserror::Error)]
@@ -90,11 +81,11 @@ enum Sent {
 
 impl Exporter {
     pub(super) fn new(
-        collector: Collector,
+        target: TraceTarget,
         waiting: mpsc::Receiver<Vec<Span>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ExporterError> {
-        let Collector { url, mut headers, ratio: _ } = collector;
+        let TraceTarget { url, mut headers, ratio: _ } = target;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let tls = enclos_tls::client::config(enclos_tls::client::system_roots(), None)?;
         let client = enclos_tls::client::http(Some(&tls))
@@ -175,21 +166,17 @@ impl Exporter {
                 }
                 Sent::Later(why) => why,
             };
-            let is_over = stop.is_none_or(CancellationToken::is_cancelled);
-            if turn == TRIES_MAX || is_over {
-                self.metrics.spans_dropped.add(if is_over { SHUTDOWN } else { FAILED }, count);
+            let going_on = stop.filter(|stop| !stop.is_cancelled());
+            let Some(stop) = going_on.filter(|_| turn < TRIES_MAX) else {
+                self.metrics.spans_dropped.add(if going_on.is_none() { SHUTDOWN } else { FAILED }, count);
                 return self.say(&why);
-            }
-            if let Some(stop) = stop {
-                let _ = timeout(pause, stop.cancelled()).await;
-            } else {
-                sleep(pause).await;
-            }
+            };
+            let _ = timeout(pause, stop.cancelled()).await;
             pause *= 2;
         }
     }
 
-    fn body(&self, spans: Vec<Span>) -> Vec<u8> {
+    fn body(&self, spans: Vec<Span>) -> Bytes {
         let scope = InstrumentationScope {
             name: "enclos".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -197,10 +184,10 @@ impl Exporter {
         };
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }];
         let of_us = ResourceSpans { resource: Some(self.resource.clone()), scope_spans, ..ResourceSpans::default() };
-        ExportTraceServiceRequest { resource_spans: vec![of_us] }.encode_to_vec()
+        ExportTraceServiceRequest { resource_spans: vec![of_us] }.encode_to_vec().into()
     }
 
-    async fn post(&self, body: Vec<u8>) -> Sent {
+    async fn post(&self, body: Bytes) -> Sent {
         let mut answer = match self.client.post(self.url.clone()).body(body).send().await {
             Ok(answer) => answer,
             // Its text may have the URL, which may have a key.

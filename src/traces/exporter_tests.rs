@@ -55,7 +55,7 @@ impl Served {
         let headers = HeaderMap::from_iter([("x-team".parse().unwrap(), HeaderValue::from_static("a"))]);
         let (metrics, stop) = (Arc::<Metrics>::default(), CancellationToken::new());
         let (traces, waiting) = mpsc::channel(8);
-        let exporter = Exporter::new(Collector { url, headers, ratio: 1.0 }, waiting, Arc::clone(&metrics)).unwrap();
+        let exporter = Exporter::new(TraceTarget { url, headers, ratio: 1.0 }, waiting, Arc::clone(&metrics)).unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         tasks.spawn(exporter.run(stop.clone()));

@@ -31,12 +31,13 @@ use enclos_protocol::outcome::Outcome;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::sync::mpsc;
 
+use crate::config::TraceTarget;
 use crate::metrics::Metrics;
 use clock::Clock;
 use job::Traced;
 
 pub use context::{Asked, Context};
-pub use exporter::{Collector, Exporter, ExporterError};
+pub use exporter::{Exporter, ExporterError};
 
 /// Jobs whose traces are kept until they end; the default bound of the queue, and what runs.
 const JOBS_MAX: usize = 20_000;
@@ -90,11 +91,11 @@ impl Traces {
     ///
     /// # Errors
     /// [`ExporterError`].
-    pub fn new(collector: Collector, metrics: &Arc<Metrics>) -> Result<(Self, Exporter), ExporterError> {
+    pub fn new(target: TraceTarget, metrics: &Arc<Metrics>) -> Result<(Self, Exporter), ExporterError> {
         metrics.spans_dropped.begin(DROPPED);
         let (queue, waiting) = mpsc::channel(WAITING_MAX);
-        let ratio = collector.ratio;
-        let exporter = Exporter::new(collector, waiting, Arc::clone(metrics))?;
+        let ratio = target.ratio;
+        let exporter = Exporter::new(target, waiting, Arc::clone(metrics))?;
         let shared = Shared { jobs: Mutex::default(), queue, clock: Clock::new(), metrics: Arc::clone(metrics), ratio };
         Ok((Self(Some(Arc::new(shared))), exporter))
     }
@@ -109,13 +110,6 @@ impl Traces {
             return shared.metrics.spans_dropped.add(TOO_MANY_JOBS, job::SPANS_ORDINARY);
         }
         jobs.insert(job, Traced::new(context, asked.at, Instant::now(), (job, language, priority)));
-    }
-
-    /// The job was not kept after all, or its trace is of no use.
-    pub fn forget(&self, job: JobId) {
-        if let Some(shared) = &self.0 {
-            shared.lock().remove(&job);
-        }
     }
 
     /// It was given to an agent.

@@ -129,7 +129,7 @@ fn what_a_job_takes_is_bounded() {
 async fn what_finds_no_place_is_dropped_and_counted() {
     let metrics: Arc<Metrics> = Arc::default();
     let collector =
-        Collector { url: "http://127.0.0.1:9/v1/traces".parse().unwrap(), headers: Default::default(), ratio: 1.0 };
+        TraceTarget { url: "http://127.0.0.1:9/v1/traces".parse().unwrap(), headers: Default::default(), ratio: 1.0 };
     let (traces, exporter) = Traces::new(collector, &metrics).unwrap();
     let dropped = |reason| metrics.spans_dropped.values().into_iter().find(|(of, _)| *of == reason).unwrap().1;
     for _ in 0..=WAITING_MAX {
