@@ -77,13 +77,16 @@ impl Pace {
     }
 }
 
+/// Refuses a body that says itself that it is too large.
+pub(super) fn look_at_length(request: &Request, bytes_max: usize) -> Result<(), Refusal> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > bytes_max) { Err(error::too_large(bytes_max)) } else { Ok(()) }
+}
+
 impl Memory {
     /// The whole body of a request.
     pub(super) async fn read(&self, request: Request, bytes_max: usize) -> Result<Body, Refusal> {
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| length > bytes_max) {
-            return Err(error::too_large(bytes_max));
-        }
+        look_at_length(&request, bytes_max)?;
         let caller = request.extensions().get::<Caller>().cloned().ok_or_else(error::internal)?;
         let mut memory = self.take(&caller, 1).await?;
         let (mut pieces, mut bytes) = (request.into_body().into_data_stream(), Vec::new());

@@ -18,6 +18,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::doors::{mcp, piston};
+use super::guard::reads;
 use super::{Api, error, page, session};
 use crate::access::Scope;
 use crate::admission::Refusal;
@@ -40,7 +41,6 @@ pub(super) enum Need {
 /// What an operation needs, by its method and its path as the document has it; `None`: there is none.
 pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
     let Some(path) = path else { return Need::AnyKey };
-    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     match path {
         "/healthz" | "/readyz" | "/version" | "/openapi.json" => Need::Nothing,
         path if page::has(path) => Need::Nothing,
@@ -57,7 +57,7 @@ pub(super) fn need(method: &Method, path: Option<&str>) -> Need {
         "/v1/jobs/{id}/attach" | "/v1/jobs/batch" => Need::Scope(Scope::Submit),
         "/v1/languages" => Need::Scope(Scope::Read),
         path if ["/v1/jobs", "/v1/blobs", "/v1/callbacks"].iter().any(|of| path.starts_with(of)) => {
-            Need::Scope(if reads { Scope::Read } else { Scope::Submit })
+            Need::Scope(if reads(method) { Scope::Read } else { Scope::Submit })
         }
         _ => Need::Scope(Scope::Operate),
     }
@@ -70,7 +70,7 @@ fn is_noted(method: &Method, path: &str) -> bool {
         path if piston::has(path) && path.trim_end_matches('/').ends_with("/connect") => true,
         // Most of what is said there does nothing; a call that makes a job is noted by itself.
         mcp::PATH => false,
-        path => path.ends_with("/attach") || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS),
+        path => path.ends_with("/attach") || !reads(method),
     }
 }
 
@@ -97,8 +97,8 @@ pub(super) async fn enter(api: &Arc<Api>, request: Request, next: Next) -> Respo
             return refusal.into_response();
         }
     };
-    if let Err(TooMany { maximum, retry_after }) = api.gate.take_turn(&caller, Instant::now()) {
-        return error::rate_limited(maximum, retry_after).into_response();
+    if let Err(refusal) = take_turn(api, &caller) {
+        return refusal.into_response();
     }
     let deed = deed.by(&caller.tenant, caller.key.as_ref());
     if let Need::Scope(scope) = need
@@ -210,12 +210,23 @@ pub(super) fn admitted(api: &Api, request: &Request, from: IpAddr) -> Result<Cal
         return caller.ok_or_else(|| (error::session_over(), false));
     }
     let caller = api.gate.admit(shown, from, Instant::now(), UnixTime::now());
-    caller.map_err(|denied| match denied {
+    caller.map_err(of_denied)
+}
+
+/// Why somebody is not let in, and whether that is worth a line.
+pub(super) fn of_denied(denied: Denied) -> (Refusal, bool) {
+    match denied {
         Denied::NoKey => (error::no_key(), false),
         Denied::NoSuchKey => (error::no_such_key(), true),
         // What was shown before is noted; what comes meanwhile is bounded by nothing.
         Denied::Shut(retry_after) => (error::logins_shut(retry_after), false),
-    })
+    }
+}
+
+/// The caller's turn, by the rate of its tenant.
+pub(super) fn take_turn(api: &Api, caller: &Caller) -> Result<(), Refusal> {
+    let turn = api.gate.take_turn(caller, Instant::now());
+    turn.map_err(|TooMany { maximum, retry_after }| error::rate_limited(maximum, retry_after))
 }
 
 /// The key that a request shows. Where nobody needs one, what is of another kind is left alone: a

@@ -74,11 +74,15 @@ pub(super) fn is_host_served(hosts: &[String], uri: &Uri, headers: &HeaderMap) -
     served_host(hosts, uri, headers).is_some()
 }
 
+/// Whether a method asks for no change.
+pub(super) fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
 fn refusal(hosts: &[String], is_tls: bool, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Refusal> {
     let Some(host) = served_host(hosts, uri, headers) else { return Some(error::host_not_allowed()) };
     // A foreign page may ask for another protocol as for any picture, and then write and read in it.
-    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads && !headers.contains_key(header::UPGRADE) {
+    if reads(method) && !headers.contains_key(header::UPGRADE) {
         return None;
     }
     let same = |origin| is_same(origin, host, is_tls);

@@ -8,17 +8,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::timeout;
 
+use super::body::look_at_length;
+use super::guard::reads;
 use super::query::{Nothing, Strict};
 use super::wire::session as wire;
 use super::{Api, entry, error, render};
 use crate::admission::{Refusal, strict_json};
-use crate::gate::{Caller, Deed, Denied, TooMany};
+use crate::gate::{Caller, Deed};
 use crate::store::UnixTime;
 
 /// Largest body of a sign-in, in bytes.
@@ -30,7 +33,7 @@ const BODY_WAIT: Duration = Duration::from_secs(10);
 /// The operations, as they are written down.
 const PATH: &str = "/v1/session";
 /// Name of the cookie where the browser's way here is not TLS.
-const COOKIE: &str = "enclos_session";
+pub(in crate::http) const COOKIE: &str = "enclos_session";
 /// Its name where it is: browsers take it from this host alone, and send it over nothing else.
 const COOKIE_TLS: &str = "__Host-enclos_session";
 
@@ -45,8 +48,8 @@ pub(super) async fn show(
     let shows_key = request.headers().contains_key(header::AUTHORIZATION);
     match entry::admitted(&api, &request, entry::peer(&request)) {
         Ok(caller) => {
-            turn(&api, &caller)?;
-            Ok(answer(view(&api, Some(&caller)).await?))
+            entry::take_turn(&api, &caller)?;
+            Ok(Json(view(&api, Some(&caller)).await?).into_response())
         }
         Err((refusal, is_worth_noting)) if shows_key => {
             let deed = deed(&Method::GET, entry::peer(&request));
@@ -55,7 +58,7 @@ pub(super) async fn show(
         }
         // A cookie that names no session of ours is left: it may be that of another master of this host name,
         // or a good one that came from another site.
-        Err(_) => Ok(answer(view(&api, None).await?)),
+        Err(_) => Ok(Json(view(&api, None).await?).into_response()),
     }
 }
 
@@ -75,23 +78,19 @@ pub(super) async fn sign_in(
     let (id, caller) = match signed_in {
         Ok(signed_in) => signed_in,
         Err(denied) => {
-            let (refusal, is_worth_noting) = match denied {
-                Denied::Shut(retry_after) => (error::logins_shut(retry_after), false),
-                Denied::NoKey | Denied::NoSuchKey => (error::no_such_key(), true),
-            };
+            let (refusal, is_worth_noting) = entry::of_denied(denied);
             entry::note_refused(&api, deed, &refusal, is_worth_noting).await;
             return Err(refusal);
         }
     };
-    if let Err(refusal) = turn(&api, &caller) {
+    if let Err(refusal) = entry::take_turn(&api, &caller) {
         api.gate.sign_out(id.expose());
         return Err(refusal);
     }
     let deed = deed.by(&caller.tenant, caller.key.as_ref());
     api.audit.note(&Deed { outcome: "200".to_owned(), ..deed }).await;
-    let mut response = answer(view(&api, Some(&caller)).await?);
-    let (name, secure) = if is_tls { (COOKIE_TLS, "; Secure") } else { (COOKIE, "") };
-    set_cookie(&mut response, &format!("{name}={}; Path=/; HttpOnly; SameSite=Strict{secure}", id.expose()));
+    let mut response = Json(view(&api, Some(&caller)).await?).into_response();
+    set_cookie(&mut response, is_tls, id.expose(), "");
     Ok(response)
 }
 
@@ -113,7 +112,7 @@ pub(super) async fn sign_out(
         }
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
-    set_cookie(&mut response, &gone(is_tls));
+    set_cookie(&mut response, is_tls, "", "; Max-Age=0");
     Ok(response)
 }
 
@@ -124,8 +123,7 @@ pub(super) fn shown(request: &Request, is_tls: bool) -> Result<Option<&str>, Ref
         return Ok(None);
     };
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads && !headers.contains_key(header::UPGRADE) {
+    if reads(request.method()) && !headers.contains_key(header::UPGRADE) {
         return Ok(Some(id).filter(|_| matches!(site, None | Some("same-origin" | "none"))));
     }
     // That an origin which is given is ours, the guard has seen; a browser that says more is believed.
@@ -148,17 +146,9 @@ fn is_https(headers: &HeaderMap) -> bool {
     headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
 }
 
-fn gone(is_tls: bool) -> String {
-    let (name, secure) = if is_tls { (COOKIE_TLS, "; Secure") } else { (COOKIE, "") };
-    format!("{name}=; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age=0")
-}
-
 /// The key of a sign-in. Nobody is let in yet, so little is read, and not for long.
 async fn key(request: Request) -> Result<String, Refusal> {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(error::too_large(BODY_BYTES_MAX));
-    }
+    look_at_length(&request, BODY_BYTES_MAX)?;
     let body = timeout(BODY_WAIT, to_bytes(request.into_body(), BODY_BYTES_MAX)).await;
     let body = body.map_err(|_| error::too_slow())?.map_err(|_| error::too_large(BODY_BYTES_MAX))?;
     let wire::SignIn { key } = strict_json(&body)?;
@@ -166,11 +156,6 @@ async fn key(request: Request) -> Result<String, Refusal> {
         return Err(error::invalid_value("key", format!("a key has 1 to {KEY_CHARS_MAX} characters")));
     }
     Ok(key)
-}
-
-fn turn(api: &Api, caller: &Caller) -> Result<(), Refusal> {
-    let turn = api.gate.take_turn(caller, Instant::now());
-    turn.map_err(|TooMany { maximum, retry_after }| error::rate_limited(maximum, retry_after))
 }
 
 async fn view(api: &Api, caller: Option<&Caller>) -> Result<wire::SessionView, Refusal> {
@@ -197,13 +182,9 @@ async fn view(api: &Api, caller: Option<&Caller>) -> Result<wire::SessionView, R
     })
 }
 
-/// What says who somebody is, is in nobody's cache.
-fn answer(view: wire::SessionView) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], axum::Json(view)).into_response()
-}
-
-fn set_cookie(response: &mut Response, cookie: &str) {
-    if let Ok(value) = HeaderValue::try_from(cookie) {
+fn set_cookie(response: &mut Response, is_tls: bool, id: &str, more: &str) {
+    let (name, secure) = if is_tls { (COOKIE_TLS, "; Secure") } else { (COOKIE, "") };
+    if let Ok(value) = HeaderValue::try_from(format!("{name}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{more}")) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::operations;
 use crate::http::entry::{Need, need};
+use crate::http::session;
 
 /// Name of the scheme.
 const SCHEME: &str = "key";
@@ -28,7 +29,7 @@ pub(super) fn add(document: &mut Value) {
     let said = "The session of a browser, begun by `POST /v1/session`. What it asks for with another method than \
                 GET or HEAD must come with an `Origin` of this service.";
     document["components"]["securitySchemes"][SESSION] =
-        json!({ "type": "apiKey", "in": "cookie", "name": "enclos_session", "description": said });
+        json!({ "type": "apiKey", "in": "cookie", "name": session::COOKIE, "description": said });
     for (method, path, operation) in operations(document) {
         match needed(method, path) {
             Need::Nothing => operation["security"] = json!([]),

@@ -22,7 +22,7 @@ use super::super::query::{Nothing, Strict};
 use super::super::render::{self, Beside};
 use super::super::room::Held;
 use super::super::{Api, wire as whole};
-use super::{event, event_stream, wire};
+use super::{alive, event, event_stream};
 use crate::admission::Refusal;
 use crate::gate::Caller;
 use crate::progress::Changes;
@@ -85,8 +85,7 @@ impl Watcher {
             Ok(Some(job)) => self.add(&mut changed, job),
             Ok(None) => return None,
             Err(_) => {
-                let json = serde_json::to_string(&wire::AliveEvent { at: render::time(UnixTime::now()) });
-                self.ready.push_back(event(None, "alive", &json.ok()?));
+                self.ready.push_back(alive(UnixTime::now()));
                 return Some(());
             }
         };

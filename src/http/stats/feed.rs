@@ -14,9 +14,9 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Api, render};
+use super::super::Api;
 use super::view::{self, View};
-use super::{event, wire};
+use super::{alive, event, wire};
 use crate::admission::Refusal;
 use crate::pulse::{Levels, STEP_SECONDS};
 use crate::scheduler::SchedulerGone;
@@ -58,7 +58,9 @@ impl Feed {
         if let Some(told) = self.lock().get(&view) {
             return Ok(told.frames.subscribe());
         }
-        let (stats, frame) = self.made(api, &view).await?;
+        let now = UnixTime::now();
+        let stats = view::stats(api, &view, now).await?;
+        let frame = self.frame(api, &stats, now);
         let mut views = self.lock();
         let told = views.entry(view).or_insert_with(|| Told {
             frames: watch::Sender::new(frame),
@@ -68,14 +70,12 @@ impl Feed {
         Ok(told.frames.subscribe())
     }
 
-    async fn made(&self, api: &Api, view: &View) -> Result<(wire::Stats, Frame), Refusal> {
-        let now = UnixTime::now();
-        let stats = view::stats(api, view, self.finished(api).await?, now).await?;
-        let json = serde_json::to_string(&stats).unwrap_or_default();
+    fn frame(&self, api: &Api, stats: &wire::Stats, now: UnixTime) -> Frame {
+        let json = serde_json::to_string(stats).unwrap_or_default();
         let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         // Ids go up over a restart, too.
         let id = u64::try_from(api.begun.0 / 1000).unwrap_or(0).saturating_add(number);
-        Ok((stats, Frame { number, stats: event(Some(id), "stats", &json), alive: alive(now) }))
+        Frame { number, stats: event(Some(id), "stats", &json), alive: alive(now) }
     }
 
     /// How many jobs ended, ever. Counting them costs a look at every job that has not.
@@ -101,16 +101,17 @@ impl Feed {
             views.keys().cloned().collect()
         };
         for view in views {
+            let time = UnixTime::now();
             // Where the scheduler has ended, the streams do too.
-            let Ok((stats, frame)) = self.made(api, &view).await else { continue };
+            let Ok(stats) = view::stats(api, &view, time).await else { continue };
             let mut views = self.lock();
             let Some(told) = views.get_mut(&view) else { continue };
             let now = Instant::now();
             if !view::is_same(&stats, &told.last) {
-                told.frames.send_replace(frame);
+                told.frames.send_replace(self.frame(api, &stats, time));
                 (told.last, told.at) = (stats, now);
             } else if now.saturating_duration_since(told.at) >= SILENCE_MAX {
-                told.frames.send_modify(|last| last.alive = alive(UnixTime::now()));
+                told.frames.send_modify(|last| last.alive = alive(time));
                 told.at = now;
             }
         }
@@ -119,11 +120,6 @@ impl Feed {
     fn lock(&self) -> MutexGuard<'_, HashMap<View, Told>> {
         self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn alive(now: UnixTime) -> Bytes {
-    let json = serde_json::to_string(&wire::AliveEvent { at: render::time(now) }).unwrap_or_default();
-    event(None, "alive", &json)
 }
 
 /// What a watcher is sent: the newest at once, then what is newer whenever it can take more.

@@ -42,12 +42,7 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     Strict(Nothing {}): Strict<Nothing>,
 ) -> Result<Response, Refusal> {
-    let view = view_of(&caller);
-    let finished = match view {
-        View::All => api.feed.finished(&api).await?,
-        View::Tenant(_) => 0,
-    };
-    let stats = view::stats(&api, &view, finished, UnixTime::now()).await?;
+    let stats = view::stats(&api, &view_of(&caller), UnixTime::now()).await?;
     api.room.json(&caller, StatusCode::OK, &stats)
 }
 
@@ -121,7 +116,6 @@ fn told(points: &[Point], ends: UnixTime) -> wire::StatsHistory {
 fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
         // A proxy that gathers answers would hold events back.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
@@ -132,4 +126,10 @@ fn event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response 
 fn event(id: Option<u64>, kind: &str, json: &str) -> Bytes {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     Bytes::from(format!("{id}event: {kind}\ndata: {json}\n\n"))
+}
+
+/// The event that says that the service is there.
+fn alive(now: UnixTime) -> Bytes {
+    let json = serde_json::to_string(&wire::AliveEvent { at: render::time(now) }).unwrap_or_default();
+    event(None, "alive", &json)
 }

@@ -35,8 +35,8 @@ impl View {
     }
 }
 
-/// How it goes now; `finished`: so many jobs ended ever.
-pub(super) async fn stats(api: &Api, view: &View, finished: u64, now: UnixTime) -> Result<wire::Stats, Refusal> {
+/// How it goes now.
+pub(super) async fn stats(api: &Api, view: &View, now: UnixTime) -> Result<wire::Stats, Refusal> {
     let tenant = view.tenant();
     let survey = api.scheduler.survey(tenant.map(Arc::from), ROWS_MAX).await?;
     let vital = api.metrics.pulse.vital(tenant);
@@ -62,7 +62,8 @@ pub(super) async fn stats(api: &Api, view: &View, finished: u64, now: UnixTime) 
         }
         None => {
             let (totals, agents) = (api.scheduler.totals().await?, api.scheduler.agents().await?);
-            (stats.queued, stats.running, stats.finished) = (totals.queued, totals.running, Some(finished));
+            (stats.queued, stats.running, stats.finished) =
+                (totals.queued, totals.running, Some(api.feed.finished(api).await?));
             (stats.agents, stats.agents_suspect) = (Some(totals.agents_connected), Some(totals.agents_suspect));
             stats.agents_detail = Some(agents.iter().take(AGENTS_MAX).map(live).collect());
         }
@@ -146,5 +147,5 @@ fn live_language(offered: &OfferedLanguage) -> Option<wire::LiveLanguage> {
 
 /// Whether two say the same, whenever they were made.
 pub(super) fn is_same(one: &wire::Stats, other: &wire::Stats) -> bool {
-    wire::Stats { at: String::new(), ..one.clone() } == wire::Stats { at: String::new(), ..other.clone() }
+    wire::Stats { at: other.at.clone(), ..one.clone() } == *other
 }
