@@ -13,10 +13,12 @@ use std::{env, fs, io};
 use sha2::{Digest as _, Sha256};
 
 /// What stands in the folder and is no input of the page.
-const SKIPPED: [&str; 10] = [
+const SKIPPED: [&str; 12] = [
     "node_modules",
     "dist",
     "e2e",
+    "playwright.config.ts",
+    "scripts",
     "assets",
     "target",
     "coverage",
@@ -44,21 +46,19 @@ fn main() {
     for watched in inputs(&web).into_iter().chain(["assets".into(), "build.rs".into()]) {
         println!("cargo::rerun-if-changed={}", web.join(watched).display());
     }
-    let built = match env::var("ENCLOS_PAGE").as_deref() {
-        Ok("none") => None,
-        _ => match build(&web, &out.join("page")) {
-            Ok(built) => Some(built),
+    let page = out.join("page");
+    let is_built = match env::var("ENCLOS_PAGE").as_deref() {
+        Ok("none") => false,
+        _ => match build(&web, &page) {
+            Ok(()) => true,
             Err(NoPage(why)) => {
                 println!("cargo::warning=the page is not built: {why}. The API works without it");
                 println!("cargo::rerun-if-changed={}", web.join(AGAIN).display());
-                None
+                false
             }
         },
     };
-    let files = match built {
-        Some(page) => files(&page),
-        None => vec![("/".to_owned(), web.join("assets/unbuilt.html"), None)],
-    };
+    let files = if is_built { files(&page) } else { vec![("/".to_owned(), web.join("assets/unbuilt.html"), None)] };
     fs::write(out.join("files.rs"), listed(&files)).expect("OUT_DIR can be written");
 }
 
@@ -71,13 +71,14 @@ fn inputs(web: &Path) -> Vec<String> {
     names
 }
 
-/// Builds a copy in `page`, which it gives back.
-fn build(web: &Path, page: &Path) -> Result<PathBuf, NoPage> {
-    look_at_node()?;
+/// Builds a copy in `page`.
+fn build(web: &Path, page: &Path) -> Result<(), NoPage> {
+    let node = node_version()?;
     copy_anew(web, page).expect("OUT_DIR can be written");
     let lock = fs::read(page.join("package-lock.json")).expect("the page has a package-lock.json");
-    // Node's major version counts too: packages may be built for one.
-    let (wanted, stamp) = (hex::encode(Sha256::digest(&lock)), page.join("node_modules/.enclos-lock"));
+    // Node's version counts too: packages may be built for one.
+    let (wanted, stamp) =
+        (format!("{} {node}", hex::encode(Sha256::digest(&lock))), page.join("node_modules/.enclos-lock"));
     if fs::read_to_string(&stamp).ok().as_deref() != Some(&wanted) {
         // Whatever the environment leaves out: what builds the page is a dependency of development.
         let args = [
@@ -98,10 +99,11 @@ fn build(web: &Path, page: &Path) -> Result<PathBuf, NoPage> {
     let compress = web.join("assets/precompress.mjs");
     let compress = compress.to_str().expect("the path of the repository is text");
     run(page, "node", &[compress, "dist", "packed"]).expect("files can be compressed");
-    Ok(page.to_owned())
+    Ok(())
 }
 
-fn look_at_node() -> Result<(), NoPage> {
+/// Node's version, where it is new enough.
+fn node_version() -> Result<String, NoPage> {
     let wanted = format!("install Node {}.{} or newer with npm, and build again", NODE_MIN.0, NODE_MIN.1);
     let said = |program| {
         let output = Command::new(program).arg("--version").stderr(Stdio::null()).output().ok()?;
@@ -116,7 +118,7 @@ fn look_at_node() -> Result<(), NoPage> {
     if found < NODE_MIN {
         return Err(NoPage(format!("node is {version}; {wanted}")));
     }
-    Ok(())
+    Ok(version)
 }
 
 /// What a failed command said first is its error.

@@ -83,16 +83,15 @@ pub enum AgentsCommand {
 pub fn pki(command: &PkiCommand) -> Result<ExitCode, CliError> {
     match command {
         PkiCommand::Init { dir: Dir { dir }, names, if_missing } => {
-            match pki::init(dir, names) {
-                Err(pki::PkiError::Exists(_)) if *if_missing => {
-                    // One that cannot be read must not be taken for one that is there.
-                    show(&pki::overview(dir).map_err(service_error("the authority cannot be read"))?);
-                    return Ok(ExitCode::SUCCESS);
-                }
-                made => made.map_err(service_error("no authority was made"))?,
+            let is_new = match pki::init(dir, names) {
+                Err(pki::PkiError::Exists(_)) if *if_missing => false,
+                made => made.map_err(service_error("no authority was made")).map(|()| true)?,
+            };
+            // One that cannot be read must not be taken for one that is there.
+            show(&pki::overview(dir).map_err(service_error("the authority cannot be read"))?);
+            if !is_new {
+                return Ok(ExitCode::SUCCESS);
             }
-            let overview = pki::overview(dir).map_err(service_error("the authority cannot be read"))?;
-            show(&overview);
             let dir = dir.display();
             say(&format!(
                 "\nStart the master with --pki {dir}, then let agents in with `enclos agents token --dir {dir}`.\n\

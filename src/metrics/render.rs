@@ -1,5 +1,8 @@
 //! The page: every family of the registry once, in its order.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use enclos_protocol::agent_link::ClosedSandboxes;
 use enclos_protocol::measured::EngineErrors;
 use enclos_protocol::outcome::Outcome;
@@ -38,20 +41,20 @@ impl Metrics {
     fn queue(&self, out: &mut Page, gauges: &Gauges) {
         out.single(&family::QUEUE_JOBS, gauges.queued);
         // A class of a language that had jobs is there with 0 too: a graph shows an empty queue as one.
-        let waits = |language: &str, priority: Priority| {
-            let own = gauges.queue.iter().filter(|c| self.languages.label(&c.language) == language);
-            own.filter(|class| class.priority == priority.as_str()).collect::<Vec<_>>()
-        };
+        let mut waits: BTreeMap<(&str, &str), (usize, Duration)> = BTreeMap::new();
+        for class in &gauges.queue {
+            let (jobs, oldest) = waits.entry((self.languages.label(&class.language), class.priority)).or_default();
+            (*jobs, *oldest) = (*jobs + class.jobs, class.oldest.max(*oldest));
+        }
+        let of = |id: &str, priority: Priority| waits.get(&(id, priority.as_str())).copied().unwrap_or_default();
         let classes = || self.languages.used().flat_map(|(id, _)| Priority::ALL.map(|priority| (id, priority)));
         let mut series = out.begin(&family::QUEUE_CLASS_JOBS);
         for (id, priority) in classes() {
-            let jobs: usize = waits(id, priority).iter().map(|class| class.jobs).sum();
-            series.value(&[id, priority.as_str()], jobs);
+            series.value(&[id, priority.as_str()], of(id, priority).0);
         }
         let mut series = out.begin(&family::QUEUE_OLDEST);
         for (id, priority) in classes() {
-            let oldest = waits(id, priority).iter().map(|class| class.oldest).max().unwrap_or_default();
-            series.value(&[id, priority.as_str()], oldest);
+            series.value(&[id, priority.as_str()], of(id, priority).1);
         }
         out.single(&family::RUNNING_JOBS, gauges.running);
     }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::cluster::{Cluster, JOB_WAIT, look_until, program};
+use crate::host::resident_bytes;
 use crate::keys::Keyed;
 
 /// Longest from a change until it is told; a second is promised, and this machine may be busy.
@@ -59,13 +60,6 @@ impl Stream {
 
 fn sleeper() -> Value {
     json!({ "language": "python", "source": "import time; time.sleep(3); print('done')" })
-}
-
-fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.expect("it has memory") * 1024
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,6 +170,7 @@ async fn watchers_that_do_not_read_cost_the_master_nothing_that_grows() {
     let mut stream = Stream::open(&cluster, "/v1/stats/events").await;
     stream.until("stats", |_| true).await.expect("who reads is told");
     let before = resident_bytes(cluster.master_pid());
+    assert!(before > 0, "the master lives");
     let mut queued = 0;
     for _ in 0..EVENTS_SEEN {
         for _ in 0..20 {
@@ -184,7 +179,9 @@ async fn watchers_that_do_not_read_cost_the_master_nothing_that_grows() {
         }
         stream.until("stats", |told| told["queued"] == queued).await.expect("who reads is told all the same");
     }
-    let grown = resident_bytes(cluster.master_pid()).saturating_sub(before);
+    let after = resident_bytes(cluster.master_pid());
+    assert!(after > 0, "the master lives");
+    let grown = after.saturating_sub(before);
     assert!(grown < GROWTH_BYTES_MAX, "the master grew by {grown} bytes");
     drop(deaf);
     cluster.shutdown().await;

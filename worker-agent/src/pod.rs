@@ -131,7 +131,7 @@ impl Place {
     pub fn own_cgroup(&self) -> OwnCgroup {
         match self {
             Self::Host => OwnCgroup::detect(Layout::of_host().ok().as_ref()),
-            Self::Pod(pod) => pod.directory("memory").map(|d| OwnCgroup::at(d, pod.is_v2())).unwrap_or_default(),
+            Self::Pod(pod) => pod.own_cgroup().unwrap_or_default(),
         }
     }
 
@@ -186,11 +186,15 @@ impl PodEngine {
         let layout = Layout::seen(&process.join("mountinfo"), &seat).map_err(PodError::Cgroups)?;
         let mut engine = Self { stat, layout, seat, cpu_millis: 0, memory_bytes: 0 };
         let cpu = least(engine.cpu_limit_millis(), flags.pod_cpu_millis);
-        let memory = engine.directory("memory").map(|d| OwnCgroup::at(d, engine.is_v2()));
-        let memory = least(memory.and_then(|own| own.memory_limit_bytes()), flags.pod_memory_bytes);
+        let limit = engine.own_cgroup().and_then(|own| own.memory_limit_bytes());
+        let memory = least(limit, flags.pod_memory_bytes);
         engine.cpu_millis = cpu.ok_or(PodError::Unlimited("cpu"))?;
         engine.memory_bytes = memory.ok_or(PodError::Unlimited("memory"))?;
         Ok(engine)
+    }
+
+    fn own_cgroup(&self) -> Option<OwnCgroup> {
+        self.directory("memory").map(|directory| OwnCgroup::at(directory, self.is_v2()))
     }
 
     fn is_v2(&self) -> bool {
