@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { agent } from "./fixtures";
 import { COLUMNS, POINTS, append, fromHistory, noSeries, perSecond } from "./series";
 import type { History, Stats } from "./types";
 
@@ -47,6 +48,11 @@ describe("the last hour", () => {
     expect(series.queued).toEqual([5, 8, 9]);
     expect(series.accepted).toEqual([null, 30, 30]);
     expect(series.wait_p99_ms.at(-1)).toBeNull();
+  });
+
+  it("has the capacity of the agents that take jobs, as the server counts it", () => {
+    const fleet = [agent("a"), agent("b", "draining"), agent("c", "suspect"), agent("d")];
+    expect(append(noSeries(), { ...stats(0, 1), agents_detail: fleet }).capacity).toEqual([8]);
   });
 
   it("has a hole where the page was not told", () => {

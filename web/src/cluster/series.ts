@@ -1,6 +1,7 @@
 // The last hour as columns that a chart takes: read once, then carried on from the live events.
 //
 // A point is a step of the server's; the newest one is open and replaced by each event within it.
+import { slots } from "./fleet";
 import type { History, Stats } from "./types";
 
 /** Points that are kept: an hour of 10 s. */
@@ -56,7 +57,7 @@ function point(stats: Stats, stepMs: number): Record<ColumnName, number | null> 
   return {
     queued: stats.queued,
     running: stats.running,
-    capacity: agents === undefined ? null : agents.reduce((sum, agent) => sum + agent.capacity.slots, 0),
+    capacity: agents === undefined ? null : slots(agents),
     accepted: perStep(stats.rates.accepted_per_s),
     ended: perStep(stats.rates.ended_per_s),
     refused: perStep(stats.rates.refused_per_s),
