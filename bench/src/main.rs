@@ -25,6 +25,7 @@ mod floor;
 mod jobs;
 mod overload;
 mod plots;
+mod pool;
 mod processes;
 mod sim;
 mod stats;
@@ -62,6 +63,8 @@ enum Command {
     Agrees(agrees::AgreesArgs),
     /// Jobs through a running master, against bare processes and `docker run`
     Jobs(jobs::JobsArgs),
+    /// The plan of the warm pool under a virtual clock, beside fixed sizes on the same jobs
+    Pool(pool::PoolArgs),
     /// The scheduler under a virtual clock, beside other policies on the same arrivals
     Simulate(sim::SimulateArgs),
     /// A quiet tenant beside one that takes all it may
@@ -79,6 +82,7 @@ fn main() -> ExitCode {
         Command::Overload(args) => overload::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Agrees(args) => agrees::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Decisions(args) => decisions::run(&args),
+        Command::Pool(args) => pool::run(&args),
         Command::Simulate(args) => sim::run(&args),
         Command::Tenants(args) => tenants::run(&args),
     };

@@ -21,7 +21,7 @@ use crate::cases::CaseReport;
 use crate::ids::{AgentName, AttemptId};
 use crate::job::{Isolation, JobInput, JobReport, JobSpec, Reuse, Step, Stream};
 use crate::live::Signal;
-use crate::measured::EngineReport;
+use crate::measured::{EngineReport, ImageStock};
 
 /// Version of these messages.
 pub const LINK_VERSION: u16 = 3;
@@ -42,6 +42,8 @@ pub const FILES_PATH: &str = "/v1/files";
 /// Inputs up to this size travel inside `Dispatch`, in bytes; it leaves room for the rest of a frame.
 pub const INLINE_INPUT_BYTES_MAX: usize = 64 * 1024;
 
+/// Images of whose stock an agent tells, at most.
+pub const STOCK_MAX: usize = 256;
 /// Compile steps that an agent names in its load, at most.
 pub const COMPILED_MAX: usize = 1024;
 
@@ -187,6 +189,9 @@ pub struct LoadReport {
     /// What its engine took, and where it failed.
     #[serde(default)]
     pub engine: Box<EngineReport>,
+    /// What its pool keeps unbound, at most [`STOCK_MAX`] images.
+    #[serde(default)]
+    pub stock: Vec<ImageStock>,
 }
 
 /// Reason of the close frame of an agent that drained and ends: it holds nothing and has told all. What

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::frame::{decode_body, encode_body};
-use crate::measured::{Lap, Laps};
+use crate::measured::{ImageStock, Lap, Laps};
 use crate::outcome::Outcome;
 
 /// What an agent of the version before reports.
@@ -52,6 +52,7 @@ fn an_older_master_reads_past_the_counts() {
         derived_images: 1,
         derived_bytes: 2,
         engine: Box::default(),
+        stock: vec![ImageStock { image: "gcc".into(), warm: 1, wanted: 2, fresh_per_hour: 30 }],
     };
     let older: OlderLoad = decode_body(&encode_body(&load).unwrap()).unwrap();
     assert_eq!(older.sandboxes, 5);

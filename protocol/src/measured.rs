@@ -136,6 +136,20 @@ pub struct EngineReport {
     pub errors: EngineErrors,
 }
 
+/// What an agent's pool keeps unbound of one image.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImageStock {
+    /// Name of the image.
+    pub image: String,
+    /// Sandboxes that wait.
+    pub warm: u32,
+    /// As many as there should be.
+    pub wanted: u32,
+    /// Claims that no waiting sandbox of their own binding could serve, per hour, as of late.
+    pub fresh_per_hour: u32,
+}
+
 /// Where the sandboxes of an attempt came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -6,13 +6,13 @@
 
 use enclos_protocol::agent_link::{
     COMPILED_MAX, Capacity, FromAgent, Hello, ImageState, LINK_VERSION, LINK_VERSION_MIN, LoadReport, OfferedLanguage,
-    ReturnReason,
+    ReturnReason, STOCK_MAX,
 };
 use enclos_protocol::cases::{CaseReport, FEEDBACK_BYTES_MAX};
 use enclos_protocol::dependencies::{Installed, PACKAGES_MAX};
 use enclos_protocol::glob::KEEP_FILES_MAX;
 use enclos_protocol::job::{JobReport, StepReport};
-use enclos_protocol::measured::EngineReport;
+use enclos_protocol::measured::{EngineReport, ImageStock};
 use enclos_protocol::outcome::Exit;
 
 use crate::queue::Room;
@@ -125,8 +125,10 @@ fn load(load: LoadReport) -> LoadReport {
         derived_images,
         derived_bytes,
         engine,
+        mut stock,
     } = load;
     languages.truncate(LANGUAGES_MAX);
+    stock.truncate(STOCK_MAX);
     compiled.truncate(COMPILED_MAX);
     // Looked up for every placement.
     compiled.sort_unstable();
@@ -144,7 +146,13 @@ fn load(load: LoadReport) -> LoadReport {
         derived_images,
         derived_bytes: derived_bytes.min(MEMORY_BYTES_MAX),
         engine: Box::new(self::engine(*engine)),
+        stock: stock.into_iter().map(image_stock).collect(),
     }
+}
+
+fn image_stock(of: ImageStock) -> ImageStock {
+    let ImageStock { image, warm, wanted, fresh_per_hour } = of;
+    ImageStock { image: text(&image, NAME_CHARS_MAX), warm, wanted, fresh_per_hour }
 }
 
 fn engine(report: EngineReport) -> EngineReport {
@@ -274,9 +282,11 @@ mod tests {
                 errors: EngineErrors { create: u64::MAX, ..EngineErrors::default() },
                 ..EngineReport::default()
             }),
+            stock: vec![ImageStock { image: "x".repeat(1000), ..ImageStock::default() }; 1000],
         };
         let load = load(wild);
         assert!(load.compiled.len() == COMPILED_MAX && load.compiled.is_sorted());
+        assert!(load.stock.len() == STOCK_MAX && load.stock[0].image.len() == NAME_CHARS_MAX);
         assert_eq!((load.unclean_jobs, load.sandboxes_closed.lost), (COUNT_MAX, COUNT_MAX));
         assert_eq!((load.engine.stops.sum_us, load.engine.errors.create), (SUM_US_MAX, COUNT_MAX));
         assert!(load.engine.stops.counts.len() < 20);

@@ -11,6 +11,7 @@ use enclos_images::Language;
 use enclos_images::bounds::LimitBounds;
 use enclos_protocol::agent_link::{ImageState, OfferedLanguage};
 use enclos_protocol::ids::AgentName;
+use enclos_protocol::measured::ImageStock;
 use serde_json::Number;
 
 use super::query::{Named, Nothing, Strict};
@@ -120,10 +121,11 @@ pub(super) async fn drain(
 
 /// An agent with its languages.
 fn agent(view: &AgentView) -> wire::Agent {
-    wire::Agent { languages: view.load.languages.iter().map(agent_language).collect(), ..agent_in_brief(view) }
+    let languages = view.load.languages.iter().map(agent_language).collect();
+    wire::Agent { languages, stock: view.load.stock.iter().map(agent_stock).collect(), ..agent_in_brief(view) }
 }
 
-/// An agent without them.
+/// An agent without them, and without what it keeps ready.
 pub(super) fn agent_in_brief(view: &AgentView) -> wire::Agent {
     let AgentView { name, state, offer, promised, load, last_seen } = view;
     let capacity = offer.capacity;
@@ -158,8 +160,15 @@ pub(super) fn agent_in_brief(view: &AgentView) -> wire::Agent {
         derived_bytes: load.derived_bytes,
         memory_promised_bytes: promised.memory_bytes,
         languages: Vec::new(),
+        stock: Vec::new(),
         last_seen_ms: render::millis(*last_seen),
     }
+}
+
+fn agent_stock(of: &ImageStock) -> wire::AgentStock {
+    let ImageStock { image, warm, wanted, fresh_per_hour } = of;
+    let fresh_per_minute = f64::from(*fresh_per_hour) / 60.0;
+    wire::AgentStock { image: image.clone(), warm: *warm, wanted: *wanted, fresh_per_minute }
 }
 
 pub(super) fn agent_language(offered: &OfferedLanguage) -> wire::AgentLanguage {

@@ -1,6 +1,6 @@
 //! What the page of metrics says of this moment: asked of everybody who knows a part of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -72,6 +72,7 @@ async fn gauges(api: &Api) -> Result<Gauges, Refusal> {
         agents_connected: totals.agents_connected,
         agents_suspect: totals.agents_suspect,
         warm: warm(&api.catalogue, &agents),
+        wanted: wanted(&api.catalogue, &agents),
         agents: agents.iter().map(agent).collect(),
         sessions: api.gate.sessions(),
         attached: api.conversations.len(),
@@ -102,6 +103,17 @@ fn agent(view: &AgentView) -> AgentGauges {
         derived_images: load.derived_images,
         derived_bytes: load.derived_bytes,
     }
+}
+
+/// Only of images that the catalogue has: no agent's word adds a series.
+fn wanted(catalogue: &Catalogue, agents: &[AgentView]) -> BTreeMap<String, u64> {
+    let known: BTreeSet<&str> = catalogue.languages().iter().map(|language| language.image.as_str()).collect();
+    let connected = agents.iter().filter(|agent| agent.state != AgentState::Suspect);
+    let mut all: BTreeMap<String, u64> = BTreeMap::new();
+    for of in connected.flat_map(|agent| &agent.load.stock).filter(|of| known.contains(of.image.as_str())) {
+        *all.entry(of.image.clone()).or_default() += u64::from(of.wanted);
+    }
+    all
 }
 
 /// Languages of one image share its sandboxes, and each says the same of them.

@@ -67,6 +67,7 @@ families! {
     ATTEMPTS = Counter "enclos_attempts_total" ["end"] "Attempts by how they ended.";
     CLAIMS = Counter "enclos_sandbox_claims_total" ["language", "source"] "Sandboxes taken by jobs: ready ones (warm, bound) and those waited for.";
     WARM = Gauge "enclos_warm_sandboxes" ["image"] "Sandboxes that wait unbound at connected agents.";
+    WARM_WANTED = Gauge "enclos_warm_sandboxes_wanted" ["image"] "As many as there should be: what --warm says, or demand where that is more.";
     SANDBOX_START = Histogram "enclos_sandbox_start_seconds" [] "Starts of sandboxes.";
     SANDBOX_STOP = Histogram "enclos_sandbox_stop_seconds" [] "Ends of sandboxes, until nothing of them was left.";
     ENGINE_ERRORS = Counter "enclos_engine_errors_total" ["kind"] "Calls to agents' engines that failed.";

@@ -20,6 +20,8 @@ pub struct Gauges {
     pub agents: Vec<AgentGauges>,
     /// Unbound sandboxes of connected agents, by image.
     pub warm: BTreeMap<String, u64>,
+    /// As many as there should be.
+    pub wanted: BTreeMap<String, u64>,
     /// Sessions of browsers.
     pub sessions: usize,
     /// Clients that are attached to jobs.

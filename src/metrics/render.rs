@@ -112,6 +112,10 @@ impl Metrics {
         for (image, count) in &gauges.warm {
             series.value(&[image], *count);
         }
+        let mut series = out.begin(&family::WARM_WANTED);
+        for (image, count) in &gauges.wanted {
+            series.value(&[image], *count);
+        }
         out.histogram(&family::SANDBOX_START, &self.sandbox_starts);
         out.histogram(&family::SANDBOX_STOP, &self.sandbox_stops);
         let mut series = out.begin(&family::ENGINE_ERRORS);

@@ -16,6 +16,7 @@ fn gauges() -> Gauges {
         queue: vec![class],
         agents: vec![AgentGauges { name: "a".into(), cpu_permille: 250, slots: 4, ..AgentGauges::default() }],
         warm: BTreeMap::from([("gcc".to_owned(), 2)]),
+        wanted: BTreeMap::from([("gcc".to_owned(), 3)]),
         disk: Some((1, 2)),
         certificates: vec![("api", UNIX_EPOCH + Duration::from_secs(7))],
         process: Process::look(),
@@ -125,6 +126,7 @@ fn a_languages_series_begin_together_and_others_share_one() {
         "enclos_queue_oldest_age_seconds{language=\"c\",priority=\"high\"} 1.5\n",
         "enclos_sandbox_claims_total{language=\"c\",source=\"waited\"} 2\n",
         "enclos_jobs_admitted_total{language=\"other\"} 1\n",
+        "enclos_warm_sandboxes_wanted{image=\"gcc\"} 3\n",
         "enclos_agent_cpu_busy_ratio{agent=\"a\"} 0.25\n",
         "enclos_certificate_not_after_timestamp_seconds{port=\"api\"} 7\n",
     ] {

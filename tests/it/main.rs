@@ -17,6 +17,7 @@ mod dependencies;
 mod docs;
 mod engine;
 mod examples;
+mod failing;
 mod fleet;
 mod host;
 mod hostile;

@@ -48,8 +48,8 @@ use crate::sweep::{self, Left, SweepError};
 const SANDBOX_AGE_MAX: Duration = Duration::from_secs(3600);
 /// What the deadline label allows beyond that, for a job that began late.
 const DEADLINE_SLACK: Duration = Duration::from_secs(900);
-/// How long a bound sandbox waits for its binding's next job.
-const BOUND_IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long a bound sandbox waits for its binding's next job at most.
+const BOUND_IDLE_MAX: Duration = Duration::from_secs(900);
 /// Jobs that a sandbox serves at most.
 const JOBS_PER_SANDBOX_MAX: u32 = 1000;
 /// Pause of the stock after a failed start.
@@ -58,8 +58,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 const POOL_END_WAIT: Duration = Duration::from_secs(20);
 /// Longest that jobs may take to be handed back when their engine is gone.
 const HAND_BACK_WAIT: Duration = Duration::from_secs(15);
-/// Sandboxes that may be started at once.
-const STARTING_MAX: usize = 2;
+/// Tenants' scopes, each with each of its images, of which it is remembered how often they come.
+const BINDINGS_MAX: usize = 4096;
 
 /// Why an agent does not start, or ends badly.
 #[derive(Debug, thiserror::Error)]
@@ -288,13 +288,15 @@ fn stocked_images(config: &Config) -> &[String] {
 }
 
 fn bounds(config: &Config, first_number: u64) -> Bounds {
-    let warm = stocked_images(config).len() * config.warm as usize;
+    let cores = (config.capacity.cpu_millis as usize).div_ceil(1000).max(1);
+    let sandboxes_max = config.places.sandboxes as usize;
     Bounds {
         first_number,
-        // Every slot may have two busy ones, for a program and its checker, and one that is closing,
-        // beside the stock.
-        sandboxes_max: 3 * config.capacity.slots as usize + warm,
-        starting_max: STARTING_MAX.max(config.capacity.cpu_millis as usize / 1000),
+        sandboxes_max,
+        starting_max: cores,
+        cores,
+        stock_max: sandboxes_max.saturating_sub(2 * config.capacity.slots as usize),
+        bindings_max: BINDINGS_MAX,
         bound_idle_max: BOUND_IDLE_MAX,
         age_max: SANDBOX_AGE_MAX,
         jobs_max: JOBS_PER_SANDBOX_MAX,
@@ -342,6 +344,7 @@ fn cgroups(
             let builder = headroom::of_builder(dependencies.memory_bytes(), config.isolation);
             limits = headroom::with_builder(limits, &builder);
         }
+        limits = headroom::with_spare(limits, config.places.spare);
         limits.cpu_millis = limits.cpu_millis.min(place.cpu_millis_max());
         let make = |tree: CgroupTree| tree.make_agent(&limits).map(|()| tree).map_err(CgroupsRefused::Make);
         tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {

@@ -7,6 +7,7 @@
 mod capacity;
 mod choice;
 mod link;
+mod places;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::machine::Machine;
 use crate::pod::PodFlags;
 use link::TOKEN_BYTES_MAX;
 pub use link::{Credential, JoinToken, LinkFlags};
+pub use places::Places;
 
 /// Most warm sandboxes per image.
 const WARM_MAX: u32 = 64;
@@ -134,9 +136,14 @@ pub struct RunArgs {
     /// Give each job a core of its own while it runs; there are then no more slots than cores.
     #[arg(long, env = "ENCLOS_PIN_CORES")]
     pub pin_cores: bool,
-    /// Sandboxes to keep ready per image that is made at the start; 0 makes every image on first use.
+    /// Sandboxes to keep ready per image that is made at the start, at least: demand adds to them for as long as it
+    /// lasts, of any image; 0 makes every image on first use.
     #[arg(long, env = "ENCLOS_WARM", default_value_t = 2)]
     pub warm: u32,
+    /// Sandboxes at once, of any kind [default: three for each slot, those of --warm, and up to 64 more, one for
+    /// each 512 MiB of memory for jobs].
+    #[arg(long, env = "ENCLOS_SANDBOXES")]
+    pub sandboxes: Option<u32>,
     /// Memory for results of compile steps, in bytes; 0 remembers none.
     #[arg(long, env = "ENCLOS_COMPILE_CACHE_BYTES", default_value_t = 256 * 1024 * 1024)]
     pub compile_cache_bytes: usize,
@@ -201,8 +208,10 @@ pub struct Config {
     pub cells: Cells,
     /// Cores that jobs are pinned to, at least one per slot; `None`: they are not pinned.
     pub pin_cores: Option<BTreeSet<u32>>,
-    /// Sandboxes to keep ready per image that is made at the start.
+    /// Sandboxes to keep ready per image that is made at the start, at least.
     pub warm: u32,
+    /// Sandboxes at once.
+    pub places: Places,
     /// Memory for results of compile steps, in bytes.
     pub compile_cache_bytes: usize,
     /// May run without cgroups.
@@ -308,6 +317,8 @@ impl Config {
         let dependencies = DependencyConfig::check(&args.dependencies, catalogue)?;
         let languages = choice::languages(&args.languages, catalogue)?;
         let images = choice::images(&args.images, &languages, !args.languages.is_empty(), catalogue)?;
+        let stock = u32::try_from(images.len()).unwrap_or(u32::MAX).saturating_mul(args.warm);
+        let (capacity, places) = capacity::of(args, machine, dependencies.as_ref(), stock)?;
         Ok(Self {
             master: url.as_str().trim_end_matches('/').to_owned(),
             name: match &args.name {
@@ -315,7 +326,7 @@ impl Config {
                 None => machine.agent_name(),
             },
             credential,
-            capacity: capacity::of(args, machine, dependencies.as_ref())?,
+            capacity,
             languages,
             images,
             reuse: match args.reuse {
@@ -331,6 +342,7 @@ impl Config {
             cells,
             pin_cores: args.pin_cores.then(|| machine.cores.clone()),
             warm: args.warm,
+            places,
             compile_cache_bytes: args.compile_cache_bytes,
             allow_sampled: args.allow_sampled,
             drain: Duration::from_millis(args.drain_ms),

@@ -18,6 +18,16 @@ fn capacity_comes_from_the_machine() {
 }
 
 #[test]
+fn places_are_for_slots_and_stock_and_by_memory_for_who_comes_back() {
+    let of = |args: &[&str]| checked(args).unwrap().places;
+    assert_eq!(of(&["--images", "none"]), Places { sandboxes: 12 + 12, spare: 12 });
+    assert_eq!(of(&["--images", "gcc", "--warm", "3"]), Places { sandboxes: 12 + 3 + 12, spare: 12 });
+    assert_eq!(of(&["--images", "gcc", "--warm", "3", "--sandboxes", "20"]), Places { sandboxes: 20, spare: 5 });
+    let error = checked(&["--images", "gcc", "--warm", "3", "--sandboxes", "14"]).unwrap_err().to_string();
+    assert!(error.starts_with("--sandboxes must be 15 "), "{error}");
+}
+
+#[test]
 fn a_pod_offers_what_its_limit_leaves_beside_engine_and_supervisors() {
     let of = |args: &[&str], memory_bytes| {
         let machine = Machine {
@@ -34,6 +44,10 @@ fn a_pod_offers_what_its_limit_leaves_beside_engine_and_supervisors() {
     let without = of(&["--dependencies", "deny"], 2 << 30).unwrap().capacity;
     assert_eq!((without.slots, without.memory_bytes), (2, (2 << 30) - 4 * (192 << 20)));
     assert_eq!(of(&[], 3 << 30).unwrap().capacity.memory_bytes, (3 << 30) - 4 * (192 << 20) - (768 << 20));
+    let places = of(&["--dependencies", "deny", "--images", "none"], 2 << 30).unwrap().places;
+    assert_eq!(places, Places { sandboxes: 6, spare: 0 });
+    let more = of(&["--dependencies", "deny", "--images", "none", "--sandboxes", "16"], 2 << 30).unwrap();
+    assert_eq!(more.capacity.memory_bytes, without.memory_bytes - (40 << 20), "places have to be had of the limit");
     let error = of(&["--dependencies", "deny"], 512 << 20).unwrap_err();
     insta::assert_snapshot!(error, @"the pod's memory limit leaves nothing for jobs: engine and supervisors of 2 slots need it; raise it, or lower --slots");
     let error = of(&["--dependencies", "deny", "--memory-bytes", "2147483648"], 2 << 30).unwrap_err();
@@ -49,6 +63,7 @@ fn what_cannot_be_is_refused_with_what_may_be() {
         (["--memory-bytes", "0"], "--memory-bytes must be 67108864 to 8589934592"),
         (["--pids", "0"], "--pids"),
         (["--warm", "1000"], "--warm"),
+        (["--sandboxes", "5"], "(three for each slot, and those of --warm) to 4096"),
         (["--master", "ftp://h:1"], "--master must be"),
         (["--master", "http://localhost:1/x"], "--master must be"),
         (["--master", "http://h:1"], "leaves it with TLS only"),

@@ -22,6 +22,9 @@ pub const HEADROOM_CPU_MILLIS: u32 = 500;
 /// Sandboxes that a slot may have at once: one that works and others that begin or end.
 const SANDBOXES_PER_SLOT: u32 = 4;
 
+/// What an idle sandbox takes of its agent's memory, in bytes.
+const IDLE_BYTES: u64 = 4 << 20;
+
 /// Tasks of the host for each process of a program under gVisor: one, and one for each thread of the
 /// user-space kernel that ever ran it. Fork bombs were seen with 9 to 26, 250 busy processes with 34 after 20 s.
 /// Without room for them the user-space kernel dies, and with it a job that only made processes.
@@ -48,6 +51,21 @@ pub fn of_sandbox(capacity: &Capacity, isolation: Isolation) -> SandboxLimits {
 #[must_use]
 pub fn beside_jobs(slots: u32) -> u64 {
     SANDBOXES_PER_JOB * SANDBOX_HEADROOM_BYTES * u64::from(slots)
+}
+
+/// Memory that so many idle sandboxes take, in bytes.
+#[must_use]
+pub fn spare_bytes(spare: u32) -> u64 {
+    IDLE_BYTES * u64::from(spare)
+}
+
+/// `tree` with room for so many idle sandboxes that no slot needs.
+pub fn with_spare(tree: TreeLimits, spare: u32) -> TreeLimits {
+    TreeLimits {
+        memory_bytes: tree.memory_bytes.saturating_add(spare_bytes(spare)),
+        pids: tree.pids.saturating_add(SANDBOX_HEADROOM_PIDS.saturating_mul(spare)),
+        ..tree
+    }
 }
 
 /// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
@@ -113,6 +131,13 @@ mod tests {
         assert_eq!((both.memory_bytes - tree.memory_bytes, both.cpu_millis - tree.cpu_millis), (1 << 30, 1000));
         assert_eq!(both.pids - tree.pids, 64);
         assert_eq!(of_builder(1, Isolation::Gvisor).pids, 64 * 24);
+    }
+
+    #[test]
+    fn idle_sandboxes_take_nothing_of_what_jobs_were_promised() {
+        let tree = of_tree(&CAPACITY, Isolation::Runc, 1 << 15);
+        let more = with_spare(tree, 10);
+        assert_eq!((more.memory_bytes - tree.memory_bytes, more.pids - tree.pids), (40 << 20, 80));
     }
 
     #[test]

@@ -137,6 +137,8 @@ pub struct Agent {
     pub memory_promised_bytes: u64,
     /// Its languages.
     pub languages: Vec<AgentLanguage>,
+    /// What it keeps ready, by image.
+    pub stock: Vec<AgentStock>,
     /// How long ago it last spoke.
     pub last_seen_ms: u64,
 }
@@ -180,6 +182,19 @@ pub struct AgentLanguage {
     pub reason: Option<String>,
     /// Sandboxes that wait for a job.
     pub warm: u32,
+}
+
+/// What an agent keeps ready of an image, images with installed packages among them.
+#[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
+pub struct AgentStock {
+    /// Its name.
+    pub image: String,
+    /// Sandboxes that wait for a tenant's first job.
+    pub warm: u32,
+    /// As many as there should be: what `--warm` says, or demand where that is more.
+    pub wanted: u32,
+    /// Jobs that found no sandbox of their own tenant and scope, as of late.
+    pub fresh_per_minute: f64,
 }
 
 /// All is well.

@@ -23,7 +23,7 @@ pub use callbacks::{Callback, CallbackPage, CallbackStateName};
 pub use cases::{Batch, BatchAnswer, BatchItem, Case, CaseEvent, Group, KeptFile, VerdictName, WaitLine, WaitList};
 pub use dependencies::{Dependencies, Package};
 pub use fleet::{
-    Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, Health, LanguageImage, LanguageImageState,
+    Agent, AgentCapacity, AgentLanguage, AgentList, AgentLoad, AgentStock, Health, LanguageImage, LanguageImageState,
     LanguageLimits, LanguageList, LanguageView, LimitBound, Version,
 };
 pub use turn::{LevelName, Prediction, PriorityName};

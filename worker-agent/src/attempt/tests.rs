@@ -138,13 +138,28 @@ async fn a_compile_error_ends_the_job() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_program_costs_no_sandbox() {
-    let mut bench = Bench::new("python");
-    bench.engine.on_step(OnStep::Print("", 3));
-    assert_eq!(report(bench.run().await).outcome, Outcome::RuntimeError);
-    let binding = job("python").0.binding;
-    let key = crate::pool::ImageKey { name: "python".into(), reference: "sandbox-python".into() };
-    bench.workshop.pool.claim(key, binding, Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
-    assert_eq!(bench.finish().await, 1);
+    let killed = |stop| OnStep::Killed(9, Some(stop));
+    let failures = [
+        (OnStep::Print("", 3), Outcome::RuntimeError),
+        (OnStep::Killed(11, None), Outcome::RuntimeError),
+        (killed(outcome::Stop::WallLimit), Outcome::TimeLimit),
+        (killed(outcome::Stop::CpuLimit), Outcome::TimeLimit),
+        (killed(outcome::Stop::MemoryLimit), Outcome::MemoryLimit),
+        (killed(outcome::Stop::OutputLimit), Outcome::OutputLimit),
+        (killed(outcome::Stop::ProcessLimit), Outcome::ProcessLimit),
+    ];
+    let in_compile = [(OnStep::Print("", 1), Outcome::CompileError), failures[2].clone(), failures[4].clone()];
+    let in_run = failures.iter().map(|failure| ("python", failure));
+    for (language, (on_step, expected)) in in_run.chain(in_compile.iter().map(|failure| ("c", failure))) {
+        let mut bench = Bench::new(language);
+        bench.engine.on_step(on_step.clone());
+        assert_eq!(report(bench.run().await).outcome, *expected, "{on_step:?}");
+        let binding = job(language).0.binding;
+        let image = if language == "c" { "gcc" } else { language };
+        let key = crate::pool::ImageKey { name: image.into(), reference: format!("sandbox-{image}") };
+        bench.workshop.pool.claim(key, binding, Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
+        assert_eq!(bench.finish().await, 1, "{on_step:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

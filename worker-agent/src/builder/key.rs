@@ -7,6 +7,7 @@ use enclos_protocol::ids::{AgentName, Binding};
 use sha2::{Digest as _, Sha256};
 
 use crate::pool::ImageKey;
+use crate::pool::words::DERIVED_MARK;
 
 /// Digits of a key in the name of an image, for people.
 const SHORT_DIGITS: usize = 12;
@@ -65,7 +66,7 @@ impl Key {
     /// sandbox of an older image of this key is none of it.
     #[must_use]
     pub fn image(&self, base: &ImageKey, id: &str) -> ImageKey {
-        ImageKey { name: format!("{}+{}", base.name, &self.0[..SHORT_DIGITS]), reference: id.to_owned() }
+        ImageKey { name: format!("{}{DERIVED_MARK}{}", base.name, &self.0[..SHORT_DIGITS]), reference: id.to_owned() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use enclos_protocol::agent_link::Capacity;
 
+use super::places::{self, Places};
 use super::{ConfigError, IsolationArg, RunArgs, range};
 use crate::builder::flags::DependencyConfig;
 use crate::headroom;
@@ -28,12 +29,13 @@ fn slots_max(args: &RunArgs, machine: &Machine) -> Result<u32, ConfigError> {
     Ok(u32::try_from(machine.cores.len()).unwrap_or(SLOTS_MAX).min(SLOTS_MAX))
 }
 
-/// What is offered, by `args`, of what `machine` has.
+/// What is offered, by `args`, of what `machine` has, and places for sandboxes; `stock` are always kept.
 pub(super) fn of(
     args: &RunArgs,
     machine: &Machine,
     dependencies: Option<&DependencyConfig>,
-) -> Result<Capacity, ConfigError> {
+    stock: u32,
+) -> Result<(Capacity, Places), ConfigError> {
     let cpus = args.cpus.unwrap_or(f64::from(machine.cpu_millis) / 1000.0);
     if !(0.1..=1024.0).contains(&cpus) {
         return Err(range("--cpus", "0.1 to 1024".to_owned(), cpus));
@@ -46,23 +48,21 @@ pub(super) fn of(
         let why = if args.pin_cores { " (with --pin-cores, one for each core that the agent may use)" } else { "" };
         return Err(range("--slots", format!("1 to {slots_max}{why}"), slots));
     }
-    let memory_bytes = memory(args, machine, slots, dependencies)?;
+    let asked = places::asked(args, slots, stock)?;
+    let spare = asked.map_or(0, |places| places.spare);
+    let beside = headroom::beside_jobs(slots) + headroom::spare_bytes(spare);
+    let memory_bytes = memory(args, machine, slots, beside + dependencies.map_or(0, DependencyConfig::memory_bytes))?;
     let pids = args.pids.unwrap_or(slots * PIDS_PER_SLOT);
     if pids == 0 {
         return Err(range("--pids", "at least 1".to_owned(), pids));
     }
-    Ok(Capacity { cpu_millis, memory_bytes, pids, slots })
+    let places = asked.unwrap_or_else(|| places::usual(slots, stock, memory_bytes, machine.is_pod));
+    Ok((Capacity { cpu_millis, memory_bytes, pids, slots }, places))
 }
 
 /// Memory for jobs. A machine has room beside what it offers; of a pod's limit everything has to be had.
-fn memory(
-    args: &RunArgs,
-    machine: &Machine,
-    slots: u32,
-    dependencies: Option<&DependencyConfig>,
-) -> Result<u64, ConfigError> {
+fn memory(args: &RunArgs, machine: &Machine, slots: u32, beside: u64) -> Result<u64, ConfigError> {
     let (most, usual) = if machine.is_pod {
-        let beside = headroom::beside_jobs(slots) + dependencies.map_or(0, DependencyConfig::memory_bytes);
         let left = machine.memory_bytes.saturating_sub(beside);
         (left, left)
     } else {

@@ -43,6 +43,8 @@ pub enum Failing {
 pub enum OnStep {
     /// Writes this to stdout and exits.
     Print(&'static str, i32),
+    /// Is ended by a signal; or for this reason, of which the kernel's want of memory is one.
+    Killed(i32, Option<Stop>),
     /// Runs until it is cancelled.
     Hang,
     /// Writes what is on its live standard input, and the numbers of signals, until that ends.
@@ -368,6 +370,7 @@ impl FakeSupervisor {
                 }
                 self.done(Some(Exit::Code(code)), None).await
             }
+            OnStep::Killed(signal, stop) => self.done(Some(Exit::Signal(signal)), stop).await,
             OnStep::Hang => {
                 self.output(b"before".to_vec()).await?;
                 self.hanging.send_modify(|n| *n += 1);

@@ -10,6 +10,7 @@
 //! while it uses it; giving back, or dropping, always reaches the pool, because
 //! the place in its queue is reserved with the claim.
 
+mod claimed;
 pub mod plan;
 pub mod words;
 
@@ -25,7 +26,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use plan::Plan;
+pub use claimed::Claimed;
+use plan::{Plan, Wanted};
 use words::{Action, After, Input, Ticket};
 pub use words::{Bounds, ImageKey, Reason};
 
@@ -68,12 +70,14 @@ pub enum Condition {
 }
 
 /// What the pool holds, for load reports.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct View {
     /// Sandboxes of any phase.
     pub sandboxes: u32,
     /// Unbound ones that wait, by name of image.
     pub warm: BTreeMap<String, u32>,
+    /// What is kept unbound, by name of image.
+    pub stock: BTreeMap<String, Wanted>,
     /// Sandboxes that were destroyed, by reason.
     pub closed: ClosedSandboxes,
     /// Jobs after which something was left.
@@ -101,45 +105,6 @@ pub struct Pool {
     events: mpsc::Sender<Event>,
     view: watch::Receiver<View>,
     engine: Arc<dyn Engine>,
-}
-
-/// A sandbox in someone's hands.
-pub struct Claimed {
-    sandbox: Option<Box<Sandbox>>,
-    remains: Remains,
-    place: Option<Place>,
-    claims: Claims,
-}
-
-impl Claimed {
-    /// The sandbox.
-    pub fn sandbox(&mut self) -> &mut Sandbox {
-        self.sandbox.as_mut().expect("it is taken only by give_back, which consumes the claim")
-    }
-
-    /// Where it came from.
-    #[must_use]
-    pub fn claims(&self) -> Claims {
-        self.claims
-    }
-
-    /// Gives it back.
-    pub fn give_back(mut self, condition: Condition) {
-        self.return_to_pool(condition);
-    }
-
-    fn return_to_pool(&mut self, condition: Condition) {
-        if let Some(place) = self.place.take() {
-            place.send(Event::Returned { remains: self.remains.clone(), sandbox: self.sandbox.take(), condition });
-        }
-    }
-}
-
-impl Drop for Claimed {
-    /// The net: whoever lost it in the middle of something left it in an unknown state.
-    fn drop(&mut self) {
-        self.return_to_pool(Condition::Broken);
-    }
 }
 
 /// Tells the pool that a claim's asker is gone.
@@ -191,7 +156,7 @@ impl Pool {
         claimed
     }
 
-    /// Keeps `target` unbound sandboxes of the image ready from now on.
+    /// Keeps at least `target` unbound sandboxes of the image ready from now on.
     pub async fn stock(&self, image: ImageKey, target: usize) {
         // Only a pool that has ended does not take it.
         let _ = self.events.send(Event::Stock { image, target }).await;
@@ -352,9 +317,11 @@ impl Driver {
             }
         }
         let (sandboxes, warm) = (u32::try_from(self.plan.len()).unwrap_or(u32::MAX), self.plan.warm());
+        let stock = self.plan.stock(self.begun.elapsed());
         self.view.send_modify(|view| {
             view.sandboxes = sandboxes;
             view.warm = warm;
+            view.stock = stock;
         });
     }
 
@@ -402,13 +369,13 @@ impl Driver {
             let _ = reply.send(Err(ClaimError::Start("the sandbox ended".to_owned())));
             return Some(Input::Returned(number, After::Unfit));
         };
-        // An asker that goes away now drops the claim, and with it the sandbox comes back as broken.
+        // An asker that goes away now drops the claim, and with it the sandbox comes back.
         let claims = match (self.claiming == Some(ticket), self.plan.is_new(number)) {
             (true, true) => Claims { warm: 1, ..Claims::default() },
             (true, false) => Claims { bound: 1, ..Claims::default() },
             (false, _) => Claims { waited: 1, ..Claims::default() },
         };
-        let _ = reply.send(Ok(Claimed { sandbox: Some(sandbox), remains, place: Some(place), claims }));
+        let _ = reply.send(Ok(Claimed::new(sandbox, remains, place, claims)));
         None
     }
 

@@ -57,7 +57,7 @@ async fn where_a_sandbox_comes_from_is_told_and_starts_and_ends_are_counted() {
         let none = Claims::default();
         let expected = [Claims { waited: 1, ..none }, Claims { bound: 1, ..none }, Claims { warm: 1, ..none }];
         assert_eq!(sources, expected);
-        drop(pool.claim(key(), binding("b"), Reuse::Tenant).await.unwrap());
+        pool.claim(key(), binding("b"), Reuse::Tenant).await.unwrap().sandbox();
         view.wait_for(|view| view.stops != Durations::default()).await.unwrap();
         let total = |durations: &Durations| durations.counts.iter().sum::<u64>();
         assert!(total(&pool.view().starts) >= 2 && total(&pool.view().stops) == 1);
@@ -72,7 +72,7 @@ async fn single_use_and_unclean_sandboxes_are_replaced_and_counted() {
         pool.claim(key(), binding("a"), Reuse::Never).await.unwrap().give_back(Condition::Clean);
         let left = Condition::Leftovers(vec!["process 7".into()]);
         pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().give_back(left);
-        drop(pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap());
+        pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().sandbox();
         pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
         let view = pool.view();
         assert_eq!(view.unclean_jobs, 1);
@@ -142,6 +142,38 @@ async fn a_withdrawn_claim_takes_no_sandbox_with_it() {
         assert!(pool.claim(key(), binding("b"), Reuse::Tenant).await.is_ok());
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_before_anything_was_asked_of_a_sandbox_costs_none() {
+    let engine = Arc::new(FakeEngine::default());
+    with_pool(&engine, |pool| async move {
+        for _ in 0..3 {
+            drop(pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap());
+        }
+        assert_eq!(pool.view().closed, ClosedSandboxes::default());
+    })
+    .await;
+    assert_eq!(engine.made(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_waited_has_the_next_tenants_ready() {
+    let engine = Arc::new(FakeEngine::default());
+    let (pool, task) = Pool::new(host(&engine), Bounds { stock_max: 4, ..BOUNDS });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task);
+    pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
+    let mut view = pool.view.clone();
+    let seen = view.wait_for(|view| view.warm.get("gcc") == Some(&1)).await.unwrap().stock["gcc"];
+    assert_eq!((seen.warm, seen.wanted), (1, 1));
+    assert!(seen.fresh_rate > 0.0);
+    let claimed = pool.claim(key(), binding("b"), Reuse::Tenant).await.unwrap();
+    assert_eq!(claimed.claims(), Claims { warm: 1, ..Claims::default() });
+    claimed.give_back(Condition::Clean);
+    pool.shutdown().await;
+    tasks.join_next().await;
+    assert_eq!(engine.live(), 0, "nothing is left");
 }
 
 #[tokio::test(start_paused = true)]

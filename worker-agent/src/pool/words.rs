@@ -15,6 +15,17 @@ pub struct ImageKey {
     pub reference: String,
 }
 
+/// Stands in the name of an image with packages that were installed for one binding, and in no other name.
+pub const DERIVED_MARK: char = '+';
+
+impl ImageKey {
+    /// Only one binding has jobs for it.
+    #[must_use]
+    pub fn is_derived(&self) -> bool {
+        self.name.contains(DERIVED_MARK)
+    }
+}
+
 /// Bounds of the plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
@@ -24,7 +35,13 @@ pub struct Bounds {
     pub sandboxes_max: usize,
     /// Sandboxes that are being started at once: each start costs half a CPU-second.
     pub starting_max: usize,
-    /// How long a bound sandbox waits for its binding's next job.
+    /// Cores for jobs and starts: stock is started only while one of them is idle.
+    pub cores: usize,
+    /// Unbound sandboxes of all images together that demand may ask for beyond [`Input::Stock`].
+    pub stock_max: usize,
+    /// Bindings of which it is remembered how often they come; those that came longest ago are forgotten.
+    pub bindings_max: usize,
+    /// How long a bound sandbox waits for its binding's next job at most.
     pub bound_idle_max: Duration,
     /// How long a sandbox lives at most.
     pub age_max: Duration,
@@ -63,7 +80,7 @@ pub enum Input {
     },
     /// They do not want it any more.
     Withdraw(Ticket),
-    /// This many unbound ones of the image are to be kept ready.
+    /// At least this many unbound ones of the image are to be kept ready.
     Stock {
         /// Which image.
         image: ImageKey,

@@ -1,9 +1,10 @@
 //! What the agent says of itself: who it is, and how loaded.
 
-use enclos_protocol::agent_link::{Hello, ImageState, LINK_VERSION, LoadReport, OfferedLanguage};
-use enclos_protocol::measured::EngineReport;
+use enclos_protocol::agent_link::{Hello, ImageState, LINK_VERSION, LoadReport, OfferedLanguage, STOCK_MAX};
+use enclos_protocol::measured::{EngineReport, ImageStock};
 
 use super::Session;
+use crate::pool::plan::Wanted;
 
 impl Session {
     /// Who the agent is, for a new connection.
@@ -55,6 +56,15 @@ impl Session {
                 stops: view.stops,
                 errors: self.workshop.pool.engine().errors(),
             }),
+            stock: view.stock.into_iter().take(STOCK_MAX).map(|(image, of)| image_stock(image, of)).collect(),
         }
     }
+}
+
+fn image_stock(image: String, of: Wanted) -> ImageStock {
+    let Wanted { warm, wanted, fresh_rate } = of;
+    let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast to an integer saturates")]
+    let fresh_per_hour = (fresh_rate * 3600.0).round() as u32;
+    ImageStock { image, warm: count(warm), wanted: count(wanted), fresh_per_hour }
 }

@@ -11,6 +11,14 @@
 //!
 //! A sandbox is bound for life by its first assignment. Time is the duration
 //! since the agent's start, so that tests and simulations need no clock.
+//!
+//! How many there are follows demand: `demand` says what another unbound one would save, `habits` when a binding
+//! comes again, `keep` what is held for that and what goes, `refill` what is started and when.
+
+mod demand;
+mod habits;
+mod keep;
+mod refill;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,6 +27,10 @@ use enclos_protocol::ids::Binding;
 use enclos_protocol::job::Reuse;
 
 use super::words::{Action, After, Bounds, ImageKey, Input, Reason, Ticket};
+use demand::Demands;
+pub use demand::HOLD_PRICE;
+use habits::Habits;
+pub use refill::Wanted;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -36,6 +48,19 @@ struct Entry {
     jobs: u32,
     born: Duration,
     since: Duration,
+    /// What lies between two claims of its binding, in seconds, as far as that is known.
+    gap: Option<f64>,
+}
+
+impl Entry {
+    fn starting(image: ImageKey, now: Duration) -> Self {
+        Self { image, binding: None, phase: Phase::Starting, jobs: 0, born: now, since: now, gap: None }
+    }
+
+    /// Unbound, and there for the next claim or on its way.
+    fn is_ready(&self) -> bool {
+        self.binding.is_none() && matches!(self.phase, Phase::Starting | Phase::Idle)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -44,6 +69,7 @@ struct Waiting {
     image: ImageKey,
     binding: Binding,
     reuse: Reuse,
+    gap: Option<f64>,
 }
 
 /// The state of the pool.
@@ -55,6 +81,10 @@ pub struct Plan {
     waiting: VecDeque<Waiting>,
     stock: BTreeMap<String, (ImageKey, usize)>,
     retry_at: BTreeMap<ImageKey, Duration>,
+    demands: Demands,
+    habits: Habits,
+    /// Of the last input.
+    now: Duration,
     ending: bool,
 }
 
@@ -64,11 +94,14 @@ impl Plan {
     pub fn new(bounds: Bounds) -> Self {
         Self {
             next_number: bounds.first_number,
+            habits: Habits::new(bounds.bindings_max),
             bounds,
             sandboxes: BTreeMap::new(),
             waiting: VecDeque::new(),
             stock: BTreeMap::new(),
             retry_at: BTreeMap::new(),
+            demands: Demands::new(),
+            now: Duration::ZERO,
             ending: false,
         }
     }
@@ -77,10 +110,18 @@ impl Plan {
     #[must_use]
     pub fn apply(&mut self, now: Duration, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.now = now;
         match input {
             Input::Claim { ticket, .. } if self.ending => actions.push(Action::Refuse(ticket)),
             Input::Claim { ticket, image, binding, reuse } => {
-                self.waiting.push_back(Waiting { ticket, image, binding, reuse });
+                // Nothing is kept for who comes once.
+                let gap = (reuse == Reuse::Tenant).then(|| self.habits.came(now, &image, &binding)).flatten();
+                let waiting = Waiting { ticket, image, binding, reuse, gap };
+                // What is installed for one binding would wait for it alone, and hold its image.
+                if self.bound_to(&waiting).is_none() && !waiting.image.is_derived() {
+                    self.demands.came(now, &waiting.image);
+                }
+                self.waiting.push_back(waiting);
             }
             Input::Withdraw(ticket) => self.waiting.retain(|w| w.ticket != ticket),
             Input::Stock { image, target } => {
@@ -91,11 +132,13 @@ impl Plan {
             Input::Returned(number, after) => self.returned(now, number, after, &mut actions),
             Input::Lost(number) => {
                 if self.sandboxes.get(&number).is_some_and(|e| e.phase == Phase::Idle) {
-                    self.close(number, Reason::Lost, &mut actions);
+                    self.close(now, number, Reason::Lost, &mut actions);
                 }
             }
             Input::Closed(number) => {
-                self.sandboxes.remove(&number);
+                if let Some(entry) = self.sandboxes.remove(&number) {
+                    self.demands.stopped(now.saturating_sub(entry.since));
+                }
             }
             Input::Tick => {}
             Input::Shutdown => {
@@ -103,9 +146,11 @@ impl Plan {
                 actions.extend(self.waiting.drain(..).map(|w| Action::Refuse(w.ticket)));
             }
         }
-        self.expire(now, &mut actions);
+        self.retire(now, &mut actions);
         if !self.ending {
             self.serve(now, &mut actions);
+            self.start_for_claims(now, &mut actions);
+            self.trim(now, &mut actions);
             self.restock(now, &mut actions);
         }
         actions
@@ -115,9 +160,10 @@ impl Plan {
         let Some(entry) = self.sandboxes.get_mut(&number) else { return };
         entry.phase = Phase::Idle;
         entry.since = now;
-        self.retry_at.remove(&entry.image.clone());
+        self.demands.started(&entry.image, now.saturating_sub(entry.born));
+        self.retry_at.remove(&entry.image);
         if self.ending {
-            self.close(number, Reason::Shutdown, actions);
+            self.close(now, number, Reason::Shutdown, actions);
         }
     }
 
@@ -125,6 +171,7 @@ impl Plan {
         let Some(entry) = self.sandboxes.get_mut(&number) else { return };
         // Its remains are destroyed like a sandbox that was: it counts until it is gone.
         entry.phase = Phase::Closing;
+        entry.since = now;
         let image = entry.image.clone();
         self.retry_at.insert(image.clone(), now + self.bounds.retry_after);
         // One failure answers one claim: the others may be luckier, and a broken image ends them one by one.
@@ -150,47 +197,19 @@ impl Plan {
             None
         };
         if let Some(reason) = reason {
-            self.close(number, reason, actions);
+            self.close(now, number, reason, actions);
         }
     }
 
-    fn close(&mut self, number: u64, reason: Reason, actions: &mut Vec<Action>) {
+    fn close(&mut self, now: Duration, number: u64, reason: Reason, actions: &mut Vec<Action>) {
         if let Some(entry) = self.sandboxes.get_mut(&number) {
             entry.phase = Phase::Closing;
+            entry.since = now;
             actions.push(Action::Close(number, reason));
         }
     }
 
-    /// Closes idle ones whose time is over.
-    fn expire(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        let over = |entry: &Entry| {
-            if entry.phase != Phase::Idle {
-                None
-            } else if self.ending {
-                Some(Reason::Shutdown)
-            } else if now >= entry.born + self.bounds.age_max {
-                Some(Reason::AgeMax)
-            } else {
-                let unwanted = match entry.binding {
-                    Some(_) => now >= entry.since + self.bounds.bound_idle_max,
-                    None => self.is_stale(&entry.image),
-                };
-                unwanted.then_some(Reason::Idle)
-            }
-        };
-        let due: Vec<_> = self.sandboxes.iter().filter_map(|(n, e)| over(e).map(|r| (*n, r))).collect();
-        for (number, reason) in due {
-            self.close(number, reason, actions);
-        }
-    }
-
-    /// An older content of an image that is stocked by now.
-    fn is_stale(&self, image: &ImageKey) -> bool {
-        self.stock.get(&image.name).is_some_and(|(current, _)| current != image)
-            && !self.waiting.iter().any(|w| w.image == *image)
-    }
-
-    /// Gives idle sandboxes to claims, oldest claim first, and starts what is missing.
+    /// Gives idle sandboxes to claims, oldest claim first.
     fn serve(&mut self, now: Duration, actions: &mut Vec<Action>) {
         let mut index = 0;
         while let Some(waiting) = self.waiting.get(index) {
@@ -202,30 +221,24 @@ impl Plan {
                 None => index += 1,
             }
         }
-        let mut wanted: BTreeMap<ImageKey, usize> = BTreeMap::new();
-        for waiting in &self.waiting {
-            *wanted.entry(waiting.image.clone()).or_default() += 1;
-        }
-        for (image, count) in wanted {
-            let missing = count.saturating_sub(self.count(|e| e.image == image && e.phase == Phase::Starting));
-            for _ in 0..missing {
-                if self.is_full() && !self.evict(&image, actions) {
-                    break;
-                }
-                if !self.open(now, image.clone(), actions) {
-                    break;
-                }
-            }
-        }
     }
 
-    /// The sandbox for a claim: one bound to the same binding and used last (its pages are warm), else an unbound one.
+    /// The sandbox for a claim: one of its binding, else an unbound one.
     fn fitting(&self, waiting: &Waiting) -> Option<u64> {
-        let idle = || self.sandboxes.iter().filter(|(_, e)| e.phase == Phase::Idle && e.image == waiting.image);
-        let bound =
-            idle().filter(|(_, e)| waiting.reuse == Reuse::Tenant && e.binding.as_ref() == Some(&waiting.binding));
-        let unbound = || idle().find(|(_, e)| e.binding.is_none());
-        bound.max_by_key(|(_, e)| e.since).or_else(unbound).map(|(n, _)| *n)
+        let unbound = || self.idle_of(waiting).find(|(_, e)| e.binding.is_none()).map(|(n, _)| n);
+        self.bound_to(waiting).or_else(unbound)
+    }
+
+    /// The idle sandbox of a claim's binding that was used last: its pages are warm.
+    fn bound_to(&self, waiting: &Waiting) -> Option<u64> {
+        let bound = self.idle_of(waiting).filter(|(_, e)| e.binding.as_ref() == Some(&waiting.binding));
+        let last = bound.max_by_key(|(_, e)| e.since).map(|(n, _)| n);
+        last.filter(|_| waiting.reuse == Reuse::Tenant)
+    }
+
+    fn idle_of<'a>(&'a self, waiting: &'a Waiting) -> impl Iterator<Item = (u64, &'a Entry)> {
+        let idle = self.sandboxes.iter().filter(|(_, e)| e.phase == Phase::Idle && e.image == waiting.image);
+        idle.map(|(number, entry)| (*number, entry))
     }
 
     fn assign(&mut self, now: Duration, number: u64, waiting: &Waiting, actions: &mut Vec<Action>) {
@@ -233,83 +246,13 @@ impl Plan {
         entry.binding = Some(waiting.binding.clone());
         entry.jobs += 1;
         entry.since = now;
+        entry.gap = waiting.gap;
         entry.phase = Phase::Busy { single_use: waiting.reuse == Reuse::Never };
         actions.push(Action::Assign(number, waiting.ticket));
     }
 
-    /// Closes the idle sandbox that is missed least to make room for `image`: bound ones by how long
-    /// they wait, then stock of other images. `true` when one was closed, or one is on its way out.
-    fn evict(&mut self, image: &ImageKey, actions: &mut Vec<Action>) -> bool {
-        let idle = self.sandboxes.iter().filter(|(_, e)| e.phase == Phase::Idle);
-        let candidates = idle.filter(|(_, e)| e.binding.is_some() || e.image != *image);
-        let least = candidates.min_by_key(|(_, e)| (e.binding.is_none(), e.since)).map(|(n, _)| *n);
-        match least {
-            Some(number) => {
-                self.close(number, Reason::Evicted, actions);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Keeps as many unbound ones ready as asked for, without taking anyone's place.
-    fn restock(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        // A start for a claim goes before one for stock.
-        if self.waiting.iter().any(|w| !self.is_resting(now, &w.image)) {
-            return;
-        }
-        for (image, target) in self.stock.values().cloned().collect::<Vec<_>>() {
-            if self.is_resting(now, &image) {
-                continue;
-            }
-            let ready = self
-                .count(|e| e.image == image && e.binding.is_none() && matches!(e.phase, Phase::Starting | Phase::Idle));
-            for _ in ready..target {
-                if self.is_full() || !self.open(now, image.clone(), actions) {
-                    break;
-                }
-            }
-        }
-    }
-
-    fn is_resting(&self, now: Duration, image: &ImageKey) -> bool {
-        self.retry_at.get(image).is_some_and(|at| now < *at)
-    }
-
-    fn open(&mut self, now: Duration, image: ImageKey, actions: &mut Vec<Action>) -> bool {
-        // Closing ones still hold memory and a container, so a place is free only when they are gone.
-        if self.count(|e| e.phase == Phase::Starting) >= self.bounds.starting_max
-            || self.sandboxes.len() >= self.bounds.sandboxes_max
-        {
-            return false;
-        }
-        let number = self.next_number;
-        self.next_number += 1;
-        let entry =
-            Entry { image: image.clone(), binding: None, phase: Phase::Starting, jobs: 0, born: now, since: now };
-        self.sandboxes.insert(number, entry);
-        actions.push(Action::Open(number, image));
-        true
-    }
-
-    /// No place, and none that is about to be free.
-    fn is_full(&self) -> bool {
-        self.count(|e| e.phase != Phase::Closing) >= self.bounds.sandboxes_max
-    }
-
     fn count(&self, which: impl Fn(&Entry) -> bool) -> usize {
         self.sandboxes.values().filter(|e| which(e)).count()
-    }
-
-    /// When [`Input::Tick`] is due next.
-    #[must_use]
-    pub fn next_tick(&self) -> Option<Duration> {
-        let idle = self.sandboxes.values().filter(|e| e.phase == Phase::Idle);
-        let ends = idle.map(|e| {
-            let age = e.born + self.bounds.age_max;
-            if e.binding.is_some() { age.min(e.since + self.bounds.bound_idle_max) } else { age }
-        });
-        ends.chain(self.retry_at.values().copied()).min()
     }
 
     /// Forgets pauses that are over; [`Plan::next_tick`] would name them for ever.
@@ -347,5 +290,8 @@ impl Plan {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
+mod adaptive_tests;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
