@@ -344,22 +344,19 @@ impl Cell {
             let waited = now.saturating_sub(self.spawned_at);
             return if waited > PREPARE_MAX { Err(CellError::Slow(PREPARE_MAX)) } else { Ok(PREPARE_MAX - waited) };
         };
-        let locks = self.locks.held(now);
+        let wall = now.saturating_sub(started_at);
         let reading = match &mut self.meter {
-            Meter::Cgroup(group) => Reading {
-                cpu: group.cpu_time()?.saturating_sub(used_before),
-                wall: now.saturating_sub(started_at),
-                oom_kills: group.oom_kills(),
-                locks,
-                sampled: None,
-            },
+            Meter::Cgroup(group) => {
+                let cpu = group.cpu_time()?.saturating_sub(used_before);
+                Reading { cpu, wall, oom_kills: group.oom_kills(), locks: self.locks.held(cpu), sampled: None }
+            }
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
                 Reading {
                     cpu: sample.cpu.saturating_sub(used_before),
-                    wall: now.saturating_sub(started_at),
+                    wall,
                     oom_kills: 0,
-                    locks,
+                    locks: self.locks.held(wall),
                     sampled: Some(InUse {
                         memory_bytes: sample.memory_bytes,
                         pids: sample.threads.saturating_sub(OWN_THREADS),
