@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::cell::Prepared;
 use crate::sampled::other_processes;
 
 /// How many there were of what a job could leave, when the sandbox was set up.
@@ -17,16 +18,18 @@ impl Base {
         Self { descriptors: descriptors(), mounts: mounts() }
     }
 
-    /// What is not as it was, in words; empty when all is.
-    pub fn differences(&self) -> Vec<String> {
+    /// What is not as it was but for the cell that waits, in words; empty when all is.
+    pub fn differences(&self, waiting: Option<&Prepared>) -> Vec<String> {
         let mut found = Vec::new();
-        let processes = other_processes();
-        if !processes.is_empty() {
-            found.push(format!("{} processes", processes.len()));
+        let known = waiting.map(Prepared::process);
+        let processes = other_processes().into_iter().filter(|process| Some(*process) != known).count();
+        if processes > 0 {
+            found.push(format!("{processes} processes"));
         }
         let now = Self::look();
-        if now.descriptors != self.descriptors {
-            found.push(format!("{} descriptors instead of {}", now.descriptors, self.descriptors));
+        let descriptors = self.descriptors + waiting.map_or(0, Prepared::descriptors);
+        if now.descriptors != descriptors {
+            found.push(format!("{} descriptors instead of {descriptors}", now.descriptors));
         }
         if now.mounts != self.mounts {
             found.push(format!("{} mounts instead of {}", now.mounts, self.mounts));

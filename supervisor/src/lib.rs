@@ -14,12 +14,12 @@
 //! └───────────────────────────────────────────────┘       └─────────────────────────────────┘
 //! ```
 //!
-//! The supervisor has one thread and one loop (`server`). A step: make a cgroup
-//! beneath the container's (`cgroup`), clone the first process into new
-//! namespaces, map the program's user there, and tell it so (`cell`). That
-//! process mounts what the program will see (`cell::mounts`), forks the second
-//! and reaps from then on (`cell::inside`). The second joins the cgroup, takes
-//! limits, user and files, and says it is ready; the supervisor reads the CPU
+//! The supervisor has one thread and one loop (`server`). A cell is made before anybody asks for its step
+//! (`server::ahead`): a cgroup beneath the container's (`cgroup`), and the first process, cloned into new
+//! namespaces in which the program's user is mapped (`cell::prepared`). That process mounts what the
+//! program will see (`cell::mounts`) and waits for its task (`cell::task`): what to run, under which limits,
+//! and the descriptors of it. Then it forks the second and reaps from then on (`cell::inside`). The second
+//! joins the cgroup, takes limits, user and files, and says it is ready; the supervisor reads the CPU
 //! counter, starts the clock and says go; the second puts the filter before
 //! itself (`filter`) and executes the program.
 //!
@@ -29,7 +29,8 @@
 //! the program's main process ends, the first process kills and reaps all
 //! others, says how it ended and when, packs what a compile step left
 //! (`archive`), and ends; the kernel ends whatever were left of its namespaces.
-//! Then the supervisor reads the last figures and removes the cgroup.
+//! Then the supervisor reads the last figures and answers; it waits for the last of that process, and
+//! removes the cgroup, before another program runs.
 //!
 //! A job has as many steps as its agent asks for: a compiler, then the program for each of
 //! its cases, each in a cell of its own laid out from what the compiler left. Two can run at

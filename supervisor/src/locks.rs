@@ -12,22 +12,24 @@ use std::time::Duration;
 /// Most locks that a cell may hold; a data base holds a handful, and each costs the next look.
 pub const LOCKS_MAX: u64 = 4096;
 
-/// Not more often than this: the kernel walks through the locks of all programs of the host.
+/// Work of a cell between two looks: each lock takes some. A look is dear: the kernel keeps out all who
+/// take locks, and where nobody has looked for a while it first waits for an RCU grace period, 8 to 20 ms
+/// (fs/locks.c, locks_start). By so much later would the end of a short program be seen.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many there were at the last look.
 #[derive(Debug, Default)]
 pub struct Locks {
-    looked_at: Option<Duration>,
+    worked: Duration,
     held: u64,
 }
 
 impl Locks {
     /// Locks that processes of this pid namespace and those beneath it hold, counted to a little above
-    /// [`LOCKS_MAX`]; `now` is by the monotonic clock.
-    pub fn held(&mut self, now: Duration) -> u64 {
-        if self.looked_at.is_none_or(|at| now.saturating_sub(at) >= LOOK_EVERY) {
-            self.looked_at = Some(now);
+    /// [`LOCKS_MAX`]; `worked` is the CPU time that the cell used, or where that is not exact, its time.
+    pub fn held(&mut self, worked: Duration) -> u64 {
+        if worked.saturating_sub(self.worked) >= LOOK_EVERY {
+            self.worked = worked;
             // Where the kernel has no such list (gVisor), locks are memory of the sandbox itself.
             self.held = File::open("/proc/locks").map_or(0, |list| count(list, LOCKS_MAX));
         }
@@ -75,6 +77,14 @@ mod tests {
     fn locks_of_processes_are_counted_and_those_of_descriptions_are_not() {
         assert_eq!(count(LIST.as_bytes(), 100), 3);
         assert_eq!(count(&b""[..], 100), 0);
+    }
+
+    #[test]
+    fn who_has_hardly_worked_is_not_looked_at() {
+        let mut locks = Locks { worked: Duration::ZERO, held: 7 };
+        assert_eq!(locks.held(LOOK_EVERY - Duration::from_micros(1)), 7, "as it was");
+        locks.held(LOOK_EVERY);
+        assert_eq!(locks.worked, LOOK_EVERY, "looked at, and next after as much again");
     }
 
     #[test]

@@ -6,11 +6,15 @@
 #![expect(unsafe_code, reason = "raw system calls; every block says why it is sound")]
 
 use std::ffi::CString;
-use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 use enclos_protocol::outcome::Exit;
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use nix::unistd::{Uid, setresuid};
+
+/// Descriptors that come with one packet, at most; a step needs fewer.
+const DESCRIPTORS_MAX: usize = 16;
 
 /// Namespaces that a cell has for itself.
 pub const CELL_NAMESPACES: libc::c_int = libc::CLONE_NEWUSER
@@ -136,6 +140,60 @@ fn raise_permitted_capabilities() -> io::Result<()> {
 pub fn inherited_fd(fd: RawFd) -> OwnedFd {
     // SAFETY: the caller owns descriptors 0 and 1 from its start and nothing else closes them.
     unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Sends one packet over a socket, and descriptors with it (`SCM_RIGHTS` of unix(7)).
+pub fn send_with_descriptors(socket: BorrowedFd<'_>, packet: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let descriptors: Vec<RawFd> = descriptors.iter().map(std::os::fd::AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(packet)], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    Ok(())
+}
+
+/// Waits for one packet, which is cut at the end of `packet`, and for what comes with it.
+pub fn receive_with_descriptors(socket: BorrowedFd<'_>, packet: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut room = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
+    let mut into = [IoSliceMut::new(packet)];
+    let got = recvmsg::<()>(socket.as_raw_fd(), &mut into, Some(&mut room), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let mut descriptors = Vec::new();
+    for message in got.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(fds) = message {
+            // SAFETY: the kernel has just put them into this process's table, and nothing else owns them.
+            descriptors.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    Ok((got.bytes, descriptors))
+}
+
+/// Closes every descriptor above standard error but `kept`. Only for a process that never returns to who
+/// owns the others, as none that was forked here does.
+pub fn close_all_but(kept: BorrowedFd<'_>) -> io::Result<()> {
+    const FIRST: libc::c_uint = 3;
+    let kept = kept.as_raw_fd();
+    let number = libc::c_uint::try_from(kept).map_err(io::Error::other)?;
+    for (first, last) in [(FIRST, number.saturating_sub(1)), (number + 1, libc::c_uint::MAX)] {
+        if first > last {
+            continue;
+        }
+        // SAFETY: takes integers only; nothing in this process uses what it closes any more, see above.
+        if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0 as libc::c_uint) } != 0 {
+            return close_each_but(kept);
+        }
+    }
+    Ok(())
+}
+
+/// The same where the kernel has no `close_range` (before 5.9).
+fn close_each_but(kept: RawFd) -> io::Result<()> {
+    let names = std::fs::read_dir("/proc/self/fd")?.map(|entry| Ok(entry?.file_name()));
+    let names = names.collect::<io::Result<Vec<_>>>()?;
+    for fd in names.iter().filter_map(|name| name.to_str()?.parse::<RawFd>().ok()) {
+        if fd > 2 && fd != kept {
+            // SAFETY: as above. The list's own descriptor is closed already, which is no harm.
+            unsafe { libc::close(fd) };
+        }
+    }
+    Ok(())
 }
 
 /// Ends the process at once: no destructor and no exit handler of the parent's copy runs.

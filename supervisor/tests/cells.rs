@@ -4,6 +4,8 @@
 mod live;
 #[path = "cells/pairs.rs"]
 mod pairs;
+#[path = "cells/prepared.rs"]
+mod prepared;
 mod support;
 #[path = "cells/trees.rs"]
 mod trees;

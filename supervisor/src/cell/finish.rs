@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use enclos_protocol::job::Stream;
 use enclos_protocol::outcome::{Accounting, StepFacts};
+use enclos_protocol::supervisor_link::CellKind;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 
-use super::{Cell, CellError, Meter, inside};
+use super::{Cell, CellError, Meter, Remains, inside};
 use crate::capture::Capture;
 use crate::clock;
 
@@ -20,17 +22,14 @@ pub struct Finished {
     pub stderr: Capture,
     /// When its program ended, or was made to.
     pub at: Duration,
+    /// To be cleared before another program runs.
+    pub remains: Option<Remains>,
 }
 
 impl Cell {
     /// Reaps what is left, takes the rest of the output, and measures.
     pub fn finish(mut self) -> Result<Finished, CellError> {
-        if self.paired {
-            // With it, by the rule of pid namespaces, all others are gone.
-            let _ = waitpid(self.init, None);
-        } else {
-            inside::end_all_others();
-        }
+        let init = self.reap();
         let gone_at = clock::now();
         for stream in [Stream::Stdout, Stream::Stderr] {
             self.take_rest(stream)?;
@@ -63,13 +62,29 @@ impl Cell {
             start_error: self.start_error,
             keep_error: self.keep_error,
         };
-        if let Meter::Cgroup(group) = self.meter {
-            // The result is whole. One that stays is named at the end of the job as a leftover.
-            let _ = group.remove();
-        }
+        let group = match self.meter {
+            Meter::Cgroup(group) => Some(group),
+            Meter::Sampled(_) => None,
+        };
         let stopped_at = self.stop.map(|(_, at)| at);
         let at = self.ended.map(|(_, at)| at).or(stopped_at).unwrap_or(gone_at);
-        Ok(Finished { facts, stdout: self.stdout_capture, stderr: self.stderr_capture, at })
+        let remains = Some(Remains { init, group });
+        Ok(Finished { facts, stdout: self.stdout_capture, stderr: self.stderr_capture, at, remains })
+    }
+
+    /// Waits until every process of it is gone; gives the first one where that alone may still be on its way
+    /// out. It has nothing to do but to take its namespaces apart, and nobody has to wait for that.
+    fn reap(&self) -> Option<Pid> {
+        match (self.kind, &self.meter) {
+            (CellKind::Plain, _) => inside::end_all_others(),
+            // It has reaped all others before it said so.
+            (CellKind::Namespaced, Meter::Cgroup(_)) if self.ended.is_some() => return Some(self.init),
+            (CellKind::Namespaced, _) => {
+                // With it, by the rule of pid namespaces, all others are gone.
+                let _ = waitpid(self.init, None);
+            }
+        }
+        None
     }
 
     /// Whether it ended in the middle of what our own processes in it had to do, and not by us. A

@@ -3,6 +3,7 @@
 //! Both run our code only. The first process keeps the identity of the
 //! supervisor, which the program cannot signal, trace or limit, and stays
 //! outside the cell's cgroup, so that no limit of the program slows or kills it.
+//! It makes the cell's view and then waits for its task, for which nobody may have asked yet.
 //! The second joins the cgroup, becomes the program's user, lays out its files,
 //! puts the filter before itself, and executes the program.
 
@@ -16,7 +17,7 @@ use enclos_protocol::glob::{KEEP_FILES_BYTES_MAX, KEEP_FILES_MAX};
 use enclos_protocol::job::JobPath;
 use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Exit;
-use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, Keep, PROGRAM_UID, StepRequest};
+use enclos_protocol::supervisor_link::{CellKind, JOB_DIR, KEPT_BYTES_MAX, Keep, PROGRAM_UID};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigprocmask};
@@ -24,9 +25,9 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid};
 
 use super::control::{Control, FromCell, ToCell};
-use super::held::Held;
 use super::live;
 use super::mounts::{self, Mask};
+use super::task::Task;
 use crate::archive::{self, ArchiveError};
 use crate::{clock, filter, sys};
 
@@ -40,74 +41,64 @@ const CORE_BYTES: u64 = 1;
 /// Standing of a program when the kernel looks for a process to kill: before all others.
 const OOM_SCORE: &[u8] = b"1000";
 
-/// Everything that the two processes need, made before the fork.
-pub struct Inside<'a> {
+/// What a first process begins with; the rest comes with its task.
+pub struct Waiting<'a> {
     pub kind: CellKind,
     /// Who the program is in a cell without a user namespace.
     pub host_uid: u32,
-    pub request: &'a StepRequest,
     pub masks: &'a [Mask],
     pub control: Control,
-    pub stdin: OwnedFd,
-    /// Where signals for the program are heard, if its standard input is live.
-    pub signals: Option<File>,
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
-    /// Standard input and output are another program's.
-    pub paired: bool,
-    /// Of the cell's cgroup; writing `0` joins it.
-    pub members: &'a [File],
-    /// Archives of the files that the program finds.
-    pub files: Vec<File>,
-    /// Where an archive of what it leaves goes.
-    pub keep: Option<File>,
-    /// End well instead of executing the program: the sandbox is being proven.
-    pub rehearsal: bool,
-}
-
-impl Inside<'_> {
-    /// Lets go all but what is held of a pair.
-    fn into_held(self) -> Held {
-        let Self { stdin, stdout, paired, .. } = self;
-        Held::new(if paired { vec![stdin, stdout] } else { Vec::new() })
-    }
 }
 
 /// The first process of the cell; its end is the end of every process in it.
-pub fn first_process(inside: Inside<'_>) -> ! {
-    let control = inside.control.clone();
-    if let Err(message) = supervise(inside) {
-        let _ = control.send(&FromCell::Failed(message));
+pub fn first_process(waiting: &Waiting<'_>) -> ! {
+    if let Err(message) = supervise(waiting) {
+        let _ = waiting.control.send(&FromCell::Failed(message));
     }
     sys::exit_now(0)
 }
 
-fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
-    let says = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
+fn says(what: &'static str) -> impl Fn(io::Error) -> String {
+    move |e| format!("{what}: {e}")
+}
+
+fn supervise(waiting: &Waiting<'_>) -> Result<(), String> {
     sys::set_not_dumpable().map_err(says("cannot hide the first process"))?;
+    // Whatever a job before this one brought would stay in memory for as long as this process waits.
+    sys::close_all_but(waiting.control.fd()).map_err(says("cannot let go what is the supervisor's"))?;
     // Without a pid namespace orphans go to this process where the kernel has the option (gVisor
     // has not), else to the supervisor, which reaps them when the cell ends.
     let _ = sys::become_subreaper();
-    inside.control.receive(ToCell::Mapped).map_err(says("the supervisor is gone"))?;
+    waiting.control.receive(ToCell::Mapped).map_err(says("the supervisor is gone"))?;
     // The container's procfs takes writes; the cell's does not.
     let proc_dir = open("/proc", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty());
     let proc_dir = proc_dir.map_err(|e| format!("cannot open /proc: {e}"))?;
-    if inside.kind == CellKind::Namespaced {
-        mounts::make(&inside.request.limits, inside.masks).map_err(|e| e.to_string())?;
+    if waiting.kind == CellKind::Namespaced {
+        mounts::make(waiting.masks).map_err(|e| e.to_string())?;
         sys::raise_loopback().map_err(says("cannot raise the loopback interface"))?;
         sys::drop_bounding_set().map_err(says("cannot drop the bounding set"))?;
     }
-    let children = inside.signals.is_some().then(live::children).transpose();
+    match Task::receive(&waiting.control).map_err(says("cannot take a task"))? {
+        Some(task) => perform(waiting, task, proc_dir),
+        None => Ok(()),
+    }
+}
+
+fn perform(waiting: &Waiting<'_>, mut task: Task, proc_dir: OwnedFd) -> Result<(), String> {
+    let Waiting { kind, host_uid, control, .. } = waiting;
+    if *kind == CellKind::Namespaced {
+        mounts::fit(&task.request.limits).map_err(|e| e.to_string())?;
+    }
+    let children = task.signals.is_some().then(live::children).transpose();
     let children = children.map_err(|e| format!("cannot watch children: {e}"))?;
-    let signals = inside.signals.take().zip(children);
-    let keep = inside.keep.take().map(|into| (into, inside.request.keep.clone()));
-    let control = inside.control.clone();
-    let (kind, host_uid, paired) = (inside.kind, inside.host_uid, inside.paired);
+    let signals = task.signals.take().zip(children);
+    let keep = task.keep.take().map(|into| (into, task.request.keep.clone()));
+    let paired = task.paired;
     match sys::fork(0).map_err(says("cannot fork"))? {
-        sys::Fork::Child => second_process(inside, &proc_dir),
+        sys::Fork::Child => second_process(waiting, &task, &proc_dir),
         sys::Fork::Parent { child } => {
             // Ends of pipes that stay open here would hide their end from the supervisor.
-            let mut held = inside.into_held();
+            let mut held = task.into_held();
             drop(proc_dir);
             let exit = match signals {
                 Some((heard, children)) => live::attend(child, heard, &children),
@@ -121,7 +112,7 @@ fn supervise(mut inside: Inside<'_>) -> Result<(), String> {
             let _ = control.send(&FromCell::Ended { exit, at });
             let Some((into, what)) = keep else { return Ok(()) };
             let kept = match kind {
-                CellKind::Plain => keep_as(host_uid, &into, &what, exit),
+                CellKind::Plain => keep_as(*host_uid, &into, &what, exit),
                 CellKind::Namespaced => keep_files(&into, &what, exit),
             };
             control
@@ -195,14 +186,13 @@ fn keep_files(into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
     }
 }
 
-fn second_process(inside: Inside<'_>, proc_dir: &OwnedFd) -> ! {
-    let control = inside.control.clone();
-    let message = match become_program(inside, proc_dir) {
+fn second_process(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> ! {
+    let message = match become_program(waiting, task, proc_dir) {
         Ok(()) => sys::exit_now(0),
         Err(StartError::OutOfSpace) => FromCell::OutOfSpace,
         Err(StartError::Other(message)) => FromCell::Failed(message),
     };
-    let _ = control.send(&message);
+    let _ = waiting.control.send(&message);
     sys::exit_now(127)
 }
 
@@ -219,40 +209,39 @@ impl From<String> for StartError {
 }
 
 /// Returns only after a rehearsal, or with why the program could not be executed.
-fn become_program(inside: Inside<'_>, proc_dir: &OwnedFd) -> Result<(), StartError> {
-    let says = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
+fn become_program(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> Result<(), StartError> {
     let errno = |what: &'static str| move |e: nix::Error| format!("{what}: {e}");
     setsid().map_err(errno("cannot begin a session"))?;
     let score = openat(proc_dir, "self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
     let mut score = score.map(File::from).map_err(errno("cannot open the OOM score"))?;
     score.write_all(OOM_SCORE).map_err(says("cannot raise the OOM score"))?;
-    for mut group in inside.members {
+    for mut group in &task.members {
         group.write_all(b"0").map_err(says("cannot join the cell's cgroup"))?;
     }
     // One more than it may have, so that this one can be seen.
-    let processes_max = inside.members.is_empty().then_some(inside.request.limits.pids.saturating_add(1));
-    limit_resources(&inside.request.limits, processes_max).map_err(errno("cannot set a resource limit"))?;
-    become_user(match inside.kind {
+    let processes_max = task.members.is_empty().then_some(task.request.limits.pids.saturating_add(1));
+    limit_resources(&task.request.limits, processes_max).map_err(errno("cannot set a resource limit"))?;
+    become_user(match waiting.kind {
         CellKind::Namespaced => PROGRAM_UID,
-        CellKind::Plain => inside.host_uid,
+        CellKind::Plain => waiting.host_uid,
     })
     .map_err(errno("cannot become the program's user"))?;
     umask(Mode::from_bits_truncate(0o022));
-    lay_out_files(&inside.files, &inside.request.directories)?;
+    lay_out_files(&task.files, &task.request.directories)?;
     // Only now: it bounds what the program writes, not what it was given.
-    limit(Resource::RLIMIT_FSIZE, inside.request.limits.file_bytes).map_err(errno("cannot limit the size of files"))?;
-    dup2_stdin(&inside.stdin).map_err(errno("cannot set standard input"))?;
-    dup2_stdout(&inside.stdout).map_err(errno("cannot set standard output"))?;
-    dup2_stderr(&inside.stderr).map_err(errno("cannot set standard error"))?;
+    limit(Resource::RLIMIT_FSIZE, task.request.limits.file_bytes).map_err(errno("cannot limit the size of files"))?;
+    dup2_stdin(&task.stdin).map_err(errno("cannot set standard input"))?;
+    dup2_stdout(&task.stdout).map_err(errno("cannot set standard output"))?;
+    dup2_stderr(&task.stderr).map_err(errno("cannot set standard error"))?;
     // Every descriptor is made close-on-exec; this is the net, which old kernels lack.
     let _ = sys::close_on_exec_from(3);
     reset_signals().map_err(errno("cannot reset signals"))?;
-    let strings = Strings::of(&inside.request.argv, &inside.request.env)?;
-    inside.control.send(&FromCell::Ready).map_err(says("the supervisor is gone"))?;
-    inside.control.receive(ToCell::Go).map_err(says("the supervisor is gone"))?;
+    let strings = Strings::of(&task.request.argv, &task.request.env)?;
+    waiting.control.send(&FromCell::Ready).map_err(says("the supervisor is gone"))?;
+    waiting.control.receive(ToCell::Go).map_err(says("the supervisor is gone"))?;
     sys::set_no_new_privileges().map_err(says("cannot set no_new_privs"))?;
     sys::install_filter(&filter::program()).map_err(says("cannot install the filter"))?;
-    if inside.rehearsal {
+    if task.rehearsal {
         return Ok(());
     }
     let error = strings.exec();

@@ -1,9 +1,9 @@
 //! One cell, as the supervisor sees it: made, watched, ended, measured, removed.
 //!
 //! ```text
-//! spawn ─ preparing ──Ready/Go──▶ running ──Ended──▶ gone ─ finish
-//!             │                     │ limit, cancel     ▲
-//!             └──Failed─────────────┴──── kill ─────────┘
+//! Prepared ─ begin ─ laying out ──Ready/Go──▶ running ──Ended──▶ gone ─ finish ─ Remains
+//!                        │                     │ limit, cancel     ▲
+//!                        └──Failed─────────────┴──── kill ─────────┘
 //! ```
 //! The cell is gone when its end of the control socket is closed: the first
 //! process has ended, and with it, by the rule of pid namespaces, all others.
@@ -16,11 +16,13 @@ pub mod inside;
 pub mod live;
 pub mod mounts;
 pub mod plain;
+mod prepared;
+mod task;
 mod watch;
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use enclos_protocol::job::Stream;
@@ -29,21 +31,22 @@ use enclos_protocol::outcome::{Exit, Stop};
 use enclos_protocol::supervisor_link::{CellKind, StepRequest};
 use nix::poll::PollFlags;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, close};
+use nix::unistd::Pid;
 
+use self::begin::pipe;
 pub use self::begin::pipe_between;
-use self::begin::{begin_process, map_user, pipe};
 use self::control::{Control, FromCell, ToCell};
 pub use self::finish::Finished;
-use self::inside::Inside;
 use self::live::Live;
 use self::mounts::Mask;
+pub use self::prepared::{Prepared, Remains};
+use self::task::Given;
 use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
 use crate::cgroup::{CellGroup, CgroupError, ContainerCpu};
+use crate::clock;
 use crate::locks::Locks;
 use crate::sampled::Sampler;
-use crate::{clock, sys};
 
 /// Longest that a cell may take to be ready; it copies at most a job's input.
 const PREPARE_MAX: Duration = Duration::from_secs(20);
@@ -105,18 +108,13 @@ impl Surroundings {
 /// What one cell begins with.
 pub struct Beginning<'a> {
     pub request: &'a StepRequest,
-    /// Who the program is outside of the cell, and who owns the cell's namespaces.
-    pub uid: u32,
     pub stdin: OwnedFd,
     /// Our end of standard input, and where the first process hears of signals, where it is live.
     pub live: Option<(Live, File)>,
     /// Where standard output goes, of one of a pair; of others it is captured.
     pub stdout: Option<OwnedFd>,
-    /// Descriptors of the other of the pair, which this cell must not hold.
-    pub foreign: &'a [OwnedFd],
     pub files: Vec<File>,
     pub keep: Option<File>,
-    pub group: Option<CellGroup>,
     pub rehearsal: bool,
 }
 
@@ -128,6 +126,7 @@ enum Meter {
 
 /// A step that runs.
 pub struct Cell {
+    kind: CellKind,
     init: Pid,
     /// Another cell runs beside it; its program starts when both are ready.
     paired: bool,
@@ -156,58 +155,46 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Makes the cell; its program starts as soon as it is ready.
-    pub fn spawn(surroundings: &Surroundings, beginning: Beginning<'_>) -> Result<Self, CellError> {
-        let request = beginning.request;
-        let keeps = beginning.keep.is_some();
-        let (ours, theirs) = Control::pair().map_err(call("make a control socket"))?;
-        let paired = beginning.stdout.is_some();
-        let (stdout, stdout_end) = match beginning.stdout {
+    /// Gives a cell its step; its program starts as soon as it is ready.
+    pub fn begin(surroundings: &Surroundings, prepared: Prepared, beginning: Beginning<'_>) -> Result<Self, CellError> {
+        let Prepared { init, control, group, uid } = prepared;
+        let Beginning { request, stdin, live, stdout, files, keep, rehearsal } = beginning;
+        let paired = stdout.is_some();
+        let (stdout, stdout_end) = match stdout {
             Some(end) => (None, end),
             None => {
-                let (ours, theirs) = pipe(beginning.uid).map_err(call("make a pipe"))?;
+                let (ours, theirs) = pipe(uid).map_err(call("make a pipe"))?;
                 (Some(ours), theirs)
             }
         };
         let (stderr, stderr_end) = if request.merge_stderr {
             (None, stdout_end.try_clone().map_err(call("share a pipe"))?)
         } else {
-            pipe(beginning.uid).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
+            pipe(uid).map(|(ours, theirs)| (Some(ours), theirs)).map_err(call("make a pipe"))?
         };
-        let (live, signals) = beginning.live.unzip();
-        let init = match begin_process(surroundings.kind, beginning.uid)? {
-            sys::Fork::Child => {
-                // Held here, its other end would never end.
-                drop((ours, live));
-                for fd in beginning.foreign {
-                    // Open since before the fork, so this cannot fail.
-                    let _ = close(fd.as_raw_fd());
-                }
-                inside::first_process(Inside {
-                    kind: surroundings.kind,
-                    host_uid: beginning.uid,
-                    request,
-                    masks: &surroundings.masks,
-                    control: theirs,
-                    stdin: beginning.stdin,
-                    signals,
-                    stdout: stdout_end,
-                    stderr: stderr_end,
-                    paired,
-                    members: beginning.group.as_ref().map_or(&[], |g| &g.members),
-                    files: beginning.files,
-                    keep: beginning.keep,
-                    rehearsal: beginning.rehearsal,
-                })
-            }
-            sys::Fork::Parent { child } => Pid::from_raw(child),
+        let (live, signals) = live.unzip();
+        let given = Given {
+            request,
+            streams: [stdin.as_fd(), stdout_end.as_fd(), stderr_end.as_fd()],
+            signals: signals.as_ref(),
+            keep: keep.as_ref(),
+            members: group.as_ref().map_or(&[], |g| &g.members),
+            files: &files,
+            paired,
+            rehearsal,
         };
-        let sampler = surroundings.sampler(&request.limits, paired.then_some(beginning.uid));
-        let cell = Self {
+        match given.send(&control) {
+            // What it could not do is heard from it, as for one that fails later.
+            Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
+            other => other.map_err(call("speak to the cell"))?,
+        }
+        let sampler = || surroundings.sampler(&request.limits, paired.then_some(uid));
+        Ok(Self {
+            kind: surroundings.kind,
             init,
             paired,
             is_ready: false,
-            control: ours,
+            control,
             control_open: true,
             live,
             stdout,
@@ -220,25 +207,17 @@ impl Cell {
             stderr_capture: Capture::new(&request.limits, request.on_output_limit),
             limits: request.limits,
             cores: surroundings.cores,
-            meter: beginning.group.map_or_else(|| Meter::Sampled(sampler), Meter::Cgroup),
+            meter: group.map_or_else(|| Meter::Sampled(sampler()), Meter::Cgroup),
             locks: Locks::default(),
             spawned_at: clock::now(),
             started: None,
             stop: None,
             ended: None,
             start_error: None,
-            keeps,
+            keeps: keep.is_some(),
             keep_error: None,
             buffer: vec![0; READ_BYTES],
-        };
-        if surroundings.kind == CellKind::Namespaced {
-            let mapped =
-                map_user(init, beginning.uid).map_err(|error| CellError::Namespaces("map the program's user", error));
-            let back = sys::act_as(begin::SUPERVISOR_UID).map_err(call("act as itself again"));
-            mapped.and(back)?;
-        }
-        cell.control.tell(ToCell::Mapped).map_err(call("speak to the cell"))?;
-        Ok(cell)
+        })
     }
 
     /// What to wait on: control and both streams, those that are still open and have room, and
@@ -289,6 +268,11 @@ impl Cell {
             }
         }
         Ok(())
+    }
+
+    /// Whether its program runs, or did.
+    pub fn has_started(&self) -> bool {
+        self.started.is_some()
     }
 
     /// Whether its program could start, and has not.
@@ -344,22 +328,19 @@ impl Cell {
             let waited = now.saturating_sub(self.spawned_at);
             return if waited > PREPARE_MAX { Err(CellError::Slow(PREPARE_MAX)) } else { Ok(PREPARE_MAX - waited) };
         };
-        let locks = self.locks.held(now);
+        let wall = now.saturating_sub(started_at);
         let reading = match &mut self.meter {
-            Meter::Cgroup(group) => Reading {
-                cpu: group.cpu_time()?.saturating_sub(used_before),
-                wall: now.saturating_sub(started_at),
-                oom_kills: group.oom_kills(),
-                locks,
-                sampled: None,
-            },
+            Meter::Cgroup(group) => {
+                let cpu = group.cpu_time()?.saturating_sub(used_before);
+                Reading { cpu, wall, oom_kills: group.oom_kills(), locks: self.locks.held(cpu), sampled: None }
+            }
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
                 Reading {
                     cpu: sample.cpu.saturating_sub(used_before),
-                    wall: now.saturating_sub(started_at),
+                    wall,
                     oom_kills: 0,
-                    locks,
+                    locks: self.locks.held(wall),
                     sampled: Some(InUse {
                         memory_bytes: sample.memory_bytes,
                         pids: sample.threads.saturating_sub(OWN_THREADS),
@@ -381,10 +362,12 @@ impl Cell {
         if self.ended.is_none() && self.stop.is_none() {
             self.stop = Some((stop, clock::now()));
         }
-        if self.paired {
-            let _ = kill(self.init, Signal::SIGKILL);
-        } else {
-            kill_everything();
+        match self.kind {
+            // With it, by the rule of pid namespaces, all others go.
+            CellKind::Namespaced => {
+                let _ = kill(self.init, Signal::SIGKILL);
+            }
+            CellKind::Plain => kill_everything(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A cgroup for each cell: made, limited, read and removed.
+//! A cgroup for each cell: made, limited when its step is known, read and removed.
 //!
 //! Beneath the container's own cgroup, with the supervisor outside of it: a
 //! supervisor in the same group as sixty busy processes wakes 200 ms late, and
@@ -43,7 +43,7 @@ impl CgroupError {
 
 type Result<T> = std::result::Result<T, CgroupError>;
 
-/// A file to write when a group is made.
+/// A file to write when a group is limited.
 struct Setting {
     path: PathBuf,
     value: String,
@@ -54,7 +54,6 @@ struct Setting {
 /// What an interface says of one group: where its files are.
 struct Layout {
     directories: Vec<PathBuf>,
-    settings: Vec<Setting>,
     members: Vec<PathBuf>,
     cpu_usage: PathBuf,
     oom_events: PathBuf,
@@ -121,13 +120,13 @@ impl Parent {
         (number(&memory), number(&pids))
     }
 
-    /// Groups of cells that still exist.
-    pub fn leftover_cells(&self) -> Vec<String> {
+    /// Groups of cells that still exist, but `known`.
+    pub fn leftover_cells(&self, known: Option<&CellGroup>) -> Vec<String> {
         let mut names = Vec::new();
         for directory in self.all_directories() {
             for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if name.starts_with("cell-") {
+                if name.starts_with("cell-") && known.is_none_or(|known| !known.path.ends_with(&name)) {
                     names.push(name);
                 }
             }
@@ -137,18 +136,11 @@ impl Parent {
         names
     }
 
-    /// A new group with these limits.
-    pub fn make_cell(&mut self, limits: &StepLimits, cpus: Option<&str>) -> Result<CellGroup> {
+    /// A new group, without limits yet.
+    pub fn make_cell(&mut self) -> Result<CellGroup> {
         self.cells_made += 1;
         let path = self.path.join(format!("cell-{}", self.cells_made));
-        let layout = match self.version {
-            CgroupVersion::V1 => {
-                let pin = cpus.map(|cpus| v1::pin(&self.root, &self.path, cpus)).transpose()?;
-                v1::layout(&self.root, &path, limits, pin.as_ref())
-            }
-            CgroupVersion::V2 => v2::layout(&self.root, &path, limits, cpus),
-        };
-        CellGroup::make(layout)
+        CellGroup::make(self.version, &self.root, path)
     }
 }
 
@@ -187,6 +179,9 @@ fn cpu_time(version: CgroupVersion, text: &str) -> Option<Duration> {
 
 /// The cgroup of one cell. Dropping it removes what [`CellGroup::remove`] did not.
 pub struct CellGroup {
+    version: CgroupVersion,
+    root: PathBuf,
+    path: PathBuf,
     directories: Vec<PathBuf>,
     /// Open for writing; a process that writes `0` joins.
     pub members: Vec<File>,
@@ -194,40 +189,50 @@ pub struct CellGroup {
     oom_events: File,
     memory_peak: PathBuf,
     pids_events: PathBuf,
-    version: CgroupVersion,
 }
 
 impl CellGroup {
-    fn make(layout: Layout) -> Result<Self> {
-        let made = Made(&layout.directories);
-        for directory in &layout.directories {
-            match fs::create_dir(directory) {
-                // Controllers mounted together share one directory.
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(CgroupError::of("make", directory)(e));
-                }
-                _ => {}
-            }
-        }
-        for setting in &layout.settings {
-            match write(&setting.path, &setting.value) {
-                Err(e) if !(setting.optional && e.source.kind() == io::ErrorKind::NotFound) => return Err(e),
-                _ => {}
-            }
-        }
-        let open = |path: &PathBuf| File::open(path).map_err(CgroupError::of("open", path));
-        let writable = |path: &PathBuf| File::options().write(true).open(path).map_err(CgroupError::of("open", path));
-        let group = Self {
-            members: layout.members.iter().map(writable).collect::<Result<_>>()?,
-            cpu_usage: open(&layout.cpu_usage)?,
-            oom_events: open(&layout.oom_events)?,
-            memory_peak: layout.memory_peak.clone(),
-            pids_events: layout.pids_events.clone(),
-            version: if layout.cpu_usage.ends_with("cpu.stat") { CgroupVersion::V2 } else { CgroupVersion::V1 },
-            directories: layout.directories.clone(),
+    fn make(version: CgroupVersion, root: &Path, path: PathBuf) -> Result<Self> {
+        let Layout { directories, members, cpu_usage, oom_events, memory_peak, pids_events } = match version {
+            CgroupVersion::V1 => v1::layout(root, &path),
+            CgroupVersion::V2 => v2::layout(root, &path),
         };
+        let made = Made(&directories);
+        directories.iter().try_for_each(|directory| make_directory(directory))?;
+        let open = |path: &Path| File::open(path).map_err(CgroupError::of("open", path));
+        let members = members.iter().map(|path| writable(path)).collect::<Result<_>>()?;
+        let (cpu_usage, oom_events) = (open(&cpu_usage)?, open(&oom_events)?);
         std::mem::forget(made);
-        Ok(group)
+        let root = root.to_owned();
+        Ok(Self { version, root, path, directories, members, cpu_usage, oom_events, memory_peak, pids_events })
+    }
+
+    /// Holds it to the limits of a step, and to cores where they are chosen. Once, before anybody joins.
+    pub fn limit(&mut self, limits: &StepLimits, cpus: Option<&str>) -> Result<()> {
+        match self.version {
+            CgroupVersion::V1 => {
+                set(&v1::settings(&self.root, &self.path, limits))?;
+                cpus.map_or(Ok(()), |cpus| self.pin(cpus))
+            }
+            CgroupVersion::V2 => set(&v2::settings(&self.root, &self.path, limits, cpus)),
+        }
+    }
+
+    /// Under version 1 cores are another hierarchy, in which only cells have groups that are pinned.
+    fn pin(&mut self, cpus: &str) -> Result<()> {
+        let parent = self.path.parent().unwrap_or(Path::new(""));
+        let pin = v1::pin(&self.root, parent, cpus)?;
+        let (directory, settings) = v1::pinned(&self.root, &self.path, &pin);
+        self.directories.push(directory.clone());
+        make_directory(&directory)?;
+        set(&settings)?;
+        self.members.push(writable(&v1::members(&directory))?);
+        Ok(())
+    }
+
+    /// Descriptors that it holds.
+    pub fn descriptors(&self) -> usize {
+        self.members.len() + 2
     }
 
     /// CPU time of every process that is or was in the group.
@@ -283,6 +288,28 @@ impl Drop for Made<'_> {
     }
 }
 
+fn make_directory(directory: &Path) -> Result<()> {
+    match fs::create_dir(directory) {
+        // Controllers mounted together share one directory.
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(CgroupError::of("make", directory)(e)),
+        _ => Ok(()),
+    }
+}
+
+fn writable(path: &Path) -> Result<File> {
+    File::options().write(true).open(path).map_err(CgroupError::of("open", path))
+}
+
+fn set(settings: &[Setting]) -> Result<()> {
+    for setting in settings {
+        match write(&setting.path, &setting.value) {
+            Err(e) if !(setting.optional && e.source.kind() == io::ErrorKind::NotFound) => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 fn remove_all(directories: &[PathBuf]) -> Result<()> {
     for directory in directories {
         match fs::remove_dir(directory) {
@@ -295,8 +322,7 @@ fn remove_all(directories: &[PathBuf]) -> Result<()> {
 
 /// Writes `value` in one call: the kernel takes each write as a whole command.
 fn write(path: &Path, value: &str) -> Result<()> {
-    let mut file = File::options().write(true).open(path).map_err(CgroupError::of("open", path))?;
-    file.write_all(value.as_bytes()).map_err(CgroupError::of("write", path))
+    writable(path)?.write_all(value.as_bytes()).map_err(CgroupError::of("write", path))
 }
 
 fn reread(file: &mut File) -> io::Result<String> {

@@ -36,14 +36,14 @@ pub fn pin(root: &Path, parent: &Path, cpus: &str) -> Result<Pin> {
     Ok(Pin { cpus: cpus.to_owned(), mems: mems.trim().to_owned() })
 }
 
-/// The group at `path` with `limits`.
-pub fn layout(root: &Path, path: &Path, limits: &StepLimits, pin: Option<&Pin>) -> Layout {
+/// The limits of the group at `path`.
+pub fn settings(root: &Path, path: &Path, limits: &StepLimits) -> Vec<Setting> {
     let file = |controller: &str, name: &str| root.join(controller).join(path).join(name);
     let (quota, period) = bandwidth(limits.cpu_millis);
     let set = |path: PathBuf, value: String| Setting { path, value, optional: false };
     let memory = limits.memory_bytes.to_string();
     let sockets = (limits.memory_bytes / SOCKET_MEMORY_DIVISOR).to_string();
-    let mut settings = vec![
+    vec![
         set(file("memory", "memory.limit_in_bytes"), memory.clone()),
         Setting { path: file("memory", "memory.memsw.limit_in_bytes"), value: memory, optional: true },
         // What waits in sockets, those of a cell's own loopback too, and not only of TCP.
@@ -51,18 +51,33 @@ pub fn layout(root: &Path, path: &Path, limits: &StepLimits, pin: Option<&Pin>) 
         set(file("cpu", "cpu.cfs_period_us"), period.to_string()),
         set(file("cpu", "cpu.cfs_quota_us"), quota.to_string()),
         set(file("pids", "pids.max"), limits.pids.to_string()),
-    ];
-    if let Some(Pin { cpus, mems }) = pin {
-        settings.push(set(file("cpuset", "cpuset.mems"), mems.clone()));
-        settings.push(set(file("cpuset", "cpuset.cpus"), cpus.clone()));
-    }
-    let directories = directories(root, path, pin.is_some());
+    ]
+}
+
+/// The directory of a pinned group at `path` beside its others, and what is set there.
+pub fn pinned(root: &Path, path: &Path, pin: &Pin) -> (PathBuf, Vec<Setting>) {
+    let directory = root.join("cpuset").join(path);
+    let set =
+        |name: &str, value: &String| Setting { path: directory.join(name), value: value.clone(), optional: false };
+    let settings = vec![set("cpuset.mems", &pin.mems), set("cpuset.cpus", &pin.cpus)];
+    (directory, settings)
+}
+
+/// Where a process joins the group in `directory`.
+///
+/// Not `cgroup.procs`: a thread that moves itself through `tasks` takes no lock over all thread
+/// groups of the host, whose writer waits for an RCU grace period: 12 ms of each step here
+/// (kernel/cgroup/cgroup.c, cgroup_procs_write_start). The process has this one thread.
+pub fn members(directory: &Path) -> PathBuf {
+    directory.join("tasks")
+}
+
+/// The group at `path`.
+pub fn layout(root: &Path, path: &Path) -> Layout {
+    let file = |controller: &str, name: &str| root.join(controller).join(path).join(name);
+    let directories = directories(root, path, false);
     Layout {
-        settings,
-        // Not `cgroup.procs`: a thread that moves itself through `tasks` takes no lock over all thread
-        // groups of the host, whose writer waits for an RCU grace period: 12 ms of each step here
-        // (kernel/cgroup/cgroup.c, cgroup_procs_write_start). The process has this one thread.
-        members: directories.iter().map(|d| d.join("tasks")).collect(),
+        members: directories.iter().map(|directory| members(directory)).collect(),
         cpu_usage: cpu_usage(root, path),
         oom_events: file("memory", "memory.oom_control"),
         memory_peak: file("memory", "memory.max_usage_in_bytes"),
@@ -94,9 +109,9 @@ mod tests {
     #[test]
     fn what_waits_in_sockets_is_bounded_beside_memory() {
         let limits = super::super::tests::LIMITS;
-        let layout = layout(Path::new("/g"), Path::new("c/cell-1"), &limits, None);
+        let settings = settings(Path::new("/g"), Path::new("c/cell-1"), &limits);
         let value = |name: &str| {
-            let setting = layout.settings.iter().find(|s| s.path.ends_with(name))?;
+            let setting = settings.iter().find(|s| s.path.ends_with(name))?;
             setting.value.parse::<u64>().ok()
         };
         assert_eq!(value("memory.limit_in_bytes"), Some(64 << 20));
@@ -116,11 +131,9 @@ mod tests {
         fs::create_dir_all(root.path().join("cpuset/c")).unwrap();
         fs::write(root.path().join("cpuset/c/cpuset.mems"), "0-1\n").unwrap();
         let pin = pin(root.path(), Path::new("c"), "3").unwrap();
-        let limits = super::super::tests::LIMITS;
-        let layout = layout(root.path(), Path::new("c/cell-1"), &limits, Some(&pin));
-        let cell = root.path().join("cpuset/c/cell-1");
-        let value = |name: &str| layout.settings.iter().find(|s| s.path == cell.join(name)).map(|s| s.value.as_str());
+        let (cell, settings) = pinned(root.path(), Path::new("c/cell-1"), &pin);
+        assert_eq!(cell, root.path().join("cpuset/c/cell-1"));
+        let value = |name: &str| settings.iter().find(|s| s.path == cell.join(name)).map(|s| s.value.as_str());
         assert_eq!((value("cpuset.cpus"), value("cpuset.mems")), (Some("3"), Some("0-1")));
-        assert!(layout.members.contains(&cell.join("tasks")));
     }
 }

@@ -37,8 +37,8 @@ pub fn prepare(root: &Path, path: &Path) -> Result<()> {
     write(&own.join("cgroup.subtree_control"), wanted)
 }
 
-/// The group at `path` with `limits`.
-pub fn layout(root: &Path, path: &Path, limits: &StepLimits, cpus: Option<&str>) -> Layout {
+/// The limits of the group at `path`.
+pub fn settings(root: &Path, path: &Path, limits: &StepLimits, cpus: Option<&str>) -> Vec<Setting> {
     let directory = root.join(HIERARCHY).join(path);
     let (quota, period) = bandwidth(limits.cpu_millis);
     let set = |name: &str, value: String| Setting { path: directory.join(name), value, optional: false };
@@ -52,8 +52,13 @@ pub fn layout(root: &Path, path: &Path, limits: &StepLimits, cpus: Option<&str>)
     if let Some(cpus) = cpus {
         settings.push(set("cpuset.cpus", cpus.to_owned()));
     }
+    settings
+}
+
+/// The group at `path`.
+pub fn layout(root: &Path, path: &Path) -> Layout {
+    let directory = root.join(HIERARCHY).join(path);
     Layout {
-        settings,
         members: vec![directory.join("cgroup.procs")],
         cpu_usage: cpu_usage(root, path),
         oom_events: directory.join("memory.events"),
@@ -88,10 +93,10 @@ mod tests {
     #[test]
     fn swap_is_refused_so_that_memory_is_the_whole_limit() {
         let limits = super::super::tests::LIMITS;
-        let layout = layout(Path::new("/g"), Path::new("c/cell-1"), &limits, Some("2"));
+        let settings = settings(Path::new("/g"), Path::new("c/cell-1"), &limits, Some("2"));
         let value = |name: &str| {
             let wanted = Path::new("/g/unified/c/cell-1").join(name);
-            layout.settings.iter().find(|s| s.path == wanted).map(|s| s.value.as_str())
+            settings.iter().find(|s| s.path == wanted).map(|s| s.value.as_str())
         };
         assert_eq!(value("memory.max"), Some("67108864"));
         assert_eq!(value("memory.swap.max"), Some("0"));

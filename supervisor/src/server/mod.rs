@@ -1,5 +1,6 @@
 //! The supervisor's one loop: requests in, cells run, reports out.
 
+mod ahead;
 mod steps;
 
 use std::fs::File;
@@ -18,8 +19,8 @@ use enclos_protocol::supervisor_link::{
 use nix::poll::{PollFd, PollFlags};
 use serde_bytes::ByteBuf;
 
-use crate::base::Base;
-use crate::cell::{CellError, Surroundings, mounts, plain};
+use self::ahead::Sandbox;
+use crate::cell::{CellError, Remains, Surroundings, mounts, plain};
 use crate::cgroup::{CgroupError, ContainerCpu, Parent};
 use crate::job::{Job, JobError};
 use crate::link::{Link, LinkError};
@@ -68,24 +69,19 @@ impl From<CgroupError> for Fault {
     }
 }
 
-/// What was set up.
-struct Sandbox {
-    surroundings: Surroundings,
-    cgroup: Option<Parent>,
-    base: Base,
-}
-
 /// The whole state.
 pub struct Server {
     link: Link,
     sandbox: Option<Sandbox>,
     job: Option<Job>,
+    /// Of the last step's cells.
+    remains: Vec<Remains>,
 }
 
 impl Server {
     /// A supervisor that waits for `Setup`.
     pub fn new(link: Link) -> Self {
-        Self { link, sandbox: None, job: None }
+        Self { link, sandbox: None, job: None, remains: Vec::new() }
     }
 
     /// Serves until the agent is gone or something fails; a failure is reported as well as it can be.
@@ -111,8 +107,25 @@ impl Server {
             while let Some(request) = self.link.next()? {
                 self.handle(request)?;
             }
+            self.do_chores()?;
             self.wait_for_link(IDLE)?;
         }
+    }
+
+    /// What no answer has to wait for, while no request waits for it either.
+    fn do_chores(&mut self) -> Result<(), Fault> {
+        let asked = |link: &Link| -> io::Result<bool> {
+            Ok(poll_those([(Some(link.input()), PollFlags::POLLIN)], Duration::ZERO)?[0])
+        };
+        if !self.remains.is_empty() && !asked(&self.link)? {
+            ahead::clear(&mut self.remains);
+        }
+        if let Some(sandbox) = self.sandbox.as_mut().filter(|sandbox| sandbox.wants_cell())
+            && !asked(&self.link)?
+        {
+            sandbox.make_ahead();
+        }
+        Ok(())
     }
 
     fn handle(&mut self, request: Request) -> Result<(), Fault> {
@@ -164,7 +177,7 @@ impl Server {
             cores: u32::try_from(online).unwrap_or(1),
             container_cpu: setup.container_cpu.as_ref().and_then(ContainerCpu::find),
         };
-        self.sandbox = Some(Sandbox { surroundings, cgroup, base: Base::look() });
+        self.sandbox = Some(Sandbox::new(surroundings, cgroup));
         self.rehearse(setup.cpus.clone())?;
         let cgroup = self.sandbox.as_ref().and_then(|s| s.cgroup.as_ref());
         let found = facts::collect(cgroup);
@@ -227,9 +240,8 @@ impl Server {
 
     fn end_job(&mut self) -> Result<(), Fault> {
         self.job.take().ok_or(Fault::Unexpected("no job to end"))?;
-        let sandbox = self.sandbox.as_ref().ok_or(Fault::Unexpected("no setup"))?;
-        let mut leftovers = sandbox.base.differences();
-        leftovers.extend(sandbox.cgroup.as_ref().map(Parent::leftover_cells).unwrap_or_default());
+        ahead::clear(&mut self.remains);
+        let leftovers = self.sandbox.as_ref().ok_or(Fault::Unexpected("no setup"))?.leftovers();
         self.link.send(&Report::JobEnded { leftovers })?;
         Ok(())
     }
@@ -266,7 +278,7 @@ pub fn poll_those<'fd>(
 }
 
 /// A step that asks for little and never executes anything.
-fn rehearsal_step() -> StepRequest {
+pub fn rehearsal_step() -> StepRequest {
     StepRequest {
         argv: vec!["rehearsal".into()],
         env: Vec::new(),

@@ -12,23 +12,22 @@ use enclos_protocol::supervisor_link::{
 use nix::poll::PollFlags;
 use serde_bytes::ByteBuf;
 
-use super::{Fault, IDLE, Server, poll_those};
+use super::{Fault, IDLE, Server, ahead, poll_those};
 use crate::capture::Capture;
 use crate::cell::live::{Live, LiveEnds};
 use crate::cell::{Beginning, Cell, Finished, pipe_between};
 use crate::link::Link;
 
-/// Standard input and output of one of a pair, and what it must not hold.
-struct Ends<'a> {
+/// Standard input and output of one of a pair.
+struct Ends {
     stdin: OwnedFd,
     stdout: OwnedFd,
-    foreign: &'a [OwnedFd],
 }
 
 impl Server {
     /// Runs a step, and reports it.
     pub(super) fn run_step(&mut self, step: &StepRequest) -> Result<(), Fault> {
-        let Finished { facts, stdout, stderr, at: _ } = self.run_one(step, false)?;
+        let Finished { facts, stdout, stderr, .. } = self.run_one(step, false)?;
         self.pass_on(&mut [(Stream::Stdout, stdout), (Stream::Stderr, stderr)])?;
         self.link.send(&Report::StepDone(Box::new(facts)))?;
         Ok(())
@@ -44,36 +43,41 @@ impl Server {
         let (program_uid, judge_uid) = (surroundings.host_uid, surroundings.judge_uid);
         let (from_judge, to_program) = pipe_between()?;
         let (from_program, to_judge) = pipe_between()?;
-        let of_judge = [from_program, to_program];
-        let ends = Ends { stdin: from_judge, stdout: to_judge, foreign: &of_judge };
+        ahead::clear(&mut self.remains);
+        let ends = Ends { stdin: from_judge, stdout: to_judge };
         let first = self.spawn(program, program_uid, Some(ends), false)?;
-        let [stdin, stdout] = of_judge;
         // Its words are not the program's.
         let mut judge = judge.clone();
         judge.limits.report_bytes = 0;
-        let second = self.spawn(&judge, judge_uid, Some(Ends { stdin, stdout, foreign: &[] }), false)?;
+        let ends = Ends { stdin: from_program, stdout: to_program };
+        let second = self.spawn(&judge, judge_uid, Some(ends), false)?;
         let mut cells = [first, second];
         self.watch(&mut cells)?;
         let [program, judge] = cells.map(Cell::finish);
         let (program, judge) = (program?, judge?);
         let first = if program.at <= judge.at { Side::Program } else { Side::Judge };
+        self.remains.extend([program.remains, judge.remains].into_iter().flatten());
         self.pass_on(&mut [(Stream::Stderr, program.stderr)])?;
         let facts = PairFacts { program: program.facts, judge: judge.facts, first };
         self.link.send(&Report::PairDone(Box::new(facts)))?;
         Ok(())
     }
 
-    /// Runs a step to its end; its output goes on its way meanwhile.
+    /// Runs a step to its end; its output goes on its way meanwhile. What is left of an earlier one is cleared
+    /// before: its memory is the same allowance.
     pub(super) fn run_one(&mut self, step: &StepRequest, rehearsal: bool) -> Result<Finished, Fault> {
         let sandbox = self.sandbox.as_ref().ok_or(Fault::Unexpected("a step before setup"))?;
         let uid = sandbox.surroundings.host_uid;
+        ahead::clear(&mut self.remains);
         let mut cells = [self.spawn(step, uid, None, rehearsal)?];
         self.watch(&mut cells)?;
         let [cell] = cells;
-        Ok(cell.finish()?)
+        let mut finished = cell.finish()?;
+        self.remains.extend(finished.remains.take());
+        Ok(finished)
     }
 
-    fn spawn(&mut self, step: &StepRequest, uid: u32, ends: Option<Ends<'_>>, rehearsal: bool) -> Result<Cell, Fault> {
+    fn spawn(&mut self, step: &StepRequest, uid: u32, ends: Option<Ends>, rehearsal: bool) -> Result<Cell, Fault> {
         let job = self.job.as_mut().ok_or(Fault::Unexpected("a step without a job"))?;
         let sandbox = self.sandbox.as_mut().ok_or(Fault::Unexpected("a step before setup"))?;
         job.seal()?;
@@ -83,35 +87,31 @@ impl Server {
         let files = if is_there { None } else { job.workspace(step.workspace)? };
         let extras = if step.extras { job.take_extras()? } else { None };
         let mut live = None;
-        let (stdin, stdout, foreign) = match ends {
-            Some(Ends { stdin, stdout, foreign }) => (stdin, Some(stdout), foreign),
+        let (stdin, stdout) = match ends {
+            Some(Ends { stdin, stdout }) => (stdin, Some(stdout)),
             None if step.stdin == StdinSource::Live => {
                 let (ours, LiveEnds { stdin, signals }) = Live::open(uid)?;
                 live = Some((ours, signals));
-                (stdin, None, [].as_slice())
+                (stdin, None)
             }
-            None => (job.open_stdin(step.stdin)?, None, [].as_slice()),
+            None => (job.open_stdin(step.stdin)?, None),
         };
+        let mut cell = sandbox.cell(uid)?;
+        cell.limit(&step.limits, job.cpus.as_deref())?;
         let beginning = Beginning {
             request: step,
-            uid,
             stdin,
             live,
             stdout,
-            foreign,
             files: files.into_iter().chain(extras).collect(),
             keep: match step.keep {
                 Keep::Workspace => Some(job.keep(Tree::Kept)?),
                 Keep::Files(_) => Some(job.keep(Tree::Files)?),
                 Keep::Nothing => None,
             },
-            group: match &mut sandbox.cgroup {
-                Some(parent) => Some(parent.make_cell(&step.limits, job.cpus.as_deref())?),
-                None => None,
-            },
             rehearsal,
         };
-        Ok(Cell::spawn(&sandbox.surroundings, beginning)?)
+        Ok(Cell::begin(&sandbox.surroundings, cell, beginning)?)
     }
 
     /// Watches cells to the end of all. The programs of more than one start together, or none does.
@@ -143,6 +143,9 @@ impl Server {
                 pump(&mut self.link, cell.captures())?;
                 let news = cell.live().filter(|_| self.link.has_room()).and_then(Live::news);
                 news.map_or(Ok(()), |news| self.link.send(&news))?;
+            }
+            if let Some(sandbox) = self.sandbox.as_mut().filter(|_| cells.iter().all(Cell::has_started)) {
+                sandbox.make_ahead();
             }
         }
         Ok(())

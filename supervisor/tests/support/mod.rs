@@ -2,6 +2,8 @@
 //! namespaces, on a root of its own in which it finds what a container would give it. Needs root, as
 //! the tests with an engine do.
 
+mod group;
+
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -13,7 +15,11 @@ use enclos_protocol::supervisor_link::{
     CellKind, Keep, PairFacts, PairRequest, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree,
     Workspace,
 };
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_bytes::ByteBuf;
+
+pub use group::Group;
 
 /// Makes the root below `$1` and replaces itself by the supervisor `$2`.
 const SYSTEM: &str = include_str!("system.sh");
@@ -30,6 +36,7 @@ pub struct Sandbox {
     output: ChildStdout,
     decoder: Decoder,
     _root: tempfile::TempDir,
+    group: Option<Group>,
 }
 
 /// What a step came to.
@@ -68,8 +75,19 @@ pub fn shell(code: &str) -> StepRequest {
 }
 
 impl Sandbox {
-    /// One that was set up, in the middle of a job that brought `files` and `stdin`.
+    /// One that was set up, in the middle of a job that brought `files` and `stdin`. Its cells have no cgroups.
     pub fn with_job(files: &[(&str, &str)], stdin: &str) -> Self {
+        let mut sandbox = Self::set_up(None);
+        sandbox.begin_job(files, stdin);
+        sandbox
+    }
+
+    /// One that was set up and whose cells have cgroups, idle.
+    pub fn with_cgroups() -> Self {
+        Self::set_up(Some(Group::make()))
+    }
+
+    fn set_up(group: Option<Group>) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "cells of other users are made by root only");
         let root = tempfile::tempdir().expect("a directory can be made");
         let mut child = Command::new("unshare")
@@ -81,27 +99,40 @@ impl Sandbox {
             .expect("unshare(1) is installed");
         let input = child.stdin.take().expect("it is a pipe");
         let output = child.stdout.take().expect("it is a pipe");
-        let mut sandbox = Self { child, input, output, decoder: Decoder::default(), _root: root };
+        let place = group.as_ref().map(Group::place);
+        let mut sandbox = Self { child, input, output, decoder: Decoder::default(), _root: root, group };
         assert_eq!(sandbox.report(), Report::Ready { version: SUPERVISOR_VERSION });
         sandbox.ask(&Request::Setup(Setup {
             version: SUPERVISOR_VERSION,
             host_uid: PROGRAM_HOST_UID,
             judge_uid: JUDGE_HOST_UID,
             cells: CellKind::Namespaced,
-            cgroup: None,
+            cgroup: place,
             container_cpu: None,
             cpus: None,
         }));
         let set_up = sandbox.report();
         assert!(matches!(set_up, Report::SetUp(_)), "{set_up:?}");
-        sandbox.ask(&Request::BeginJob { cpus: None });
-        for (path, content) in files {
-            sandbox.ask(&Request::PutFile { path: JobPath::try_from((*path).to_owned()).expect("a path") });
-            sandbox.bring(content);
-        }
-        sandbox.ask(&Request::PutStdin);
-        sandbox.bring(stdin);
         sandbox
+    }
+
+    /// Begins a job.
+    pub fn begin_job(&mut self, files: &[(&str, &str)], stdin: &str) {
+        self.ask(&Request::BeginJob { cpus: None });
+        for (path, content) in files {
+            self.ask(&Request::PutFile { path: JobPath::try_from((*path).to_owned()).expect("a path") });
+            self.bring(content);
+        }
+        self.put_stdin(stdin);
+    }
+
+    /// Ends it; gives what was not back at base.
+    pub fn end_job(&mut self) -> Vec<String> {
+        self.ask(&Request::EndJob);
+        match self.report() {
+            Report::JobEnded { leftovers } => leftovers,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn bring(&mut self, content: &str) {
@@ -191,21 +222,46 @@ impl Sandbox {
         Ran { facts, stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// As the host counts: the first process of the cell that runs.
+    /// As the host counts: the first process of the cell that runs, where none waits, or of the one that
+    /// waits, where none runs.
     pub fn first_process(&self) -> i32 {
-        let supervisor = only_child(i32::try_from(self.child.id()).expect("ids are small"));
-        only_child(supervisor)
+        let processes = self.first_processes();
+        let [one] = processes[..] else { panic!("there is one cell: {processes:?}") };
+        one
+    }
+
+    /// The first processes of all its cells.
+    pub fn first_processes(&self) -> Vec<i32> {
+        children(self.supervisor())
+    }
+
+    fn supervisor(&self) -> i32 {
+        children(i32::try_from(self.child.id()).expect("ids are small"))[0]
+    }
+
+    /// Ends it as an engine does, and waits until all of it is gone; gives its cgroup.
+    pub fn destroy(mut self) -> Option<Group> {
+        self.end();
+        self.group.take()
+    }
+
+    /// Who was the first process's parent ends when that did, and it when all others did.
+    fn end(&mut self) {
+        let of_unshare = i32::try_from(self.child.id()).map(children).unwrap_or_default();
+        for first in of_unshare {
+            let _ = kill(Pid::from_raw(first), Signal::SIGKILL);
+        }
+        let _ = self.child.wait();
     }
 }
 
-fn only_child(pid: i32) -> i32 {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it lives");
-    children.trim().parse().unwrap_or_else(|_| panic!("{pid} has one child: {children}"))
+fn children(pid: i32) -> Vec<i32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(|child| child.parse().expect("a number")).collect()
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }

@@ -15,6 +15,13 @@ for device in full null random urandom zero; do
     : > "dev/$device"
     mount --bind "/dev/$device" "dev/$device"
 done
+if [ -d /sys/fs/cgroup/memory ]; then
+    mkdir enclos/cgroup
+    mount --rbind /sys/fs/cgroup enclos/cgroup
+else
+    mkdir -p enclos/cgroup/unified
+    mount --rbind /sys/fs/cgroup enclos/cgroup/unified
+fi
 ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr

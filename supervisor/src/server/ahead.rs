@@ -1,0 +1,88 @@
+//! The next cell, made before anybody asks for it, and what is left of the last one, cleared away after its answer.
+//!
+//! ```text
+//! request ─ cell that waits ─ its limits, its task ─ Go ─ another is made ─ … ─ end ─ answer ─ remains cleared
+//! ```
+//! The next one is made while a program begins to run: the supervisor has nothing else to do then, the
+//! program has a core of its own, and whoever sends step after step finds the next cell ready with each.
+//! One waits for each sandbox, which its headroom holds, and it ends with the sandbox as all in it do.
+
+use enclos_protocol::supervisor_link::CellKind;
+
+use super::Fault;
+use crate::base::Base;
+use crate::cell::{Prepared, Remains, Surroundings};
+use crate::cgroup::Parent;
+
+/// What was set up.
+pub struct Sandbox {
+    pub surroundings: Surroundings,
+    pub cgroup: Option<Parent>,
+    pub base: Base,
+    ahead: Ahead,
+}
+
+/// Whether another cell is to be made.
+enum Ahead {
+    Wanted,
+    Waits(Prepared),
+    /// It could not be; who asks for the next step is told why.
+    Failed,
+    /// Cells are plain, so a second one would be in the first; or nobody could tell what each has used.
+    Never,
+}
+
+impl Sandbox {
+    /// One of which no cell was made yet.
+    pub fn new(surroundings: Surroundings, cgroup: Option<Parent>) -> Self {
+        let apart = surroundings.kind == CellKind::Namespaced && cgroup.is_some();
+        let ahead = if apart { Ahead::Wanted } else { Ahead::Never };
+        Self { surroundings, cgroup, base: Base::look(), ahead }
+    }
+
+    /// A cell whose program will be `uid`: the one that waits where it is for that user, or a new one.
+    pub fn cell(&mut self, uid: u32) -> Result<Prepared, Fault> {
+        if uid == self.surroundings.host_uid && !matches!(self.ahead, Ahead::Never) {
+            match std::mem::replace(&mut self.ahead, Ahead::Wanted) {
+                Ahead::Waits(cell) if cell.waits() => return Ok(cell),
+                Ahead::Waits(cell) => cell.discard(),
+                _ => {}
+            }
+        }
+        self.make(uid)
+    }
+
+    fn make(&mut self, uid: u32) -> Result<Prepared, Fault> {
+        let group = self.cgroup.as_mut().map(Parent::make_cell).transpose()?;
+        Ok(Prepared::make(&self.surroundings, uid, group)?)
+    }
+
+    /// Whether [`Sandbox::make_ahead`] has something to do.
+    pub fn wants_cell(&self) -> bool {
+        matches!(self.ahead, Ahead::Wanted)
+    }
+
+    /// Makes the next cell, where one can wait.
+    pub fn make_ahead(&mut self) {
+        if self.wants_cell() {
+            self.ahead = self.make(self.surroundings.host_uid).map_or(Ahead::Failed, Ahead::Waits);
+        }
+    }
+
+    /// What is not back at base but for the cell that waits.
+    pub fn leftovers(&self) -> Vec<String> {
+        let waiting = match &self.ahead {
+            Ahead::Waits(cell) => Some(cell),
+            Ahead::Wanted | Ahead::Failed | Ahead::Never => None,
+        };
+        let mut leftovers = self.base.differences(waiting);
+        let known = waiting.and_then(Prepared::group);
+        leftovers.extend(self.cgroup.as_ref().map(|cgroup| cgroup.leftover_cells(known)).unwrap_or_default());
+        leftovers
+    }
+}
+
+/// Clears away what is left of cells.
+pub fn clear(remains: &mut Vec<Remains>) {
+    remains.drain(..).for_each(Remains::clear);
+}

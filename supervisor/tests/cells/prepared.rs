@@ -1,0 +1,168 @@
+//! The cell that waits for the next step: what it is held to, and that nobody meets anybody in it.
+
+use std::fs;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+
+use enclos_protocol::outcome::{Exit, Stop};
+use enclos_protocol::supervisor_link::{Report, Request, StepRequest};
+use enclos_supervisor::sys;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{Ran, Sandbox, shell};
+
+fn with_memory(code: &str, memory_bytes: u64) -> StepRequest {
+    let mut step = shell(code);
+    step.limits.memory_bytes = memory_bytes;
+    step.limits.file_bytes = 1 << 30;
+    step
+}
+
+fn ended_well(ran: &Ran) {
+    assert_eq!(ran.facts.exit, Some(Exit::Code(0)), "{ran:?}");
+}
+
+/// Asks for a step that says when it runs; gives the cells that there are then.
+fn cells_while_it_runs(sandbox: &mut Sandbox, code: &str) -> Vec<i32> {
+    sandbox.ask(&Request::RunStep(Box::new(shell(&format!("echo runs; {code}")))));
+    assert!(matches!(sandbox.report(), Report::Output { .. }));
+    sandbox.first_processes()
+}
+
+/// The cell that waits, in a sandbox between two jobs: what earlier ones left is gone then.
+fn waiting(sandbox: &mut Sandbox) -> i32 {
+    sandbox.begin_job(&[], "");
+    assert_eq!(sandbox.end_job(), [""; 0]);
+    sandbox.first_process()
+}
+
+fn until_done(sandbox: &mut Sandbox) {
+    let report = sandbox.report();
+    assert!(matches!(report, Report::StepDone(_)), "{report:?}");
+}
+
+#[test]
+fn each_step_runs_in_the_cell_that_waited_and_another_waits_after_it() {
+    let mut sandbox = Sandbox::with_cgroups();
+    let waited = waiting(&mut sandbox);
+    sandbox.begin_job(&[], "");
+    assert!(cells_while_it_runs(&mut sandbox, "true").contains(&waited));
+    until_done(&mut sandbox);
+    assert_eq!(sandbox.end_job(), [""; 0]);
+    assert_ne!(sandbox.first_process(), waited, "each serves one step");
+}
+
+#[test]
+fn limits_of_the_step_hold_in_a_cell_that_was_made_before_it() {
+    const MIB: u64 = 1 << 20;
+    let mut sandbox = Sandbox::with_cgroups();
+    sandbox.begin_job(&[], "");
+    for memory_bytes in [32 * MIB, 64 * MIB, 16 * MIB] {
+        let code = "for at in /job /tmp /dev/shm; do echo $(($(stat -f -c '%b * %S' $at))) $(stat -f -c %c $at); done";
+        let ran = sandbox.run(with_memory(code, memory_bytes));
+        assert_eq!(ran.stdout, format!("{} 32768\n", memory_bytes / 2).repeat(3), "{ran:?}");
+    }
+    let ran = sandbox.run(with_memory("head -c 20m /dev/zero > /tmp/x", 32 * MIB));
+    assert!(ran.stderr.contains("No space left"), "{ran:?}");
+    let ran = sandbox.run(with_memory("tail /dev/zero", 32 * MIB));
+    assert!(ran.facts.oom_kills > 0 && ran.facts.memory_peak_bytes <= 32 * MIB, "{ran:?}");
+    let mut step = shell("for i in 1 2 3 4 5 6; do sleep 10 & done; wait");
+    step.limits.pids = 3;
+    let ran = sandbox.run(step);
+    assert!(ran.facts.pids_refused > 0, "{ran:?}");
+    let mut step = shell("while :; do :; done");
+    step.limits.cpu_ms = 100;
+    let facts = sandbox.run(step).facts;
+    assert!(facts.stop == Some(Stop::CpuLimit) && facts.cpu_us > 100_000, "{facts:?}");
+    assert_eq!(sandbox.end_job(), [""; 0]);
+}
+
+#[test]
+fn a_cell_that_waited_meets_nothing_of_the_step_beside_which_it_was_made() {
+    let mut sandbox = Sandbox::with_cgroups();
+    sandbox.begin_job(&[], "");
+    let leave = "for at in /job /tmp /dev/shm; do echo secret > $at/left; done; setsid sleep 100 & sleep 0.1";
+    let waiting = cells_while_it_runs(&mut sandbox, leave);
+    assert_eq!(waiting.len(), 2, "it is there while the step before still runs");
+    until_done(&mut sandbox);
+    let look = "ls -A /job /tmp /dev/shm | grep -v :; ls /proc | grep -c '^[0-9]'; tail -n +2 /proc/sysvipc/shm; \
+        tail -n +2 /proc/net/unix; id -u; hostname";
+    let after = sandbox.run(shell(look));
+    let mut other = Sandbox::with_cgroups();
+    other.begin_job(&[], "");
+    assert_eq!(after.stdout, other.run(shell(look)).stdout, "as in a sandbox in which nothing has run");
+    ended_well(&after);
+    assert_eq!(sandbox.end_job(), [""; 0]);
+}
+
+#[test]
+fn a_program_that_kills_all_that_it_can_ends_no_cell_that_waits() {
+    let mut sandbox = Sandbox::with_cgroups();
+    sandbox.begin_job(&[], "");
+    let before = cells_while_it_runs(
+        &mut sandbox,
+        "exec 2> /dev/null; sleep 0.1; kill -9 1; kill -9 -1; for p in /proc/[0-9]*; do kill -9 ${p#/proc/}; done",
+    );
+    until_done(&mut sandbox);
+    assert_eq!(sandbox.end_job(), [""; 0]);
+    let waits = sandbox.first_process();
+    assert!(before.contains(&waits), "{before:?} {waits}");
+    sandbox.begin_job(&[], "");
+    ended_well(&sandbox.run(shell("true")));
+}
+
+#[test]
+fn a_cell_that_waits_holds_nothing_of_the_job_beside_which_it_was_made() {
+    let mut sandbox = Sandbox::with_cgroups();
+    sandbox.begin_job(&[("brought", "x")], "input");
+    cells_while_it_runs(&mut sandbox, "sleep 0.1");
+    until_done(&mut sandbox);
+    assert_eq!(sandbox.end_job(), [""; 0]);
+    let open = fs::read_dir(format!("/proc/{}/fd", sandbox.first_process())).unwrap();
+    let mut open: Vec<_> = open.map(|entry| fs::read_link(entry.unwrap().path()).unwrap()).collect();
+    open.retain(|target| !target.to_string_lossy().starts_with("pipe:"));
+    let open: Vec<_> = open.iter().map(|target| target.to_string_lossy()).collect();
+    assert!(
+        open.iter().all(|target| target.starts_with("socket:") || target == "/proc" || target.starts_with("/dev/")),
+        "{open:?}"
+    );
+    assert_eq!(open.iter().filter(|target| target.starts_with("socket:")).count(), 1, "{open:?}");
+}
+
+#[test]
+fn a_cell_that_dies_while_it_waits_is_replaced_unnoticed() {
+    let mut sandbox = Sandbox::with_cgroups();
+    for _ in 0..3 {
+        let waits = waiting(&mut sandbox);
+        let ended = sys::pidfd(waits).unwrap();
+        kill(Pid::from_raw(waits), Signal::SIGKILL).unwrap();
+        assert_eq!(poll(&mut [PollFd::new(ended.as_fd(), PollFlags::POLLIN)], PollTimeout::MAX), Ok(1));
+        sandbox.begin_job(&[], "");
+        let ran = sandbox.run(shell("echo here"));
+        assert_eq!(ran.stdout, "here\n", "{ran:?}");
+        assert_eq!(sandbox.end_job(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_sandbox_that_is_destroyed_while_a_cell_waits_leaves_nothing() {
+    let mut sandbox = Sandbox::with_cgroups();
+    let waits = waiting(&mut sandbox);
+    let group = sandbox.destroy().unwrap();
+    assert!(!Path::new(&format!("/proc/{waits}")).exists());
+    group.remove().expect("nobody is in its cgroups");
+}
+
+#[test]
+fn a_thousand_cells_in_a_row_leave_the_base_state() {
+    let mut sandbox = Sandbox::with_cgroups();
+    for _ in 0..10 {
+        sandbox.begin_job(&[], "");
+        for _ in 0..100 {
+            ended_well(&sandbox.run(shell(":")));
+        }
+        assert_eq!(sandbox.end_job(), [""; 0]);
+    }
+}
