@@ -11,6 +11,7 @@
 //! `tenants` measures what one tenant loses to another.
 //! `simulate` drives the scheduler's own core under a virtual clock; the only figure there that
 //! depends on the machine is the rate of decisions, and `decisions` measures what one of them costs.
+//! `master` measures what a master takes for each job, with agents that run nothing.
 //! `overload` and `agrees` start a master of their own, one with agents that run nothing, the other with real ones.
 //! `faults` measures nothing: it strikes a cluster and looks whether it keeps its word.
 
@@ -23,6 +24,7 @@ mod decisions;
 mod faults;
 mod floor;
 mod jobs;
+mod master;
 mod overload;
 mod plots;
 mod pool;
@@ -57,6 +59,8 @@ enum Command {
     Relay(faults::RelayArgs),
     /// What one decision of the scheduler costs, by how many agents there are
     Decisions(decisions::DecisionsArgs),
+    /// What the master alone takes for a job, beside a bare database
+    Master(master::MasterArgs),
     /// A master offered several times what it can take, with agents that run nothing
     Overload(overload::OverloadArgs),
     /// Whether a real cluster does what the simulator says (needs root, an engine and its images)
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Jobs(args) => jobs::run(&args),
+        Command::Master(args) => master::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Overload(args) => overload::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Agrees(args) => agrees::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Decisions(args) => decisions::run(&args),

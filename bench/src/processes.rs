@@ -96,9 +96,29 @@ impl Master {
         format!("http://127.0.0.1:{}", self.ports.0)
     }
 
+    /// The same, as a host and a port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.0)
+    }
+
+    /// Where it keeps what is its.
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
     /// Where agents dial.
     pub fn link(&self) -> String {
         format!("127.0.0.1:{}", self.ports.1)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Outcome<u32> {
+        Ok(self.process.id().ok_or("the master has ended by itself")?)
+    }
+
+    /// What `path` answers, as it stands.
+    pub async fn text(&self, path: &str) -> Outcome<String> {
+        Ok(self.http.get(format!("{}{path}", self.url())).send().await?.error_for_status()?.text().await?)
     }
 
     /// What `path` answers.
@@ -116,7 +136,7 @@ impl Master {
 
     /// Memory that it has in use, in bytes.
     pub fn resident_bytes(&self) -> Outcome<u64> {
-        let pid = self.process.id().ok_or("the master has ended by itself")?;
+        let pid = self.pid()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
         Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)

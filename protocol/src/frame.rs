@@ -70,7 +70,7 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
-fn within_maximum(length: usize) -> Result<(), FrameError> {
+pub(crate) fn within_maximum(length: usize) -> Result<(), FrameError> {
     if length > FRAME_BYTES_MAX { Err(FrameError::TooLarge(length)) } else { Ok(()) }
 }
 

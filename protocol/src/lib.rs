@@ -9,6 +9,7 @@ pub mod agent_link;
 pub mod archive;
 pub mod cases;
 pub mod dependencies;
+pub mod dispatch;
 pub mod frame;
 pub mod glob;
 pub mod ids;

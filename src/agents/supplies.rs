@@ -107,7 +107,7 @@ mod tests {
             let attempt = AttemptId { job: JobId::generate(), token: FencingToken { epoch: 1, counter } };
             let spec = enclos_protocol::job::JobSpec { live_stdin: true, ..crate::testing::spec(0, 16) };
             progress.register(attempt.job, &spec, Scoring::default());
-            progress.running(attempt, &agent);
+            progress.running(attempt, crate::testing::holder(&agent));
             supplies.take_up(progress, attempt);
             progress.stdin_taken(attempt, &agent, Heard::default()).unwrap();
             (attempt, progress.find(attempt.job).unwrap().stdin().unwrap().attach())

@@ -11,10 +11,11 @@
 
 use axum::extract::ws::{Message, WebSocket};
 use enclos_protocol::agent_link::{FromMaster, INLINE_INPUT_BYTES_MAX, InputSource, ReturnReason};
+use enclos_protocol::dispatch::encode_inline;
 use enclos_protocol::frame::{self, FrameError};
 use enclos_protocol::ids::AttemptId;
 use enclos_protocol::job::JobSpec;
-use futures::future::{Either, ready};
+use futures::future::{Either, Ready, ready};
 use futures::stream::{FuturesOrdered, SplitSink};
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
@@ -24,7 +25,7 @@ use super::Link;
 use super::session::SessionError;
 use super::supplies::{Next, Supplies};
 use crate::scheduler::{Event, SessionId, ToSession};
-use crate::store::{StoreError, Work};
+use crate::store::{FreshWork, StoreError, Work};
 
 /// Answers to pings that may wait.
 pub(super) const PONGS_MAX: usize = 4;
@@ -33,6 +34,16 @@ const IN_MAKING_MAX: usize = 16;
 
 /// A message, made ready; `None`: there is nothing to send after all.
 type Made = Option<Vec<u8>>;
+
+/// What is to be done next.
+enum Step {
+    Made(Result<Made, FrameError>),
+    Supply(Next),
+    Pong(Message),
+    Told(Option<ToSession>),
+    /// Nothing, but what was written is to leave.
+    Flush,
+}
 
 pub(super) async fn write(
     link: &Link,
@@ -43,52 +54,76 @@ pub(super) async fn write(
 ) -> Result<(), SessionError> {
     let mut making = FuturesOrdered::new();
     let mut supplies = Supplies::new(link.attach_idle);
+    let mut unsent = false;
     loop {
         // Cancel-safe: receiving and polling the made ones lose nothing when another arm wins.
-        tokio::select! {
-            Some(made) = making.next() => {
-                let made: Result<Made, FrameError> = made;
+        let ready = async {
+            tokio::select! {
+                Some(made) = making.next() => Step::Made(made),
+                next = supplies.next() => Step::Supply(next),
+                Some(pong) = pongs.recv() => Step::Pong(pong),
+                message = messages.recv(), if making.len() < IN_MAKING_MAX => Step::Told(message),
+            }
+        };
+        // What is ready at once leaves in one write; nothing waits for what may come.
+        let step = tokio::select! {
+            biased;
+            step = ready => step,
+            () = std::future::ready(()), if unsent => Step::Flush,
+        };
+        unsent = !matches!(step, Step::Flush);
+        match step {
+            Step::Flush => within(link, sink.flush()).await?,
+            Step::Made(made) => {
                 if let Some(body) = made? {
-                    send(link, sink, Message::Binary(body.into())).await?;
+                    within(link, sink.feed(Message::Binary(body.into()))).await?;
                 }
             }
             // The scheduler hears of it before the agent does: a job that was given input is not run again.
-            Next { attempt, message, first } = supplies.next() => {
+            Step::Supply(Next { attempt, message, first }) => {
                 if first {
                     link.scheduler.tell(Event::Fed(attempt)).await.map_err(|_| SessionError::Ending)?;
                 }
-                send(link, sink, Message::Binary(frame::encode_body(&message)?.into())).await?;
+                within(link, sink.feed(Message::Binary(frame::encode_body(&message)?.into()))).await?;
             }
-            Some(pong) = pongs.recv() => send(link, sink, pong).await?,
-            message = messages.recv(), if making.len() < IN_MAKING_MAX => match message {
-                Some(ToSession::Message(renew @ FromMaster::Renew { .. })) => {
-                    send(link, sink, Message::Binary(frame::encode_body(&renew)?.into())).await?;
+            Step::Pong(pong) => within(link, sink.feed(pong)).await?,
+            Step::Told(Some(ToSession::Message(renew @ FromMaster::Renew { .. }))) => {
+                within(link, sink.send(Message::Binary(frame::encode_body(&renew)?.into()))).await?;
+            }
+            Step::Told(Some(ToSession::Message(message))) => {
+                if let FromMaster::Welcome(welcome) = &message {
+                    welcome.keep.iter().for_each(|kept| supplies.take_up(&link.progress, *kept));
                 }
-                Some(ToSession::Message(message)) => {
-                    if let FromMaster::Welcome(welcome) = &message {
-                        welcome.keep.iter().for_each(|kept| supplies.take_up(&link.progress, *kept));
-                    }
-                    making.push_back(Either::Left(ready(frame::encode_body(&message).map(Some))));
-                }
-                Some(ToSession::Dispatch(attempt)) => {
-                    supplies.take_up(&link.progress, attempt);
-                    making.push_back(Either::Right(dispatch(link, session, attempt)));
-                }
-                Some(ToSession::Close(reason)) => return Err(SessionError::Closed(reason)),
-                None => return Err(SessionError::Closed("the scheduler let the connection go")),
-            },
+                making.push_back(Either::Left(ready_made(&message)));
+            }
+            Step::Told(Some(ToSession::Dispatch(attempt))) => {
+                supplies.take_up(&link.progress, attempt);
+                making.push_back(Either::Right(dispatch(link, session, attempt)));
+            }
+            Step::Told(Some(ToSession::Close(reason))) => return Err(SessionError::Closed(reason)),
+            Step::Told(None) => return Err(SessionError::Closed("the scheduler let the connection go")),
         }
     }
 }
 
-async fn send(link: &Link, sink: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), SessionError> {
-    let sent = timeout(link.silence_max, sink.send(message)).await.map_err(|_| SessionError::Stuck)?;
-    sent.map_err(SessionError::Lost)
+fn ready_made(message: &FromMaster) -> Ready<Result<Made, FrameError>> {
+    ready(frame::encode_body(message).map(Some))
+}
+
+async fn within(link: &Link, writing: impl Future<Output = Result<(), axum::Error>>) -> Result<(), SessionError> {
+    timeout(link.silence_max, writing).await.map_err(|_| SessionError::Stuck)?.map_err(SessionError::Lost)
 }
 
 /// The message that gives an attempt's job to the agent. A job that cannot be read or written goes
 /// back to the scheduler as a failed attempt: never silently.
 async fn dispatch(link: &Link, session: SessionId, attempt: AttemptId) -> Result<Made, FrameError> {
+    if let Some(FreshWork { spec, input }) = link.store.take_fresh(attempt.job) {
+        match encode_inline(attempt, &spec, &input) {
+            // With its description it is too large for one message: it is fetched.
+            Err(FrameError::TooLarge(_)) => {}
+            made => return made.map(Some),
+        }
+    }
     let problem = match work(link, attempt).await {
         Ok(Some((spec, size_bytes, input))) => match encoded(attempt, spec, size_bytes, input.as_deref()) {
             Ok(body) => return Ok(Some(body)),

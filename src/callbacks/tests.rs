@@ -161,7 +161,7 @@ impl Desk {
         let input = JobInput { files: vec![], stdin: Vec::new().into(), companion: vec![] };
         let new = NewJob {
             id: job,
-            spec: testing::spec(0, 1 << 20),
+            spec: testing::spec(0, 1 << 20).into(),
             input,
             cases: vec![],
             blobs: vec![],
@@ -180,7 +180,8 @@ impl Desk {
         let mut outputs = Outputs::default();
         outputs.0[Part::ALL[2].index()] = b"out".to_vec();
         let finished = UnixTime::now();
-        let finish = Finish { job, attempt: None, attempts: 1, ending, outputs, cases: vec![], finished };
+        let finish =
+            Finish { job, attempt: None, attempts: 1, prediction: None, ending, outputs, cases: vec![], finished };
         self.store.finish(Arc::new(finish)).await.unwrap();
         job
     }

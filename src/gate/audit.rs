@@ -33,6 +33,8 @@ use crate::store::UnixTime;
 const WAITING_MAX: usize = 1024;
 /// Lines that are written at once.
 const GROUP_MAX: usize = 256;
+/// So long others are waited for when a line came, and written with it: nobody waits for the disk.
+const GATHERING: Duration = Duration::from_millis(5);
 /// Most characters of what a client named.
 const TARGET_CHARS_MAX: usize = 256;
 /// Refusals that are written down at once, and again in [`REFUSALS_SPAN`].
@@ -151,6 +153,11 @@ impl Audit {
         let body = move || {
             let mut group = Vec::with_capacity(GROUP_MAX);
             while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+                // At the end those that wait are all that come.
+                if !waiting.is_closed() {
+                    thread::sleep(GATHERING);
+                }
+                group.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(GROUP_MAX - group.len()));
                 for (kept, book) in &mut books {
                     let lines: Vec<&[u8]> =
                         group.iter().filter(|(k, _)| k == kept).map(|(_, line)| line.as_slice()).collect();

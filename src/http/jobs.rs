@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::query::{Named, Nothing, Page, Strict, Wait, job_id};
 use super::render::{self, Beside};
+use super::submit::New;
 use super::{Api, error, wire};
 use crate::admission::{self, Refusal};
 use crate::gate::Caller;
@@ -54,11 +55,47 @@ pub(super) async fn wait(api: &Api, caller: &Caller, id: JobId, wait: Duration) 
     if matches!(ended, Some(Ok(()))) { StatusCode::OK } else { StatusCode::ACCEPTED }
 }
 
+/// A job that was submitted, as an answer when it has ended, or when that takes too long.
+pub(super) async fn answer_at_its_end(
+    api: &Api,
+    caller: &Caller,
+    (id, new): (JobId, Option<Box<New>>),
+    wait: Duration,
+) -> Result<Response, Refusal> {
+    let live = api.progress.find_of(caller.tenant.as_str(), id);
+    let status = self::wait(api, caller, id, wait).await;
+    // Told with the end, it need not be read.
+    if let (Some(new), Some((end, holder))) = (new, live.and_then(|live| live.end()))
+        && let Some((record, detail)) = new.ended(&end, &holder)
+    {
+        let _turn = api.room.reading().await?;
+        let job = render::job(&record, Beside { live: None, place: None, detail: Some(&detail) });
+        return api.room.json(caller, status, &job);
+    }
+    answer(api, caller, id, status).await
+}
+
 /// The job with its outputs, as an answer.
 pub(super) async fn answer(api: &Api, caller: &Caller, id: JobId, status: StatusCode) -> Result<Response, Refusal> {
     let _turn = api.room.reading().await?;
     let job = job(api, caller, id).await?;
     api.room.json(caller, status, &job)
+}
+
+/// A job that has just been made, as an answer.
+pub(super) async fn answer_new(api: &Api, caller: &Caller, new: New, status: StatusCode) -> Result<Response, Refusal> {
+    match of_new(api, &new) {
+        Some(job) => api.room.json(caller, status, &job),
+        None => answer(api, caller, new.record.id, status).await,
+    }
+}
+
+/// A job that has just been made; `None`: it has ended meanwhile, and the store has its end.
+pub(super) fn of_new(api: &Api, New { record, place }: &New) -> Option<wire::Job> {
+    let live = api.progress.find(record.id)?.snapshot();
+    let place = place.filter(|_| live.phase == Phase::Queued);
+    let beside = Beside { live: Some(&live), place, detail: None };
+    (live.phase != Phase::Finished).then(|| render::job(record, beside))
 }
 
 pub(super) async fn job(api: &Api, caller: &Caller, id: JobId) -> Result<wire::Job, Refusal> {

@@ -82,7 +82,10 @@ async fn one(
     body: Arc<super::body::Body>,
 ) -> Result<wire::Job, Refusal> {
     let bytes = Bytes::from(String::from(Box::<str>::from(submission)));
-    let Kept { job, .. } = submit::take(api, caller, bytes, key, body).await?;
+    let Kept { job, new } = submit::take(api, caller, bytes, key, body).await?;
+    if let Some(job) = new.and_then(|new| jobs::of_new(api, &new)) {
+        return Ok(job);
+    }
     // One that is known by its key may have ended: the outputs of a whole batch are no single answer.
     jobs::in_brief(api, caller, job).await
 }

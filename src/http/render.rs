@@ -58,12 +58,19 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
     let summary = cases::summary(spec, ending.and_then(|e| e.judged.as_ref()));
     let detail = beside.detail.filter(|_| state == JobState::Finished);
     let running = live.and_then(running_step);
+    // It knows of an attempt before the store does.
+    let holder = live.and_then(|snapshot| snapshot.holder.as_deref());
+    let prediction = holder.and_then(|holder| holder.expected).or(record.prediction);
     Job {
         id: record.id.to_string(),
         state,
         language: record.spec.language.clone(),
         created_at: time(record.created),
-        started_at: record.started.filter(|_| state != JobState::Queued).map(time),
+        started_at: holder
+            .map(|holder| holder.started)
+            .or(record.started)
+            .filter(|_| state != JobState::Queued)
+            .map(time),
         finished_at: record.finished.map(time),
         priority: record.turn.priority.into(),
         expires_at: record.turn.expires.filter(|_| state == JobState::Queued).map(time),
@@ -87,9 +94,9 @@ pub fn job(record: &JobRecord, beside: Beside<'_>) -> Job {
         files: cases::files(spec, report),
         files_error: report.and_then(|r| r.files_error.clone()),
         timing: timing(record),
-        prediction: beside.place.and_then(|place| place.expected).or(record.prediction).map(turn::prediction),
-        agent: live.and_then(|s| s.agent.as_ref()).map(ToString::to_string).or_else(|| record.agent.clone()),
-        attempts: record.attempts,
+        prediction: beside.place.and_then(|place| place.expected).or(prediction).map(turn::prediction),
+        agent: holder.map(|holder| holder.agent.to_string()).or_else(|| record.agent.clone()),
+        attempts: holder.map_or(record.attempts, |holder| holder.attempts),
         isolation: report.map(|r| r.isolation.as_str().to_owned()),
         reuse: report.map(|r| reuse(r.reuse).to_owned()),
         dependencies: report.and_then(|r| r.dependencies.as_ref()).map(dependencies),
@@ -230,7 +237,7 @@ pub fn state_event(snapshot: &Snapshot, place: Option<Place>) -> StateEvent {
     StateEvent {
         state,
         position: place.filter(|_| state == JobState::Queued).map(|p| p.position),
-        agent: snapshot.agent.as_ref().map(ToString::to_string),
+        agent: snapshot.holder.as_ref().map(|holder| holder.agent.to_string()),
         step: running.map(|(name, _)| name),
         case: running.and_then(|(_, case)| case),
         progress: snapshot.image.clone(),

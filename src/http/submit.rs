@@ -6,6 +6,7 @@
 //! ```
 
 mod grants;
+mod kept;
 
 use std::io::{BufReader, Read};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 
+use self::kept::Shown;
+pub(super) use self::kept::{Kept, New};
 use super::query::{Strict, Wait};
 use super::share::Held;
 use super::{Api, error, jobs, render, wire};
@@ -38,12 +41,6 @@ const UNPACKED_COPIES: usize = 2;
 pub(super) const KEY_CHARS_MAX: usize = 255;
 /// Header of the idempotency key.
 const KEY_HEADER: &str = "idempotency-key";
-
-/// A job that is durable, and whether it was before.
-pub(super) struct Kept {
-    pub(super) job: JobId,
-    existed: bool,
-}
 
 /// Submit a program to compile and run.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = crate::admission::Submission,
@@ -75,16 +72,16 @@ pub(super) async fn submit(
     // Before the job is kept: who is refused here may ask again without having left anything.
     let place = wait.map(|_| api.room.wait(&caller)).transpose()?;
     let kept = take(&api, &caller, body.bytes.clone(), key, body).await?;
-    let status = match wait {
-        None if kept.existed => StatusCode::OK,
-        None => StatusCode::CREATED,
-        Some(wait) => jobs::wait(&api, &caller, kept.job, wait).await,
+    let job = kept.job;
+    // The job is kept, whatever becomes of this answer: its client must be able to find it.
+    let answer = match (wait, kept.new) {
+        (None, None) => jobs::answer(&api, &caller, job, StatusCode::OK).await,
+        (None, Some(new)) => jobs::answer_new(&api, &caller, *new, StatusCode::CREATED).await,
+        (Some(wait), new) => jobs::answer_at_its_end(&api, &caller, (job, new), wait).await,
     };
     drop(place);
-    // The job is kept, whatever becomes of this answer: its client must be able to find it.
-    let answer = jobs::answer(&api, &caller, kept.job, status).await;
-    let answer = answer.map_err(|refusal| refusal.with("job", kept.job.to_string()));
-    let location = format!("/v1/jobs/{}", kept.job);
+    let answer = answer.map_err(|refusal| refusal.with("job", job.to_string()));
+    let location = format!("/v1/jobs/{job}");
     Ok(([(header::LOCATION, location)], answer).into_response())
 }
 
@@ -137,7 +134,7 @@ async fn taken(
         // What a job of before referred to may have gone since; its answer is the same.
         Err(refusal) if refusal.code == "unknown_blob" => {
             let known = known_before(api, caller, key, bytes).await?;
-            known.map(|job| Kept { job, existed: true }).ok_or(refusal)
+            known.map(Kept::before).ok_or(refusal)
         }
         Err(refusal) => Err(refusal),
     }
@@ -289,7 +286,7 @@ async fn known(
         None => None,
     };
     match before {
-        Some(Admission::Existing(job)) => Ok(Kept { job, existed: true }),
+        Some(Admission::Existing(job)) => Ok(Kept::before(job)),
         Some(Admission::Conflict) => Err(error::idempotency_conflict()),
         Some(Admission::New | Admission::UnknownBlob(_)) | None => Err(refusal),
     }
@@ -324,10 +321,12 @@ async fn store(
         waited: Duration::ZERO,
     };
     let language = Arc::clone(&submitted.demand.language);
+    let spec = Arc::new(spec);
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
     let created = UnixTime::now();
+    let shown = Shown { spec: Arc::clone(&spec), labels: labels.clone(), created, turn };
     let new = NewJob {
         id: job,
         spec,
@@ -353,10 +352,10 @@ async fn store(
             api.metrics.pulse.accepted(&submitted.demand.tenant);
             api.progress.added(job, &submitted.demand.tenant);
             // If the scheduler has ended, the job is taken up at the next start.
-            let _ = api.scheduler.submit(reservation, submitted).await;
-            Ok(Kept { job, existed: false })
+            let place = api.scheduler.submit(reservation, submitted).await.unwrap_or(None);
+            Ok(Kept::new(job, shown, place))
         }
-        Admission::Existing(job) => Ok(Kept { job, existed: true }),
+        Admission::Existing(job) => Ok(Kept::before(job)),
         Admission::Conflict => Err(error::idempotency_conflict()),
         Admission::UnknownBlob(field) => Err(Refusal::unknown_blob(field)),
     }

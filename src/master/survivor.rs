@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enclos_images::Catalogue;
-use enclos_protocol::ids::AttemptId;
+use enclos_protocol::ids::{AgentName, AttemptId};
 
-use crate::progress::Progress;
+use crate::progress::{Holder, Progress};
 use crate::queue::{Demand, cases_time};
 use crate::scheduler::{Submitted, Survivor, Traits};
 use crate::store::{StoredState, Unfinished, UnixTime};
@@ -16,10 +16,12 @@ pub(super) fn survivor(catalogue: &Catalogue, progress: &Progress, job: Unfinish
     let Unfinished { record, input_bytes, failures, cancelled, scoring, compile_key } = job;
     let compiles = catalogue.by_id(&record.spec.language).is_none_or(|l| l.compile.is_some());
     progress.register(record.id, &record.spec, scoring);
-    let agent = record.agent.as_deref().and_then(|name| name.parse().ok());
+    let agent = record.agent.as_deref().and_then(|name| name.parse::<AgentName>().ok());
     let holder = agent.zip(record.started).filter(|_| record.state == StoredState::Running);
-    if let (Some((agent, _)), Some(token)) = (&holder, record.token) {
-        progress.running(AttemptId { job: record.id, token }, agent);
+    if let (Some((agent, started)), Some(token)) = (&holder, record.token) {
+        let attempt = AttemptId { job: record.id, token };
+        let (agent, started, attempts) = (agent.clone(), *started, record.attempts);
+        progress.running(attempt, Holder { agent, started, attempts, expected: record.prediction });
     }
     let demand = Arc::new(Demand::of(&record.spec, compiles));
     let (turn, now) = (record.turn, UnixTime::now());

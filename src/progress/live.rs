@@ -11,11 +11,12 @@ use tokio::sync::watch;
 
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
+use super::holder::Holder;
 use super::names::Names;
 use super::seen::{Seen, Written};
 use super::stdin::{Heard, Stdin, Unfit};
 use crate::scoring::{Judged, Scoring};
-use crate::store::{CaseResult, Outputs, PARTS, Part};
+use crate::store::{CaseResult, Finish, Outputs, PARTS, Part};
 
 /// What a job has written that wrote nothing.
 static NOTHING: Outputs = Outputs([const { Vec::new() }; PARTS]);
@@ -24,7 +25,7 @@ static NOTHING: Outputs = Outputs([const { Vec::new() }; PARTS]);
 struct State {
     phase: Phase,
     token: Option<FencingToken>,
-    agent: Option<AgentName>,
+    holder: Option<Arc<Holder>>,
     /// What is done for the image that its attempt waits for; told in phase `Given` only.
     image: Option<String>,
     /// `None`: nothing was written. A job that waits holds none: it would be a third of what it takes.
@@ -33,6 +34,8 @@ struct State {
     cases: BTreeMap<u32, CaseResult>,
     /// Bytes that all of them have written together.
     case_bytes: u64,
+    /// How it ended, for who waits for that.
+    end: Option<Arc<Finish>>,
 }
 
 /// The live state of one job.
@@ -63,7 +66,7 @@ pub struct Snapshot {
     /// Of which attempt.
     pub token: Option<FencingToken>,
     /// Who has it.
-    pub agent: Option<AgentName>,
+    pub holder: Option<Arc<Holder>>,
     /// What is done for the image that it waits for, for a person.
     pub image: Option<String>,
 }
@@ -92,11 +95,12 @@ impl Live {
         let state = State {
             phase: Phase::Queued,
             token: None,
-            agent: None,
+            holder: None,
             image: None,
             outputs: None,
             cases: BTreeMap::new(),
             case_bytes: 0,
+            end: None,
         };
         let cases = spec.cases.as_ref().map_or(0, |plan| plan.count);
         let stdin = spec.live_stdin.then(Arc::default);
@@ -128,7 +132,7 @@ impl Live {
     pub fn snapshot(&self) -> Snapshot {
         let state = self.lock();
         let image = state.image.clone().filter(|_| state.phase == Phase::Given);
-        Snapshot { phase: state.phase, token: state.token, agent: state.agent.clone(), image }
+        Snapshot { phase: state.phase, token: state.token, holder: state.holder.clone(), image }
     }
 
     /// Someone who wants to see what comes after `cursor`.
@@ -141,14 +145,14 @@ impl Live {
     pub(super) fn queued(&self) {
         self.change(|state| {
             state.phase = Phase::Queued;
-            state.agent = None;
+            state.holder = None;
             state.forget_output();
             true
         });
         self.stdin.iter().for_each(|stdin| stdin.begin_anew());
     }
 
-    pub(super) fn running(&self, token: FencingToken, agent: &AgentName) {
+    pub(super) fn running(&self, token: FencingToken, holder: Holder) {
         self.change(|state| {
             // An attempt that is taken up again after a restart or reconnect goes on where it was.
             if state.token != Some(token) || state.phase == Phase::Queued {
@@ -156,7 +160,7 @@ impl Live {
                 state.phase = Phase::Given;
             }
             state.token = Some(token);
-            state.agent = Some(agent.clone());
+            state.holder = Some(Arc::new(holder));
             state.image = None;
             true
         });
@@ -179,7 +183,7 @@ impl Live {
         let mut waits = false;
         self.change(|state| {
             waits = state.phase == Phase::Given;
-            if !waits || state.agent.as_ref() != Some(agent) {
+            if !waits || !state.is_at(agent) {
                 return false;
             }
             let languages = [Some(&self.languages.0), self.languages.1.as_ref()];
@@ -269,9 +273,17 @@ impl Live {
         Results { outputs, cases, judged }
     }
 
-    pub(super) fn finished(&self) {
+    /// How it ended, and who had it, where that was told; the store has it in any case.
+    #[must_use]
+    pub fn end(&self) -> Option<(Arc<Finish>, Arc<Holder>)> {
+        let state = self.lock();
+        state.end.clone().zip(state.holder.clone())
+    }
+
+    pub(super) fn finished(&self, end: Option<Arc<Finish>>) {
         self.change(|state| {
             state.phase = Phase::Finished;
+            state.end = end;
             true
         });
         self.stdin.iter().for_each(|stdin| stdin.end());
@@ -293,7 +305,11 @@ impl Live {
 
 impl State {
     fn is_current(&self, token: FencingToken, agent: &AgentName) -> bool {
-        self.token == Some(token) && self.agent.as_ref() == Some(agent) && self.phase != Phase::Queued
+        self.token == Some(token) && self.is_at(agent) && self.phase != Phase::Queued
+    }
+
+    fn is_at(&self, agent: &AgentName) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.agent == *agent)
     }
 
     fn forget_output(&mut self) {

@@ -12,6 +12,7 @@
 //! entry is gone and the store answers. It must not decide anything.
 
 mod cursor;
+mod holder;
 mod live;
 mod names;
 mod seen;
@@ -32,9 +33,10 @@ use tokio::sync::broadcast;
 
 use self::names::Names;
 use crate::scoring::Scoring;
-use crate::store::Part;
+use crate::store::{Finish, Part};
 
 pub use cursor::{Cursor, NotACursor, Phase};
+pub use holder::Holder;
 pub use live::{Live, Results, Snapshot, Watcher};
 pub use seen::{Chunk, Seen, Written};
 pub use stdin::{Client, Given, Heard, Refused, Stage, Stdin, Unfit};
@@ -130,9 +132,9 @@ impl Progress {
     }
 
     /// An attempt was given to an agent; from here on only its output is taken.
-    pub fn running(&self, attempt: AttemptId, agent: &AgentName) {
+    pub fn running(&self, attempt: AttemptId, holder: Holder) {
         if let Some(live) = self.find(attempt.job) {
-            live.running(attempt.token, agent);
+            live.running(attempt.token, holder);
             self.told(attempt.job, || live.tenant().into());
             self.given().insert(attempt.job, live);
         }
@@ -218,11 +220,11 @@ impl Progress {
         self.find(job).map(|live| live.results(token, outcome)).unwrap_or_default()
     }
 
-    /// The job's end is in the store: watchers are sent there.
-    pub fn finished(&self, job: JobId) {
+    /// The job's end is in the store: watchers are sent there. Who only waits is told it here, where it is given.
+    pub fn finished(&self, job: JobId, end: Option<Arc<Finish>>) {
         // Out of the table first: who finds no entry looks in the store, where the end is by now.
         if let Some(live) = self.lock().remove(&job) {
-            live.finished();
+            live.finished(end);
             self.told(job, || live.tenant().into());
         }
     }

@@ -25,7 +25,7 @@ fn agent() -> AgentName {
 
 fn running(cases: u32, report_bytes: u64) -> Arc<Live> {
     let live = Arc::new(Live::new(&testing::spec(cases, report_bytes), Scoring::default(), &mut Names::default()));
-    live.running(TOKEN, &agent());
+    live.running(TOKEN, crate::testing::holder(&agent()));
     live
 }
 
@@ -95,7 +95,7 @@ fn a_watcher_sees_a_new_attempt_from_its_start() {
     assert_eq!(watcher.next_seen(), chunk(b"old"));
     live.queued();
     let next = FencingToken { epoch: 1, counter: 2 };
-    live.running(next, &agent());
+    live.running(next, crate::testing::holder(&agent()));
     live.output((next, &agent()), STDOUT, 0, b"new").unwrap();
     assert_eq!(watcher.next_seen(), None, "not before its phase was told");
     assert_eq!(watcher.next_phase().unwrap().token, Some(next));
@@ -148,7 +148,7 @@ fn cases_are_shown_whole_and_in_order_wherever_a_watcher_resumes() {
         assert_eq!(seen(watcher), ["0:b", "0=accepted", "1:second", "1=wrong_answer"]);
     }
     live.output((TOKEN, &me), case(2), 0, b"cut").unwrap();
-    live.finished();
+    live.finished(None);
     assert_eq!(seen(&mut watcher), ["2:cut"], "it was cancelled in its last case");
     let late = seen(&mut live.watch(Cursor::default()));
     assert_eq!(late, ["0:ab", "0=accepted", "1:second", "1=wrong_answer", "2:cut"], "a late watcher sees all");

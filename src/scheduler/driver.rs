@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use enclos_protocol::job::JobReport;
-use enclos_protocol::outcome::{Outcome, StepFacts};
+use enclos_protocol::outcome::StepFacts;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -22,23 +22,26 @@ use super::core::{Core, Policy};
 use super::event::{Action, Event, Finishing, Moment, RunningBounds, SessionId, Survivor, ToSession};
 use super::handle::{Message, Scheduler};
 use super::learnt::Keeping;
+use super::notes::Notes;
 use super::predict::{self, Predictor, Restored};
 use super::view::{Place, Share};
 use crate::config::QueueBounds;
 use crate::metrics::{Metrics, OfLanguage};
-use crate::progress::{Progress, Results};
+use crate::progress::{Holder, Progress, Results};
 use crate::queue::Backlog;
-use crate::store::{AttemptFacts, Ending, Finish, PredictionRow, Requeued, Started, Store, StoreError, UnixTime};
+use crate::store::{
+    AttemptFacts, Ending, Finish, PredictionRow, Recorded, Requeued, Started, Store, StoreError, UnixTime,
+};
 use crate::traces::{Told, Traces};
 
-/// How often leases and delays are looked at.
+/// How often leases and delays are looked at, and attempts that go on are noted.
 const TICK: Duration = Duration::from_millis(100);
 /// Pause before a job's end is recorded again after the store failed.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// Longest that writes may take at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
-/// A write ends with nothing, or with a job's end that the core must hear of, and how long it ran.
-type WriteEnd = Option<(Event, Outcome, Option<Duration>)>;
+/// A write ends with nothing, or with a job's end that the core must hear of, and what the store did.
+type WriteEnd = Option<(Arc<Finish>, Recorded)>;
 
 /// What the driver needs.
 #[derive(Debug)]
@@ -71,6 +74,7 @@ pub struct Driver {
     backlog: Arc<Mutex<Backlog>>,
     sessions: HashMap<SessionId, mpsc::Sender<ToSession>>,
     writes: JoinSet<WriteEnd>,
+    notes: Notes,
     keeping: Keeping,
     store: Arc<Store>,
     progress: Progress,
@@ -93,8 +97,21 @@ impl Driver {
         let core = Core::taught(policy, running, predictor, survivors, Moment::now());
         let keeping = Keeping::new(Arc::clone(&store));
         let (sessions, writes) = (HashMap::new(), JoinSet::new());
-        let driver =
-            Self { core, messages, backlog, sessions, writes, keeping, store, progress, metrics, traces, shutdown };
+        let notes = Notes::default();
+        let driver = Self {
+            core,
+            messages,
+            backlog,
+            sessions,
+            writes,
+            notes,
+            keeping,
+            store,
+            progress,
+            metrics,
+            traces,
+            shutdown,
+        };
         (driver, handle)
     }
 
@@ -114,6 +131,7 @@ impl Driver {
                 },
                 _ = ticks.tick() => {
                     self.event(Event::Tick);
+                    self.write_notes();
                     self.keeping.tick(&mut self.core);
                 }
             }
@@ -125,6 +143,7 @@ impl Driver {
             while let Ok(message) = self.messages.try_recv() {
                 self.take(message);
             }
+            self.write_notes();
             self.wait_for_writes().await;
             for action in self.core.hand_back(Moment::now()) {
                 self.perform(action);
@@ -148,6 +167,11 @@ impl Driver {
         // Whoever asked may have gone: then nobody needs the answer.
         match message {
             Message::Event(event) => self.event(event),
+            Message::Submitted(submitted, reply) => {
+                let job = submitted.job;
+                self.event(Event::Submitted(*submitted));
+                let _ = reply.send(self.place(job));
+            }
             Message::Join(joining, sender) => {
                 self.sessions.insert(joining.session, sender);
                 self.event(Event::Joined(joining));
@@ -227,6 +251,7 @@ impl Driver {
                 let why = failures.last().map_or("", String::as_str);
                 tracing::info!(%job, attempts, why, "a job goes back to the queue");
                 self.traces.requeued(job);
+                self.notes.over(job);
                 let (store, requeued) = (Arc::clone(&self.store), Requeued { job, token, attempts, failures });
                 self.writes.spawn(async move { noted(store.requeued(requeued).await) });
             }
@@ -249,13 +274,24 @@ impl Driver {
         agent: enclos_protocol::ids::AgentName,
         attempts: u32,
     ) {
-        self.progress.running(attempt, &agent);
-        let facts = AttemptFacts { token: attempt.token, agent, started: UnixTime::now() };
-        let prediction = self.core.expected(attempt.job).map(|estimate| estimate.told());
-        let started = Started { job: attempt.job, attempt: facts, attempts, prediction };
-        let store = Arc::clone(&self.store);
-        // The job does not wait for this: if it is lost with the master, the agent's word replaces it.
-        self.writes.spawn(async move { noted(store.started(started).await) });
+        let (job, started) = (attempt.job, UnixTime::now());
+        let expected = self.core.expected(job).map(|estimate| estimate.told());
+        self.progress.running(attempt, Holder { agent: agent.clone(), started, attempts, expected });
+        let facts = AttemptFacts { token: attempt.token, agent, started };
+        self.notes.add(Started { job, attempt: facts, attempts, prediction: expected });
+        // What may be spoken with is not run again, and the next master must know that it was given out.
+        if self.core.demand(job).is_some_and(|demand| demand.live_stdin) {
+            self.write_notes();
+        }
+    }
+
+    /// Jobs do not wait for this: what of it is lost with the master, their agents' words replace.
+    fn write_notes(&mut self) {
+        let started = self.notes.take();
+        if !started.is_empty() {
+            let store = Arc::clone(&self.store);
+            self.writes.spawn(async move { noted(store.started(started).await) });
+        }
     }
 
     fn record(&mut self, finishing: Finishing) {
@@ -275,26 +311,28 @@ impl Driver {
             let ran = cases.iter().filter_map(|case| case.report.as_ref()).map(|case| &case.run);
             self.core.learn_of_cases(job, report, ran);
         }
-        let ending = Ending { judged, ..ending };
-        let finish = Finish { job, attempt, attempts, ending, outputs, cases, finished: UnixTime::now() };
+        let (ending, prediction) = (Ending { judged, ..ending }, self.notes.over(job));
+        let finished = UnixTime::now();
+        let finish = Finish { job, attempt, attempts, prediction, ending, outputs, cases, finished };
         self.writes.spawn(record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
     }
 
     fn written(&mut self, end: Result<WriteEnd, tokio::task::JoinError>) {
         match end {
             Ok(None) => {}
-            Ok(Some((event, outcome, ran))) => {
-                if let Event::Recorded { job, .. } = &event {
-                    let demand = self.core.demand(*job);
-                    self.metrics.language(demand.map_or("", |demand| &demand.language)).finished(outcome);
-                    if let Some(demand) = demand {
-                        self.metrics.pulse.ended(&demand.tenant, outcome, ran);
-                    }
-                    self.progress.finished(*job);
-                    self.traces.recorded(*job);
-                    tracing::debug!(%job, outcome = outcome.as_str(), "a job ended");
+            Ok(Some((finish, recorded))) => {
+                let (job, outcome) = (finish.job, finish.ending.outcome);
+                let demand = self.core.demand(job);
+                self.metrics.language(demand.map_or("", |demand| &demand.language)).finished(outcome);
+                if let Some(demand) = demand {
+                    let started = finish.attempt.as_ref().map(|attempt| attempt.started);
+                    let ran = started.map(|at| Duration::from_micros(finish.finished.us_since(at)));
+                    self.metrics.pulse.ended(&demand.tenant, outcome, ran);
                 }
-                self.event(event);
+                self.progress.finished(job, Some(finish).filter(|_| recorded == Recorded::Now));
+                self.traces.recorded(job);
+                tracing::debug!(%job, outcome = outcome.as_str(), "a job ended");
+                self.event(Event::Recorded { job, recorded });
             }
             Err(error) => tracing::error!(%error, "a write's task failed"),
         }
@@ -355,15 +393,12 @@ fn noted(end: Result<(), StoreError>) -> WriteEnd {
 /// Records a job's end, again and again while the store fails (a full disk): the agent keeps its
 /// report until it is acknowledged, so nothing is lost even if this never succeeds.
 async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationToken) -> WriteEnd {
-    let (job, outcome) = (finish.job, finish.ending.outcome);
-    let started = finish.attempt.as_ref().map(|attempt| attempt.started);
-    let ran = started.map(|at| Duration::from_micros(finish.finished.us_since(at)));
     loop {
         match store.finish(Arc::clone(&finish)).await {
-            Ok(recorded) => return Some((Event::Recorded { job, recorded }, outcome, ran)),
+            Ok(recorded) => return Some((finish, recorded)),
             Err(StoreError::Closed) => return None,
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
+                let (job, error): (_, &dyn std::error::Error) = (finish.job, &error);
                 tracing::error!(%job, error, "a job's end could not be recorded; trying again");
             }
         }

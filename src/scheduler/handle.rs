@@ -23,6 +23,7 @@ pub struct SchedulerGone;
 /// What the driver is sent.
 pub(super) enum Message {
     Event(Event),
+    Submitted(Box<Submitted>, oneshot::Sender<Option<Place>>),
     Join(Box<Joining>, mpsc::Sender<ToSession>),
     Places(Vec<JobId>, oneshot::Sender<Vec<Option<Place>>>),
     Agents(oneshot::Sender<Vec<AgentView>>),
@@ -81,14 +82,20 @@ impl Scheduler {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner).look(wanted, Instant::now())
     }
 
-    /// A stored job takes its place. If the scheduler has ended, it waits for the next start.
+    /// A stored job takes its place, which is told if it waits. If the scheduler has ended, it waits for the
+    /// next start.
     ///
     /// # Errors
     /// [`SchedulerGone`].
-    pub async fn submit(&self, mut reservation: Reservation, submitted: Submitted) -> Result<(), SchedulerGone> {
-        self.tell(Event::Submitted(submitted)).await?;
+    pub async fn submit(
+        &self,
+        mut reservation: Reservation,
+        submitted: Submitted,
+    ) -> Result<Option<Place>, SchedulerGone> {
+        let (reply, place) = oneshot::channel();
+        self.messages.send(Message::Submitted(Box::new(submitted), reply)).await.map_err(|_| SchedulerGone)?;
         reservation.backlog = None;
-        Ok(())
+        place.await.map_err(|_| SchedulerGone)
     }
 
     /// Tells what happened.

@@ -23,6 +23,7 @@ mod event;
 mod fleet;
 mod handle;
 mod learnt;
+mod notes;
 mod placement;
 pub mod predict;
 mod view;

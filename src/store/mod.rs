@@ -18,6 +18,8 @@ mod callbacks;
 mod cases;
 mod erase;
 mod files;
+mod finish;
+mod fresh;
 mod keys;
 mod open;
 mod predictions;
@@ -50,6 +52,7 @@ pub use callbacks::{
 pub use cases::NewCase;
 pub use erase::Erasure;
 pub use files::{FileKept, LeftFile};
+pub use fresh::FreshWork;
 pub use keys::{Desk, DeskError, KEYS_MAX, KeyRecord, KeyRefusal, NewKey, Roll, SecretRecord, TENANTS_MAX, Told};
 pub use open::Opened;
 pub use predictions::{Level, Prediction, PredictionRow};
@@ -64,8 +67,10 @@ pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, 
 
 use blobs::{Blobs, uses};
 use callbacks::Outbox;
+use finish::FinishJob;
+use fresh::Fresh;
 use read::Readers;
-use write::{Admit, FinishJob};
+use write::Admit;
 use writer::Writer;
 
 /// The file of the data directory that holds the key under which callbacks' secrets are sealed.
@@ -194,6 +199,7 @@ pub struct Store {
     writer: Writer,
     readers: Arc<Readers>,
     blobs: Blobs,
+    fresh: Fresh,
     /// When it was last tried whether it works, and whether it did.
     probed: tokio::sync::Mutex<Option<(std::time::Instant, Result<(), StoreError>)>>,
     outbox: Outbox,
@@ -213,7 +219,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; the job then is not kept.
     pub async fn admit(&self, job: NewJob) -> Result<Admission, StoreError> {
-        self.writer.write(Admit::encode(job)?).await
+        let (id, admit) = (job.id, Admit::encode(job)?);
+        let work = admit.work();
+        let admission = self.writer.write(admit).await?;
+        if let (Admission::New, Some(work)) = (&admission, work) {
+            self.fresh.keep(id, work);
+        }
+        Ok(admission)
     }
 
     /// What an idempotency key that was used before answers; `None`: it is new.
@@ -236,11 +248,11 @@ impl Store {
         self.writer.write(write::CancelAsked { tenant, job }).await
     }
 
-    /// Notes that an attempt was given to an agent.
+    /// Notes that attempts were given to agents.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn started(&self, started: Started) -> Result<(), StoreError> {
+    /// [`StoreError`]; none of them is then noted.
+    pub async fn started(&self, started: Vec<Started>) -> Result<(), StoreError> {
         self.writer.write(started).await
     }
 
@@ -257,9 +269,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is then recorded.
     pub async fn finish(&self, finish: Arc<Finish>) -> Result<Recorded, StoreError> {
-        let (recorded, enqueued) = self.writer.write(FinishJob::encode(finish)?).await?;
-        self.outbox.enqueued(enqueued);
-        Ok(recorded)
+        self.fresh.take(finish.job);
+        let ended = self.writer.write(FinishJob::encode(finish)?).await?;
+        self.outbox.enqueued(ended.enqueued);
+        Ok(ended.recorded)
     }
 
     /// A job of a tenant, or `None`.
@@ -336,6 +349,11 @@ impl Store {
     /// [`StoreError`].
     pub async fn case_heads(&self, tenant: String, job: JobId) -> Result<Vec<CaseRecord>, StoreError> {
         self.readers.run(move |c| cases::heads(c, &tenant, job)).await
+    }
+
+    /// What an agent needs of a job that has just come; it is told once. `None`: it is to be read.
+    pub fn take_fresh(&self, id: JobId) -> Option<FreshWork> {
+        self.fresh.take(id)
     }
 
     /// What an agent needs of a job that has not ended.

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::blobs::{BlobDir, Blobs};
 use super::callbacks::{self, Outbox};
+use super::fresh::Fresh;
 use super::read::{self, Readers};
 use super::record::{Unfinished, UnixTime};
 use super::schema::{APPLICATION_ID, MIGRATIONS};
@@ -92,6 +93,7 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
             readers: Arc::new(Readers::new(readers, metrics)),
             blobs: Blobs::new(blobs),
             outbox,
+            fresh: Fresh::default(),
             probed: tokio::sync::Mutex::default(),
         },
         epoch,

@@ -95,7 +95,7 @@ pub struct Ending {
 /// A job without its bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct JobRecord {
-    /// Its place in the order of admission; the cursor of lists.
+    /// Its place in the order of admission, the cursor of lists; 0 where it was not read from the store.
     pub sequence: i64,
     /// Its id.
     pub id: JobId,

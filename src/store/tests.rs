@@ -20,6 +20,7 @@ use crate::testing;
 mod backup;
 mod blobs;
 mod callbacks;
+mod ends;
 mod many;
 mod opening;
 mod power;
@@ -38,7 +39,7 @@ fn new_job() -> NewJob {
     let file = JobFile { path: testing::path("main.c"), content: b"\0source".to_vec().into() };
     NewJob {
         id: JobId::generate(),
-        spec: spec(),
+        spec: spec().into(),
         input: JobInput { files: vec![file], stdin: b"in".to_vec().into(), companion: vec![] },
         cases: vec![],
         blobs: vec![],
@@ -68,7 +69,16 @@ fn finish(job: JobId, attempt: Option<AttemptFacts>) -> Arc<Finish> {
     let mut outputs = Outputs::default();
     outputs.0[Part { step: Step::Run, stream: Stream::Stderr }.index()] = b"\xffout".to_vec();
     let ending = Ending { outcome: Outcome::Ok, message: None, report: None, judged: None };
-    Arc::new(Finish { job, attempt, attempts: 1, ending, outputs, cases: vec![], finished: UnixTime(3) })
+    Arc::new(Finish {
+        job,
+        attempt,
+        attempts: 1,
+        prediction: None,
+        ending,
+        outputs,
+        cases: vec![],
+        finished: UnixTime(3),
+    })
 }
 
 fn all(limit: u32) -> Filter {
@@ -81,7 +91,11 @@ async fn what_was_acknowledged_survives_a_crash() {
     let first = open(dir.path());
     let id = admitted(&first.store).await;
     let running = admitted(&first.store).await;
-    first.store.started(Started { job: running, attempt: facts(7), attempts: 1, prediction: None }).await.unwrap();
+    first
+        .store
+        .started(vec![Started { job: running, attempt: facts(7), attempts: 1, prediction: None }])
+        .await
+        .unwrap();
     // A crash: the files as they are now, without the end that closing makes.
     let crashed = tempfile::tempdir().unwrap();
     for name in ["enclos.db", "enclos.db-wal"] {
@@ -105,7 +119,7 @@ async fn an_answer_is_recorded_once_and_only_for_the_greatest_token() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
     let id = admitted(&store).await;
-    store.started(Started { job: id, attempt: facts(2), attempts: 1, prediction: None }).await.unwrap();
+    store.started(vec![Started { job: id, attempt: facts(2), attempts: 1, prediction: None }]).await.unwrap();
     assert_eq!(store.finish(finish(id, Some(facts(1)))).await.unwrap(), Recorded::Refused, "a late answer");
     assert_eq!(store.finish(finish(id, Some(facts(2)))).await.unwrap(), Recorded::Now);
     assert_eq!(store.finish(finish(id, Some(facts(3)))).await.unwrap(), Recorded::Refused, "a second answer");
@@ -123,13 +137,13 @@ async fn notes_about_attempts_may_come_in_any_order() {
     let id = admitted(&store).await;
     let requeued = |counter, attempts| Requeued { job: id, token: facts(counter).token, attempts, failures: vec![] };
     store.requeued(requeued(1, 1)).await.unwrap();
-    store.started(Started { job: id, attempt: facts(1), attempts: 1, prediction: None }).await.unwrap();
+    store.started(vec![Started { job: id, attempt: facts(1), attempts: 1, prediction: None }]).await.unwrap();
     assert_eq!(
         store.job("t".into(), id).await.unwrap().unwrap().state,
         StoredState::Queued,
         "the older note changes nothing"
     );
-    store.started(Started { job: id, attempt: facts(2), attempts: 2, prediction: None }).await.unwrap();
+    store.started(vec![Started { job: id, attempt: facts(2), attempts: 2, prediction: None }]).await.unwrap();
     store.requeued(requeued(1, 1)).await.unwrap();
     let record = store.job("t".into(), id).await.unwrap().unwrap();
     assert_eq!((record.state, record.attempts), (StoredState::Running, 2));
@@ -234,14 +248,14 @@ async fn every_filter_lists_exactly_what_it_says() {
     let store = open(dir.path()).store;
     for n in 0..24u64 {
         let mut job = new_job();
-        job.spec.language = if n % 2 == 0 { "c" } else { "python" }.to_owned();
+        Arc::make_mut(&mut job.spec).language = if n % 2 == 0 { "c" } else { "python" }.to_owned();
         if n % 3 == 0 {
             job.labels = BTreeMap::from([("k".to_owned(), "other".to_owned())]);
         }
         let id = job.id;
         store.admit(job).await.unwrap();
         if n % 4 > 0 {
-            store.started(Started { job: id, attempt: facts(n), attempts: 1, prediction: None }).await.unwrap();
+            store.started(vec![Started { job: id, attempt: facts(n), attempts: 1, prediction: None }]).await.unwrap();
         }
         if n % 4 > 1 {
             store.finish(finish(id, Some(facts(n)))).await.unwrap();

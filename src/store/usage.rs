@@ -84,13 +84,35 @@ pub(super) fn blob_bytes(c: &Connection, tenant: &str) -> rusqlite::Result<u64> 
     c.prepare_cached(sql)?.query_row([tenant], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
 }
 
-/// Counts a job that ends, in the transaction in which it does.
-pub(super) fn count(c: &Connection, tenant: &str, finish: &Finish) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO usage (tenant, day, outcome, jobs, cpu_us) VALUES (?,?,?,1,?)
-               ON CONFLICT DO UPDATE SET jobs = jobs + 1, cpu_us = cpu_us + excluded.cpu_us";
-    let cpu = to_i64(cpu_us(finish.ending.report.as_ref(), &finish.cases));
-    let row = params![tenant, day_of(finish.finished), finish.ending.outcome.as_str(), cpu];
-    c.prepare_cached(sql)?.execute(row).map(|_| ())
+/// What was used by a job that ended.
+#[derive(Debug)]
+pub(super) struct Used {
+    tenant: String,
+    day: i64,
+    outcome: &'static str,
+    cpu_us: u64,
+}
+
+impl Used {
+    pub(super) fn by(tenant: String, finish: &Finish) -> Self {
+        let cpu_us = cpu_us(finish.ending.report.as_ref(), &finish.cases);
+        Self { tenant, day: day_of(finish.finished), outcome: finish.ending.outcome.as_str(), cpu_us }
+    }
+}
+
+/// Counts jobs that end, in the transaction in which they do.
+pub(super) fn count<'a>(c: &Connection, uses: impl Iterator<Item = &'a Used>) -> rusqlite::Result<()> {
+    let mut sums: BTreeMap<(&str, i64, &str), (i64, u64)> = BTreeMap::new();
+    for Used { tenant, day, outcome, cpu_us } in uses {
+        let (jobs, sum) = sums.entry((tenant, *day, outcome)).or_default();
+        (*jobs, *sum) = (*jobs + 1, sum.saturating_add(*cpu_us));
+    }
+    let sql = "INSERT INTO usage (tenant, day, outcome, jobs, cpu_us) VALUES (?,?,?,?,?)
+               ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs, cpu_us = cpu_us + excluded.cpu_us";
+    for ((tenant, day, outcome), (jobs, cpu_us)) in sums {
+        c.prepare_cached(sql)?.execute(params![tenant, day, outcome, jobs, to_i64(cpu_us)])?;
+    }
+    Ok(())
 }
 
 pub(super) fn forget_old(c: &Connection, now: UnixTime) -> rusqlite::Result<()> {

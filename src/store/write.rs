@@ -11,12 +11,12 @@ use enclos_protocol::ids::{AgentName, FencingToken, JobId};
 use enclos_protocol::job::{JobInput, JobSpec};
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
-use super::callbacks::{self, Enqueued};
-use super::cases::{self, EncodedCase, EncodedResult, NewCase};
+use super::cases::{self, EncodedCase, NewCase};
+use super::fresh::FreshWork;
 use super::predictions::Prediction;
 use super::record::{CaseResult, Ending, Outputs, Turn, UnixTime};
 use super::writer::Operation;
-use super::{BlobUse, StoreError, blobs::uses, erase, files, usage};
+use super::{BlobUse, StoreError, blobs::uses};
 use crate::scoring::Scoring;
 
 /// An idempotency key and the digest of the body it came with.
@@ -34,7 +34,7 @@ pub struct NewJob {
     /// Its id.
     pub id: JobId,
     /// What is to be done.
-    pub spec: JobSpec,
+    pub spec: Arc<JobSpec>,
     /// Its bytes.
     pub input: JobInput,
     /// Its cases.
@@ -116,6 +116,8 @@ pub struct Finish {
     pub attempt: Option<AttemptFacts>,
     /// Attempts that count.
     pub attempts: u32,
+    /// What the job was expected to use; `None`: what was known before stays.
+    pub prediction: Option<Prediction>,
     /// How it ended.
     pub ending: Ending,
     /// What it wrote.
@@ -139,8 +141,7 @@ pub enum Recorded {
 
 pub(super) struct Admit {
     job: NewJob,
-    spec: Vec<u8>,
-    input: Vec<u8>,
+    work: FreshWork,
     cases: Vec<EncodedCase>,
     scoring: Option<Vec<u8>>,
     labels: String,
@@ -149,13 +150,18 @@ pub(super) struct Admit {
 impl Admit {
     /// Encoded by the caller, so that the writer only writes.
     pub(super) fn encode(mut job: NewJob) -> Result<Self, StoreError> {
-        let spec = encoded(&job.spec)?;
-        let input = encoded(&std::mem::take(&mut job.input))?;
+        let spec = encoded(&*job.spec)?.into();
+        let work = FreshWork { spec, input: encoded(&std::mem::take(&mut job.input))?.into() };
         let cases =
             std::mem::take(&mut job.cases).into_iter().map(EncodedCase::encode).collect::<Result<Vec<_>, _>>()?;
         let scoring = job.spec.cases.is_some().then(|| encoded(&job.scoring)).transpose()?;
         let labels = serde_json::to_string(&job.labels).map_err(|e| StoreError::Value(e.to_string()))?;
-        Ok(Self { job, spec, input, cases, scoring, labels })
+        Ok(Self { job, work, cases, scoring, labels })
+    }
+
+    /// What an agent needs of it, where nothing of that has to be read elsewhere.
+    pub(super) fn work(&self) -> Option<FreshWork> {
+        self.job.blobs.is_empty().then(|| self.work.clone())
     }
 }
 
@@ -174,7 +180,7 @@ impl Operation for Admit {
             Ok(files) => files,
             Err(field) => return Ok(Admission::UnknownBlob(field)),
         };
-        let input_bytes = self.input.len() + self.cases.iter().map(EncodedCase::size_bytes).sum::<usize>();
+        let input_bytes = self.work.input.len() + self.cases.iter().map(EncodedCase::size_bytes).sum::<usize>();
         c.prepare_cached(
             "INSERT INTO jobs (id, tenant, language, spec, labels, input_bytes, created_us, scoring, compile_key,
                                priority, expires_us, source, callback)
@@ -184,7 +190,7 @@ impl Operation for Admit {
             self.job.id.as_bytes(),
             tenant,
             self.job.spec.language,
-            self.spec,
+            &self.work.spec[..],
             self.labels,
             to_i64(input_bytes as u64),
             self.job.created.0,
@@ -196,7 +202,7 @@ impl Operation for Admit {
             self.job.callback,
         ])?;
         let sequence = c.last_insert_rowid();
-        c.prepare_cached("INSERT INTO inputs VALUES (?,?)")?.execute(params![sequence, self.input])?;
+        c.prepare_cached("INSERT INTO inputs VALUES (?,?)")?.execute(params![sequence, &self.work.input[..]])?;
         cases::insert(c, sequence, &self.cases)?;
         uses::insert(c, sequence, &self.job.blobs, &files)?;
         for (key, value) in &self.job.labels {
@@ -228,25 +234,27 @@ fn known_key(c: &Connection, tenant: &str, key: &str) -> rusqlite::Result<Option
         .optional()
 }
 
-impl Operation for Started {
+impl Operation for Vec<Started> {
     type Answer = ();
 
     fn apply(&self, c: &Connection) -> rusqlite::Result<()> {
-        c.prepare_cached(
+        let mut update = c.prepare_cached(
             "UPDATE jobs SET state = 1, epoch = :epoch, counter = :counter, agent = :agent, started_us = :started,
                     attempts = :attempts, prediction = coalesce(:prediction, prediction)
              WHERE id = :id AND state < 2 AND (epoch IS NULL OR (epoch, counter) < (:epoch, :counter))",
-        )?
-        .execute(named_params! {
-            ":id": self.job.as_bytes(),
-            ":epoch": to_i64(self.attempt.token.epoch),
-            ":counter": to_i64(self.attempt.token.counter),
-            ":agent": self.attempt.agent.as_str(),
-            ":started": self.attempt.started.0,
-            ":attempts": self.attempts,
-            // Five numbers and a name are always CBOR.
-            ":prediction": self.prediction.as_ref().and_then(|prediction| encoded(prediction).ok()),
-        })?;
+        )?;
+        for Started { job, attempt, attempts, prediction } in self {
+            update.execute(named_params! {
+                ":id": job.as_bytes(),
+                ":epoch": to_i64(attempt.token.epoch),
+                ":counter": to_i64(attempt.token.counter),
+                ":agent": attempt.agent.as_str(),
+                ":started": attempt.started.0,
+                ":attempts": attempts,
+                // Five numbers and a name are always CBOR.
+                ":prediction": prediction.as_ref().and_then(|prediction| encoded(prediction).ok()),
+            })?;
+        }
         Ok(())
     }
 }
@@ -284,83 +292,6 @@ impl Operation for CancelAsked {
         c.prepare_cached("UPDATE jobs SET cancelled = 1 WHERE id = ? AND tenant = ? AND state < 2")?
             .execute(params![self.job.as_bytes(), self.tenant])?;
         Ok(())
-    }
-}
-
-pub(super) struct FinishJob {
-    finish: Arc<Finish>,
-    report: Option<Vec<u8>>,
-    cases: Vec<EncodedResult>,
-}
-
-impl FinishJob {
-    pub(super) fn encode(finish: Arc<Finish>) -> Result<Self, StoreError> {
-        let report = finish.ending.report.as_ref().map(encoded).transpose()?;
-        let cases = EncodedResult::encode_all(&finish.cases)?;
-        Ok(Self { finish, report, cases })
-    }
-}
-
-impl Operation for FinishJob {
-    type Answer = (Recorded, Enqueued);
-
-    fn apply(&self, c: &Connection) -> rusqlite::Result<(Recorded, Enqueued)> {
-        let Finish { job, attempt, attempts, ending, outputs, cases: _, finished } = &*self.finish;
-        let judged = ending.judged.as_ref();
-        let found: Option<(i64, bool, String, Option<String>)> = c
-            .prepare_cached(
-                "UPDATE jobs SET state = 2, epoch = coalesce(:epoch, epoch), counter = coalesce(:counter, counter),
-                        agent = coalesce(:agent, agent), started_us = coalesce(:started, started_us),
-                        attempts = :attempts, finished_us = :finished, outcome = :outcome, message = :message,
-                        report = :report, verdict = :verdict, passed = :passed, score_ppm = :score,
-                        cases_us = :cases
-                 WHERE id = :id AND state < 2
-                       AND (:epoch IS NULL OR epoch IS NULL OR (epoch, counter) <= (:epoch, :counter))
-                 RETURNING sequence, erase, tenant, callback",
-            )?
-            .query_row(
-                named_params! {
-                    ":id": job.as_bytes(),
-                    ":epoch": attempt.as_ref().map(|a| to_i64(a.token.epoch)),
-                    ":counter": attempt.as_ref().map(|a| to_i64(a.token.counter)),
-                    ":agent": attempt.as_ref().map(|a| a.agent.as_str()),
-                    ":started": attempt.as_ref().map(|a| a.started.0),
-                    ":attempts": attempts,
-                    ":finished": finished.0,
-                    ":outcome": ending.outcome.as_str(),
-                    ":message": ending.message,
-                    ":report": self.report,
-                    ":verdict": judged.map(|j| j.verdict.as_str()),
-                    ":passed": judged.map(|j| j.passed),
-                    ":score": judged.map(|j| to_i64(j.score_ppm)),
-                    ":cases": judged.map(|j| to_i64(j.wall_us)),
-                },
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-            )
-            .optional()?;
-        let Some((sequence, erase, tenant, callback)) = found else {
-            return Ok((Recorded::Refused, Enqueued::default()));
-        };
-        usage::count(c, &tenant, &self.finish)?;
-        if erase {
-            erase::remove(c, sequence)?;
-            return Ok((Recorded::Erased, Enqueued::default()));
-        }
-        for (part, bytes) in outputs.0.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
-            let mut insert = c.prepare_cached("INSERT INTO outputs VALUES (?,?,?)")?;
-            insert.execute(params![sequence, to_i64(part as u64), bytes])?;
-        }
-        cases::finish(c, sequence, &self.cases)?;
-        uses::finish(c, sequence)?;
-        files::finish(c, sequence, attempt.as_ref().map(|a| a.token))?;
-        // No answer shows a job's sources, and a finished job is never run again.
-        c.prepare_cached("DELETE FROM inputs WHERE job = ?")?.execute([sequence])?;
-        let told = callback.map(|url| callbacks::enqueue(c, sequence, &tenant, &url, *finished)).transpose()?;
-        Ok((Recorded::Now, told.unwrap_or_default()))
-    }
-
-    fn erased((recorded, _): &(Recorded, Enqueued)) -> bool {
-        *recorded == Recorded::Erased
     }
 }
 

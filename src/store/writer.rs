@@ -8,19 +8,21 @@
 //! ```
 //!
 //! A commit costs one `fsync`; while it lasts, the next group gathers by
-//! itself, so there is no timer that would delay a lone write.
+//! itself, so there is no timer that would delay a lone write. Only where many came
+//! at once the next are waited for a moment: they would be a commit of their own.
 
 use std::fs::File;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use std::{io, iter};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
 use super::open::BUSY_TIMEOUT;
+use super::usage::{self, Used};
 use crate::metrics::Metrics;
 
 /// Writes that may wait for the writer; callers wait for a place.
@@ -29,6 +31,10 @@ const WAITING_MAX: usize = 1024;
 const FOLD_TIMEOUT: Duration = Duration::from_millis(200);
 /// Writes in one transaction.
 const GROUP_MAX: usize = 256;
+/// Where the last transaction had so many writes, the next waits for more.
+const CROWD: usize = 4;
+/// For so long.
+const GATHERING: Duration = Duration::from_micros(500);
 
 /// One change; applied once, or again alone when its group failed.
 pub(super) trait Operation: Send + 'static {
@@ -37,6 +43,11 @@ pub(super) trait Operation: Send + 'static {
 
     /// Makes the change inside a transaction that is open.
     fn apply(&self, connection: &Connection) -> rusqlite::Result<Self::Answer>;
+
+    /// What a tenant used by it, to be counted with that of the others in the same transaction.
+    fn used(_: &Self::Answer) -> Option<&Used> {
+        None
+    }
 
     /// Whether it came to deleting something that must be gone from the log too.
     fn erased(_: &Self::Answer) -> bool {
@@ -47,6 +58,7 @@ pub(super) trait Operation: Send + 'static {
 /// An [`Operation`] with its caller, its types forgotten.
 trait Write: Send {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+    fn used(&self) -> Option<&Used>;
     fn erased(&self) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -61,6 +73,10 @@ impl<O: Operation> Write for Pending<O> {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.answer = Some(self.operation.apply(connection)?);
         Ok(())
+    }
+
+    fn used(&self) -> Option<&Used> {
+        self.answer.as_ref().and_then(O::used)
     }
 
     fn erased(&self) -> bool {
@@ -121,7 +137,13 @@ impl Drop for Writer {
 
 fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, metrics: &Metrics) {
     let mut group: Vec<Box<dyn Write>> = Vec::with_capacity(GROUP_MAX);
+    let mut is_crowded = false;
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        if is_crowded && group.len() < GROUP_MAX {
+            thread::sleep(GATHERING);
+            group.extend(iter::from_fn(|| waiting.try_recv().ok()).take(GROUP_MAX - group.len()));
+        }
+        is_crowded = group.len() >= CROWD;
         let began = Instant::now();
         metrics.commit_writes.add(group.len() as u64);
         let mut erased = false;
@@ -165,8 +187,9 @@ fn fold_log(connection: &Connection) {
 
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for write in group {
+    for write in &mut *group {
         write.apply(&transaction)?;
     }
+    usage::count(&transaction, group.iter().filter_map(|write| write.used()))?;
     transaction.commit()
 }

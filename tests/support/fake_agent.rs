@@ -213,6 +213,26 @@ impl FakeAgent {
         self.send(FromAgent::CaseDone { attempt, case: number, report }).await.expect("the connection is open");
     }
 
+    /// Says that the run began, what it wrote, and how the job ended, all in one write.
+    pub async fn answer(
+        &mut self,
+        attempt: AttemptId,
+        stdout: &[u8],
+        report: JobReport,
+    ) -> Result<(), tungstenite::Error> {
+        let (step, stream) = (Step::Run, Stream::Stdout);
+        let started = FromAgent::Started { attempt, step };
+        let output = FromAgent::Output { attempt, step, stream, offset: 0, bytes: stdout.to_vec().into() };
+        let finished = FromAgent::Finished { attempt, report: Box::new(report) };
+        for message in [Some(started), Some(output).filter(|_| !stdout.is_empty()), Some(finished)] {
+            let body = message.map(|message| frame::encode_body(&message).expect("test messages fit a frame"));
+            if let Some(body) = body {
+                self.socket.feed(Message::binary(body)).await?;
+            }
+        }
+        self.socket.flush().await
+    }
+
     /// Sends a report without waiting for anything.
     pub async fn finish(&mut self, attempt: AttemptId, report: JobReport) {
         let finished = FromAgent::Finished { attempt, report: Box::new(report) };
@@ -232,9 +252,8 @@ impl FakeAgent {
     /// Takes the next job and answers it with this output; its attempt.
     pub async fn answer_one(&mut self, stdout: &[u8]) -> AttemptId {
         let (attempt, _, _) = self.job().await;
-        self.started(attempt).await;
-        self.output(attempt, 0, stdout).await;
-        self.finish(attempt, report(Outcome::Ok, stdout.len() as u64)).await;
+        let answered = self.answer(attempt, stdout, report(Outcome::Ok, stdout.len() as u64)).await;
+        answered.expect("the connection is open");
         assert!(self.verdict(attempt).await, "the answer is acknowledged");
         attempt
     }

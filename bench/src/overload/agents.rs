@@ -2,7 +2,7 @@
 
 #[expect(dead_code, reason = "the tests of the master use more of it")]
 #[path = "../../../tests/support/fake_agent.rs"]
-mod fake_agent;
+pub mod fake_agent;
 
 use std::time::Duration;
 
@@ -22,12 +22,21 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const SLOT_MEMORY_BYTES: u64 = 4 << 30;
 const SLOT_PIDS: u32 = 1024;
 
+/// What an agent does with a job.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// How long it takes.
+    pub job_time: Duration,
+    /// What the job writes to its standard output.
+    pub said: &'static str,
+}
+
 /// Answers until `over`; how many jobs it had.
 pub async fn serve(
     link: String,
     name: String,
     slots: u32,
-    job_time: Duration,
+    Work { job_time, said }: Work,
     over: CancellationToken,
 ) -> Outcome<u64> {
     let capacity = Capacity {
@@ -49,10 +58,15 @@ pub async fn serve(
                 agent.send(FromAgent::Heartbeat { sequence, load: load() }).await?;
             }
             Some(attempt) = running.next() => {
-                agent.finish(attempt, report(Ended::Ok, 0)).await;
+                agent.answer(attempt, said.as_bytes(), report(Ended::Ok, said.len() as u64)).await?;
                 answered += 1;
             }
             message = agent.next() => match message {
+                // What is ready at once leaves at once, as of a real agent.
+                Some(FromMaster::Dispatch { attempt, .. }) if job_time.is_zero() => {
+                    agent.answer(attempt, said.as_bytes(), report(Ended::Ok, said.len() as u64)).await?;
+                    answered += 1;
+                }
                 Some(FromMaster::Dispatch { attempt, .. }) => {
                     agent.started(attempt).await;
                     running.push(async move {

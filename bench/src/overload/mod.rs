@@ -6,7 +6,7 @@
 //!               memory of the master, each second
 //! ```
 
-mod agents;
+pub mod agents;
 mod load;
 
 use std::collections::BTreeSet;
@@ -18,11 +18,12 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use self::agents::Work;
 use self::load::Answers;
 use crate::processes::{Master, wait_until};
 use crate::stats::ms;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Jobs that are offered in all, at most.
 const OFFERED_MAX: u32 = 2_000_000;
@@ -80,8 +81,8 @@ async fn overload(args: &OverloadArgs, master: &Master, count: u32) -> Outcome<(
     let over = CancellationToken::new();
     let mut agents = JoinSet::new();
     for number in 0..args.agents {
-        let job_time = Duration::from_millis(args.job_ms);
-        agents.spawn(agents::serve(master.link(), format!("fake-{number}"), args.slots, job_time, over.clone()));
+        let work = Work { job_time: Duration::from_millis(args.job_ms), said: "" };
+        agents.spawn(agents::serve(master.link(), format!("fake-{number}"), args.slots, work, over.clone()));
     }
     let all = args.agents as usize;
     wait_until("every agent is connected", || async { master.connected().await.is_ok_and(|n| n == all) }).await?;
@@ -113,7 +114,8 @@ async fn overload(args: &OverloadArgs, master: &Master, count: u32) -> Outcome<(
     Ok(())
 }
 
-async fn is_idle(master: &Master) -> Outcome<bool> {
+/// Whether nothing waits and nothing runs.
+pub async fn is_idle(master: &Master) -> Outcome<bool> {
     let stats = master.ask("/v1/stats").await?;
     Ok(stats["queued"] == 0 && stats["running"] == 0)
 }
@@ -170,10 +172,15 @@ async fn check_accepted(master: &Master, answers: &Answers) -> Outcome<()> {
     if answers.wrong.0 > 0 {
         return Err(format!("not all answers are as they should be: {:#?}", answers.wrong.1).into());
     }
-    let mut accepted: BTreeSet<&str> = answers.accepted.iter().map(String::as_str).collect();
+    let accepted: BTreeSet<&str> = answers.accepted.iter().map(String::as_str).collect();
     if accepted.len() != answers.accepted.len() {
         return Err("two submissions were given one id".into());
     }
+    check_listed(master, accepted).await
+}
+
+/// The master lists these jobs, each once, ended well, and no others.
+pub async fn check_listed(master: &Master, mut accepted: BTreeSet<&str>) -> Outcome<()> {
     let mut path = "/v1/jobs?limit=100".to_owned();
     loop {
         let page: Value = master.ask(&path).await?;

@@ -28,6 +28,7 @@ async fn a_job_goes_through_and_its_answer_shows_all() {
         "stderr_bytes": 0, "cpu_ms": 2, "wall_ms": 3, "memory_peak_bytes": 4096, "accounting": "cgroup",
     });
     assert_eq!(job["run"], run);
+    assert_eq!(job, master.get(&format!("/v1/jobs/{}", id_of(&job))).await, "the store has what was told");
     assert!(job["timing"]["total_ms"].is_u64() && job["compile"].is_null(), "{job:#}");
     assert_eq!(master.get("/v1/stats").await["finished"], 1);
     master.end().await;
@@ -131,6 +132,24 @@ async fn a_waiting_job_shows_its_place_and_can_be_cancelled() {
     let listed = master.get("/v1/jobs?state=queued").await;
     assert_eq!(listed["jobs"].as_array().unwrap().len(), 1);
     assert_eq!(listed["jobs"][0]["queue"]["position"], 1, "{listed:#}");
+    master.end().await;
+}
+
+#[tokio::test]
+async fn the_first_answer_is_what_a_look_at_the_job_shows() {
+    let (master, _dir) = Running::new().await;
+    let submission = json!({ "language": "python", "source": "print(1)", "labels": { "k": "v" }, "priority": "low",
+                             "queue_ttl_ms": 60_000 });
+    for position in 1..=2 {
+        let told: Value = master.post("/v1/jobs", &submission).await.json().await.unwrap();
+        assert_eq!((&told["state"], &told["queue"]["position"]), (&json!("queued"), &json!(position)), "{told:#}");
+        assert_eq!(told, master.get(&format!("/v1/jobs/{}", id_of(&told))).await);
+    }
+    let _agent = master.agent("one").await;
+    let told: Value = master.post("/v1/jobs", &python()).await.json().await.unwrap();
+    assert_eq!((&told["state"], &told["agent"], &told["attempts"]), (&json!("running"), &json!("one"), &json!(1)));
+    assert!(told["started_at"].is_string(), "though the store was not told yet: {told:#}");
+    assert_eq!(told, master.get(&format!("/v1/jobs/{}", id_of(&told))).await);
     master.end().await;
 }
 

@@ -45,7 +45,7 @@ pub(super) fn referring() -> NewJob {
     });
     let companion = vec![file("check.py")];
     NewJob {
-        spec: testing::spec(2, 1),
+        spec: testing::spec(2, 1).into(),
         input: JobInput { files: vec![file("main.c"), file("a.h")], stdin: Vec::new().into(), companion },
         cases: cases.to_vec(),
         blobs: vec![

@@ -188,7 +188,7 @@ async fn nobody_waits_behind_anothers_many() {
         ended(&store).await;
     }
     let mut job = NewJob { callback: Some(URL.to_owned()), ..new_job() };
-    job.spec.binding.tenant = "u".into();
+    Arc::make_mut(&mut job.spec).binding.tenant = "u".into();
     let late = job.id;
     store.admit(job).await.unwrap();
     store.finish(finish(late, None)).await.unwrap();

@@ -18,7 +18,7 @@ fn case(name: &str, stdin: &[u8]) -> NewCase {
 async fn with_cases(store: &Store, cases: Vec<NewCase>) -> JobId {
     let group = Group { name: "g".into(), weight: 7, cases: vec![0] };
     let job = NewJob {
-        spec: testing::spec(u32::try_from(cases.len()).unwrap(), 1),
+        spec: testing::spec(u32::try_from(cases.len()).unwrap(), 1).into(),
         cases,
         scoring: Scoring { groups: vec![group] },
         compile_key: Some(u64::MAX),
@@ -146,7 +146,7 @@ async fn an_erased_job_leaves_none_of_its_bytes() {
     // Long enough to fill pages of their own, and small enough to share one.
     let secrets = [b"source-of-the-job".repeat(400), b"case-of-the-job".repeat(3), b"file-of-the-job".repeat(400)];
     let mut job = new_job();
-    job.spec = testing::spec(1, 1);
+    job.spec = testing::spec(1, 1).into();
     job.input.files[0].content = secrets[0].clone().into();
     job.cases = vec![case("one", &secrets[1])];
     job.idempotency = Some(Idempotency { key: "key-of-the-job".into(), digest: [1; 32] });

@@ -83,7 +83,7 @@ impl Recording {
             return;
         }
         self.store
-            .started(Started { job: id, attempt: attempt(counter), attempts: 1, prediction: None })
+            .started(vec![Started { job: id, attempt: attempt(counter), attempts: 1, prediction: None }])
             .await
             .unwrap();
         if number.is_multiple_of(5) {

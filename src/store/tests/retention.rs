@@ -43,7 +43,7 @@ async fn jobs_go_when_they_are_old_with_all_that_names_them() {
     let store = open(dir.path()).store;
     let waiting = admitted(&store).await;
     let running = admitted(&store).await;
-    store.started(Started { job: running, attempt: facts(1), attempts: 1, prediction: None }).await.unwrap();
+    store.started(vec![Started { job: running, attempt: facts(1), attempts: 1, prediction: None }]).await.unwrap();
     let old = ended(&store, "old", UnixTime(DAY_US), 10).await;
     let young = ended(&store, "young", UnixTime(3 * DAY_US), 10).await;
     let now = UnixTime(4 * DAY_US);
@@ -131,7 +131,7 @@ async fn what_one_tenant_leaves_takes_no_other_tenants_results() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).store;
     let mut job = new_job();
-    job.spec.binding.tenant = "small".into();
+    Arc::make_mut(&mut job.spec).binding.tenant = "small".into();
     let small = job.id;
     store.admit(job).await.unwrap();
     let mut end = Arc::unwrap_or_clone(finish(small, None));

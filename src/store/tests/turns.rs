@@ -44,14 +44,19 @@ async fn what_was_expected_of_a_job_stays_with_it_and_the_last_word_holds() {
     let id = admitted(&store).await;
     let started = |counter, prediction| Started { job: id, attempt: facts(counter), attempts: 1, prediction };
     let found = async || store.job("t".into(), id).await.unwrap().unwrap().prediction;
-    store.started(started(1, Some(PREDICTION))).await.unwrap();
+    store.started(vec![started(1, Some(PREDICTION))]).await.unwrap();
     assert_eq!(found().await, Some(PREDICTION));
-    store.started(started(2, None)).await.unwrap();
+    store.started(vec![started(2, None)]).await.unwrap();
     assert_eq!(found().await, Some(PREDICTION), "nothing was known the second time");
     let later = Prediction { level: Level::Source, ..PREDICTION };
-    store.started(started(3, Some(later))).await.unwrap();
+    store.started(vec![started(3, Some(later))]).await.unwrap();
     store.finish(finish(id, Some(facts(3)))).await.unwrap();
     assert_eq!(found().await, Some(later));
+    let id = admitted(&store).await;
+    let unnoted = Finish { prediction: Some(later), ..(*finish(id, Some(facts(4)))).clone() };
+    store.finish(Arc::new(unnoted)).await.unwrap();
+    let found = store.job("t".into(), id).await.unwrap().unwrap().prediction;
+    assert_eq!(found, Some(later), "a job that ended before its attempt was noted");
 }
 
 #[tokio::test]

@@ -246,17 +246,25 @@ async fn write(
     mut control: mpsc::Receiver<FromAgent>,
     mut data: mpsc::Receiver<FromAgent>,
 ) -> Result<Sink, LinkError> {
+    let mut unsent = false;
     loop {
-        // Cancel-safe: a message is taken out only when it is delivered.
+        // Cancel-safe: a message is taken out only when it is delivered, and what was fed waits in the sink.
         let message = tokio::select! {
             biased;
             Some(message) = control.recv() => message,
             Some(message) = data.recv() => message,
+            // What is ready at once leaves in one write; nothing waits for what may come.
+            sent = timeout(WRITE_WAIT, sink.flush()), if unsent => {
+                sent.map_err(|_| LinkError::Stalled)?.map_err(LinkError::Broken)?;
+                unsent = false;
+                continue;
+            }
             else => break,
         };
         let body = frame::encode_body(&message)?;
-        let sent = timeout(WRITE_WAIT, sink.send(Message::Binary(body.into()))).await;
-        sent.map_err(|_| LinkError::Stalled)?.map_err(LinkError::Broken)?;
+        let fed = timeout(WRITE_WAIT, sink.feed(Message::Binary(body.into()))).await;
+        fed.map_err(|_| LinkError::Stalled)?.map_err(LinkError::Broken)?;
+        unsent = true;
     }
     Ok(sink)
 }
