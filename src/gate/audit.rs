@@ -13,6 +13,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::iter;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -153,11 +154,7 @@ impl Audit {
         let body = move || {
             let mut group = Vec::with_capacity(GROUP_MAX);
             while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-                // At the end those that wait are all that come.
-                if !waiting.is_closed() {
-                    thread::sleep(GATHERING);
-                }
-                group.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(GROUP_MAX - group.len()));
+                gather(&mut waiting, &mut group);
                 for (kept, book) in &mut books {
                     let lines: Vec<&[u8]> =
                         group.iter().filter(|(k, _)| k == kept).map(|(_, line)| line.as_slice()).collect();
@@ -219,6 +216,16 @@ impl Drop for Audit {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Lets a moment pass and takes the lines that came in it; at the end those that wait are all that come.
+#[expect(clippy::disallowed_methods, reason = "whoever comes meanwhile is not to wake the thread: that is the gain")]
+fn gather(waiting: &mut mpsc::Receiver<Entry>, group: &mut Vec<Entry>) {
+    if !waiting.is_closed() {
+        thread::sleep(GATHERING);
+    }
+    let room = GROUP_MAX.saturating_sub(group.len());
+    group.extend(iter::from_fn(|| waiting.try_recv().ok()).take(room));
 }
 
 /// The file that is added to, and those of before.

@@ -140,8 +140,7 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, 
     let mut is_crowded = false;
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         if is_crowded && group.len() < GROUP_MAX {
-            thread::sleep(GATHERING);
-            group.extend(iter::from_fn(|| waiting.try_recv().ok()).take(GROUP_MAX - group.len()));
+            gather(&mut waiting, &mut group);
         }
         is_crowded = group.len() >= CROWD;
         let began = Instant::now();
@@ -172,6 +171,14 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, 
     }
     // So that the next start finds a short log; if it fails, the log is read instead.
     fold_log(&connection);
+}
+
+/// Lets a moment pass and takes what came in it.
+#[expect(clippy::disallowed_methods, reason = "whoever comes meanwhile is not to wake the thread: that is the gain")]
+fn gather(waiting: &mut mpsc::Receiver<Box<dyn Write>>, group: &mut Vec<Box<dyn Write>>) {
+    thread::sleep(GATHERING);
+    let room = GROUP_MAX - group.len();
+    group.extend(iter::from_fn(|| waiting.try_recv().ok()).take(room));
 }
 
 /// Brings the write-ahead log into the database and empties it, unless a reader needs it for long.
