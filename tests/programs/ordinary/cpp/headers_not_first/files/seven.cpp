@@ -1,0 +1,3 @@
+#include "all.hpp"
+
+int seven() { return std::max({3, 7, 5}); }
