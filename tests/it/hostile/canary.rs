@@ -4,6 +4,7 @@
 //! cgroups, descriptors, memory and disk. How many sandboxes wait in stock is
 //! the pool's affair and changes with time, so what each of them costs is counted with it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -130,12 +131,14 @@ impl<'a> Canary<'a> {
             Setting::Never | Setting::Plain | Setting::Gvisor => count == IMAGES,
         };
         let calm = match self.setting {
-            Setting::Gvisor => tasks <= GVISOR_TASKS_MAX * count,
+            Setting::Gvisor => tasks <= GVISOR_TASKS_MAX * count && cells.is_empty(),
             // The supervisor alone.
-            Setting::Tenant | Setting::Never | Setting::Plain => tasks == count,
+            Setting::Plain => tasks == count && cells.is_empty(),
+            // And the first process of the cell that waits.
+            Setting::Tenant | Setting::Never => tasks == 2 * count && one_waits_in_each(&cells, count),
         };
         let running = containers.iter().all(|state| state == "running");
-        let rests = as_planned && calm && running && cells.is_empty() && sandboxes == count + self.groups_left;
+        let rests = as_planned && calm && running && sandboxes == count + self.groups_left;
         let told = || format!("{tasks} tasks, {sandboxes} sandbox groups, cells {cells:?}, {containers:?}");
         (!rests).then(told)
     }
@@ -177,6 +180,14 @@ impl<'a> Canary<'a> {
         self.base.disk_free_bytes = now.disk_free_bytes;
         problems
     }
+}
+
+/// Whether each of so many sandboxes has one group for its next cell in each hierarchy, and nobody in it.
+fn one_waits_in_each(cells: &[PathBuf], sandboxes: usize) -> bool {
+    let of: BTreeSet<_> = cells.iter().filter_map(|cell| cell.parent()).collect();
+    let names: BTreeSet<_> = of.iter().filter_map(|sandbox| sandbox.file_name()).collect();
+    let is_empty = |cell: &PathBuf| std::fs::read(cell.join("cgroup.procs")).is_ok_and(|list| list.is_empty());
+    of.len() == cells.len() && names.len() == sandboxes && cells.iter().all(is_empty)
 }
 
 #[derive(Clone, Copy)]
