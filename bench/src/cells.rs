@@ -27,7 +27,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const MIB: u64 = 1024 * 1024;
 /// Jobs here are held by the limits of their cells alone.
-const ROOM: JobRoom = JobRoom { memory_bytes: 2048 * MIB, cpus: None };
+pub const ROOM: JobRoom = JobRoom { memory_bytes: 2048 * MIB, cpus: None };
 
 /// Burns processor time until its own counter has reached the milliseconds of its first argument,
 /// with as many children as the second says, which burn for ever.
@@ -147,7 +147,7 @@ impl Listener for Quiet {
     async fn output(&mut self, _stream: Stream, _bytes: Vec<u8>) {}
 }
 
-fn step(argv: &[&str], cpu_ms: u64) -> StepRequest {
+pub fn step(argv: &[&str], cpu_ms: u64) -> StepRequest {
     StepRequest {
         argv: argv.iter().map(|&a| a.to_owned()).collect(),
         env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
@@ -173,7 +173,7 @@ fn step(argv: &[&str], cpu_ms: u64) -> StepRequest {
     }
 }
 
-async fn take(sandbox: &mut Sandbox, request: StepRequest) -> Outcome<StepFacts> {
+pub async fn take(sandbox: &mut Sandbox, request: StepRequest) -> Outcome<StepFacts> {
     let (_stopper, never): (_, Stop) = stop::pair();
     Ok(sandbox.run_step(request, &never, &mut Quiet).await?)
 }

@@ -5,7 +5,7 @@
 //! is timed. The tables go to standard output as Markdown.
 //!
 //! `floor` measures what the kernel asks for a process in new namespaces,
-//! `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
+//! `containers` what each container costs and who spends it, `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
 //! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
 //! `tenants` measures what one tenant loses to another.
@@ -20,6 +20,7 @@ mod bare;
 mod cases;
 mod cells;
 mod chance;
+mod containers;
 mod decisions;
 mod faults;
 mod floor;
@@ -50,6 +51,8 @@ enum Command {
     Floor(floor::FloorArgs),
     /// Cells of a real sandbox: their rate, and how exact limits are (needs root and an engine)
     Cells(cells::CellsArgs),
+    /// Containers of an engine of the run's own: what each costs, by who spends it (needs root and an engine)
+    Containers(containers::ContainersArgs),
     /// A job of many cases, and two programs that speak with each other, against bare processes
     Cases(cases::CasesArgs),
     /// A cluster under faults: nothing is lost, nothing is left (see `scripts/faults.sh`)
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Floor(args) => floor::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Cases(args) => cases::run(&args),
+        Command::Containers(args) => containers::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Jobs(args) => jobs::run(&args),

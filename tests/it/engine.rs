@@ -138,6 +138,13 @@ pub async fn remove_derived_of(agent: &str) {
     }
 }
 
+/// A running container's first process, and the network that the engine made for it: empty where it made none.
+pub async fn process_and_network_of(container: &str) -> (i64, String) {
+    let inspected = docker().await.inspect_container(container, None).await.expect("the container is there");
+    let process = inspected.state.and_then(|state| state.pid).expect("the container runs");
+    (process, inspected.network_settings.and_then(|network| network.sandbox_id).unwrap_or_default())
+}
+
 /// Removes what was made of an image folder of a test's own.
 pub async fn remove_images_of(folder: &str) {
     let docker = docker().await;

@@ -29,6 +29,7 @@ mod kube;
 mod levels;
 mod mcp;
 mod mixed;
+mod networks;
 mod observe;
 mod ordinary;
 mod packages;

@@ -74,7 +74,7 @@ pub async fn probe(host: &Host, number: u64) -> Result<(), ProbeError> {
         Ok(sandbox) => {
             let remains = sandbox.remains();
             let placed = placed(host, &remains).await;
-            drop(sandbox);
+            sandbox.end().await;
             host.destroy(&remains).await;
             placed
         }

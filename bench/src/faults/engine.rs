@@ -16,7 +16,7 @@ use super::fleet::open_log;
 use crate::processes::{program, terminate, wait_until};
 
 /// The image that the jobs need.
-const IMAGE: &str = "python";
+pub const IMAGE: &str = "python";
 /// Plugins of containerd that need what is not here, or that nobody asks for.
 const PLUGINS_OFF: &str = r#"["io.containerd.grpc.v1.cri"]"#;
 
@@ -50,6 +50,11 @@ impl OwnEngine {
     /// What `DOCKER_HOST` is for it.
     pub fn host(&self) -> String {
         format!("unix://{}", self.socket("docker").display())
+    }
+
+    /// Process ids of dockerd and containerd, while both run.
+    pub fn daemons(&self) -> Option<(u32, u32)> {
+        Some((self.dockerd.as_ref()?.id()?, self.containerd.as_ref()?.id()?))
     }
 
     fn socket(&self, name: &str) -> PathBuf {
@@ -132,7 +137,7 @@ impl OwnEngine {
 }
 
 /// The sandbox image as this build needs it, if the engine there has it; `None`: the machine's own.
-async fn sandbox_image(host: Option<&str>) -> Outcome<Option<String>> {
+pub async fn sandbox_image(host: Option<&str>) -> Outcome<Option<String>> {
     let mut command = Command::new(program("enclos-agent")?);
     let listed = command.args(["images", "list", "--json"]).envs(host.map(|host| ("DOCKER_HOST", host)));
     let listed: Value = serde_json::from_slice(&listed.output().await?.stdout)?;

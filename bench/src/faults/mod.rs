@@ -10,7 +10,7 @@
 //! order that the seed decides. Without namespaces the lines cut by themselves.
 //! The agents share an engine; where it is the run's own, it dies, too.
 
-mod engine;
+pub mod engine;
 mod fault;
 mod fleet;
 mod line;

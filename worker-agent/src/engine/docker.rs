@@ -50,7 +50,19 @@ impl DockerEngine {
     /// # Errors
     /// [`EngineError::Connect`].
     pub async fn connect() -> Result<Self, EngineError> {
-        let docker = Docker::connect_with_defaults().map_err(|e| EngineError::Connect(e.into()))?;
+        Self::agree(Docker::connect_with_defaults()).await
+    }
+
+    /// The same to the engine at `host` (`unix:///…`), whatever the environment says.
+    ///
+    /// # Errors
+    /// [`EngineError::Connect`].
+    pub async fn connect_to(host: &str) -> Result<Self, EngineError> {
+        Self::agree(Docker::connect_with_unix(host, CALL_WAIT.as_secs(), bollard::API_DEFAULT_VERSION)).await
+    }
+
+    async fn agree(docker: Result<Docker, ClientError>) -> Result<Self, EngineError> {
+        let docker = docker.map_err(|e| EngineError::Connect(e.into()))?;
         let docker = bounded(docker.negotiate_version()).await.map_err(EngineError::Connect)?;
         Ok(Self { docker, presence: Presence::default() })
     }

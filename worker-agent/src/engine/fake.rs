@@ -3,7 +3,7 @@
 //! What it does is said beforehand, in order: which calls fail, what each step
 //! does, what each job leaves. Without a script everything goes well.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -82,6 +82,9 @@ pub struct FakeEngine {
     waiting: Mutex<Vec<(ContainerId, DuplexStream)>>,
     tasks: Mutex<JoinSet<()>>,
     made: Mutex<usize>,
+    /// Containers whose supervisor has not ended.
+    running: std::sync::Arc<Mutex<BTreeSet<ContainerId>>>,
+    killed: Mutex<usize>,
     removals_held: watch::Sender<bool>,
     gone: AtomicBool,
     /// Steps that hang now; tests wait for it.
@@ -102,6 +105,8 @@ impl Default for FakeEngine {
             waiting: Mutex::default(),
             tasks: Mutex::new(JoinSet::new()),
             made: Mutex::new(0),
+            running: std::sync::Arc::default(),
+            killed: Mutex::new(0),
             removals_held: watch::channel(false).0,
             gone: AtomicBool::new(false),
             hanging: watch::channel(0).0,
@@ -163,6 +168,11 @@ impl FakeEngine {
     /// Containers that were ever made.
     pub fn made(&self) -> usize {
         *locked(&self.made)
+    }
+
+    /// Containers that were removed while they ran.
+    pub fn killed(&self) -> usize {
+        *locked(&self.killed)
     }
 
     fn fails(&self, failing: Failing) -> bool {
@@ -253,9 +263,12 @@ impl Engine for FakeEngine {
                 hanging: self.hanging.clone(),
                 asked: std::sync::Arc::clone(&self.asked),
             };
+            locked(&self.running).insert(id.clone());
+            let (id, running) = (id.clone(), std::sync::Arc::clone(&self.running));
             locked(&self.tasks).spawn(async move {
                 // The end of the pipe is the ordinary end.
                 let _ = supervisor.serve().await;
+                locked(&running).remove(&id);
             });
             Ok(())
         })
@@ -273,6 +286,7 @@ impl Engine for FakeEngine {
             let mut held = self.removals_held.subscribe();
             let _ = held.wait_for(|held| !held).await;
             locked(&self.live).remove(id);
+            *locked(&self.killed) += usize::from(locked(&self.running).remove(id));
             Ok(())
         })
     }

@@ -83,10 +83,15 @@ const RULES: &[Rule] = &[
     rule("a reaper finds what a dead agent left, and knows since when", |spec, body, _| {
         body.labels = Some(spec.labels.clone().into_iter().collect());
     }),
-    rule("no network at all; each cell's own namespace has not even this one's loopback", |_, body, host| {
-        body.network_disabled = Some(true);
+    rule("no network at all; each cell's own namespace has not even this one's loopback", |_, _, host| {
         host.network_mode = Some("none".to_owned());
     }),
+    rule(
+        "nor does the engine set one up: for `none`, too, it starts itself anew, which costs as much as the rest",
+        |_, body, _| {
+            body.network_disabled = Some(true);
+        },
+    ),
     rule("nothing of the image can be changed for the next job", |_, _, host| host.readonly_rootfs = Some(true)),
     rule(
         "every capability away, then those that map (or become) a cell's user, and that kill plain cells",

@@ -300,7 +300,7 @@ impl Driver {
                 });
                 self.apply(Input::OpenFailed(remains.number));
                 self.last_failure = None;
-                self.destroy(remains);
+                self.destroy(remains, None);
             }
             Done::Closed(number, took) => {
                 self.view.send_modify(|view| view.stops.count(micros(took)));
@@ -343,9 +343,8 @@ impl Driver {
                 tracing::debug!(sandbox = number, ?reason, "sandbox is destroyed");
                 self.view.send_modify(|view| *reason.count_of(&mut view.closed) += 1);
                 match self.idle.remove(&number) {
-                    // Its end of stdin tells the supervisor before the engine is asked.
-                    Some((remains, _sandbox)) => {
-                        self.destroy(remains);
+                    Some((remains, sandbox)) => {
+                        self.destroy(remains, sandbox);
                         None
                     }
                     None => Some(Input::Closed(number)),
@@ -379,10 +378,13 @@ impl Driver {
         None
     }
 
-    fn destroy(&mut self, remains: Remains) {
+    fn destroy(&mut self, remains: Remains, sandbox: Option<Box<Sandbox>>) {
         let host = Arc::clone(&self.host);
         self.tasks.spawn(async move {
             let begun = Instant::now();
+            if let Some(sandbox) = sandbox {
+                sandbox.end().await;
+            }
             // A container with thousands of dying processes takes its time (gVisor), and keeps its place here meanwhile.
             let mut tries = 1;
             while !host.destroy(&remains).await && tries < DESTROY_TRIES_MAX {

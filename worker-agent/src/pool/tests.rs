@@ -65,6 +65,19 @@ async fn where_a_sandbox_comes_from_is_told_and_starts_and_ends_are_counted() {
     .await;
 }
 
+/// Killing costs an engine a process more.
+#[tokio::test(start_paused = true)]
+async fn no_sandbox_has_to_be_killed_that_ends_with_its_standard_input() {
+    let engine = Arc::new(FakeEngine::default());
+    with_pool(&engine, |pool| async move {
+        pool.claim(key(), binding("a"), Reuse::Never).await.unwrap().give_back(Condition::Clean);
+        drop(pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap());
+        pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
+    })
+    .await;
+    assert_eq!((engine.made(), engine.killed()), (3, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn single_use_and_unclean_sandboxes_are_replaced_and_counted() {
     let engine = Arc::new(FakeEngine::default());

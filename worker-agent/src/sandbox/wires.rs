@@ -62,6 +62,16 @@ impl SupervisorWires {
         false
     }
 
+    /// Ends the supervisor's standard input, at which it ends, and waits for that at most `wait`.
+    pub(super) async fn end(mut self, wait: Duration) {
+        let ending = async {
+            // One that takes nothing more has ended already.
+            let _ = self.wires.input.shutdown().await;
+            while let Some(Ok(_)) = self.wires.output.next().await {}
+        };
+        let _ = timeout(wait, ending).await;
+    }
+
     /// The next report, within `wait`.
     pub(super) async fn receive(&mut self, wait: Duration, doing: &'static str) -> Result<Report, SandboxError> {
         self.receive_until(Instant::now() + wait, doing).await
@@ -89,5 +99,29 @@ impl SupervisorWires {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_supervisor_that_does_not_end_is_not_waited_for_longer_than_that() {
+        let wires = Wires { input: Box::pin(tokio::io::sink()), output: stream::pending().boxed() };
+        let begun = Instant::now();
+        SupervisorWires::new(wires).end(Duration::from_secs(5)).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_it_still_says_is_passed_over_until_its_end() {
+        let said = stream::iter([Ok(Piece::Log("a".into())), Ok(Piece::Frames("b".into()))]);
+        let wires = Wires { input: Box::pin(tokio::io::sink()), output: said.boxed() };
+        let begun = Instant::now();
+        SupervisorWires::new(wires).end(Duration::from_secs(5)).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }
