@@ -34,7 +34,7 @@ containers: ## make the container images of master, agent and engine (ARGS="--ch
 faults: ## kill, cut, stop and fill a cluster for a minute; nothing may be lost (ARGS="--seconds … --jobs … --seed …")
 	@scripts/faults.sh $(ARGS)
 
-bench: ## measure latency and throughput against bare processes (ARGS="…")
+bench: ## measure beside bare processes, containers and others, and write docs/BENCHMARKS.md (ARGS="quick", "PROGRAM …")
 	@scripts/bench.sh $(ARGS)
 
 clean: ## remove build results and our images (no container, no running engine)

@@ -29,6 +29,9 @@ pub struct FloorArgs {
     /// Processes per set
     #[arg(long, default_value_t = 500)]
     count: usize,
+    /// Only a cell's namespaces, for so long; says how many a second
+    #[arg(long, hide = true)]
+    cell_ms: Option<u64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,10 @@ pub struct FloorArgs {
 pub struct FloorError(#[from] io::Error);
 
 pub fn run(args: &FloorArgs) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(ms) = args.cell_ms {
+        println!("{}", cells_per_second(Duration::from_millis(ms))?);
+        return Ok(());
+    }
     println!("| namespaces of the process | p50 ms | p99 ms | per second | against bare |");
     println!("|---|---|---|---|---|");
     let mut base = None;
@@ -49,6 +56,17 @@ pub fn run(args: &FloorArgs) -> Result<(), Box<dyn std::error::Error>> {
         println!("| {name} | {} | {} | {per_second:.0} | {} |", ms(p50), ms(series.percentile(99)), ratio(p50, base));
     }
     Ok(())
+}
+
+/// One after the other in all namespaces of a cell.
+fn cells_per_second(time: Duration) -> Result<f64, FloorError> {
+    let begun = Instant::now();
+    let mut done = 0_u32;
+    while begun.elapsed() < time {
+        once(sys::CELL_NAMESPACES)?;
+        done += 1;
+    }
+    Ok(f64::from(done) / begun.elapsed().as_secs_f64())
 }
 
 /// Forks into new namespaces, executes `true`, and waits for its end.

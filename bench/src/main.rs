@@ -4,6 +4,8 @@
 //! only ratios within a run mean something. Every answer is checked while it
 //! is timed. The tables go to standard output as Markdown.
 //!
+//! `compare` is the whole of it: every way to run a program beside every other, and the targets judged by that;
+//! `record` puts what one of the others said into the document that it writes.
 //! `floor` measures what the kernel asks for a process in new namespaces,
 //! `containers` what each container costs and who spends it, `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
 //! running master against bare processes with the very same
@@ -21,6 +23,7 @@ mod cases;
 mod cells;
 mod chance;
 mod containers;
+mod compare;
 mod decisions;
 mod faults;
 mod floor;
@@ -55,8 +58,12 @@ enum Command {
     Containers(containers::ContainersArgs),
     /// A job of many cases, and two programs that speak with each other, against bare processes
     Cases(cases::CasesArgs),
+    /// Enclos beside bare processes, containers and other sandboxes, in one run (needs root, an engine and its images)
+    Compare(compare::CompareArgs),
     /// A cluster under faults: nothing is lost, nothing is left (see `scripts/faults.sh`)
     Faults(faults::FaultsArgs),
+    /// Puts standard input into a measured section of a document
+    Record(compare::RecordArgs),
     /// Carries connections from one address to another, for `faults`
     #[command(hide = true)]
     Relay(faults::RelayArgs),
@@ -84,6 +91,8 @@ fn main() -> ExitCode {
         Command::Cells(args) => cells::run(&args),
         Command::Cases(args) => cases::run(&args),
         Command::Containers(args) => containers::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
+        Command::Compare(args) => compare::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
+        Command::Record(args) => compare::record(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Jobs(args) => jobs::run(&args),

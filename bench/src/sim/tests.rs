@@ -69,7 +69,7 @@ fn ours_without_prediction_is_one_queue_where_there_is_one_tenant() {
     }
 }
 
-/// What is said of it in `docs/BENCHMARKS.md`, with the proof.
+/// What is said of it in `docs/SCHEDULING.md`, with the proof.
 #[test]
 fn the_longest_wait_grows_by_no_more_than_is_said_when_all_predictions_are_wrong() {
     for seed in 1..=4 {
