@@ -45,7 +45,8 @@ pub const OUTPUT_WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// Memory of a sandbox beyond its largest cell, in bytes: the supervisor, a job's input, a case's
 /// input and answer, what compile steps left, and output on its way to the agent.
 pub const SANDBOX_HEADROOM_BYTES: u64 = 192 * 1024 * 1024;
-/// Processes of a sandbox beyond its largest cell: the supervisor, and the first process of a cell.
+/// Processes of a sandbox beyond its largest cell: the supervisor, and the first processes of the cell and of
+/// the one that waits.
 pub const SANDBOX_HEADROOM_PIDS: u32 = 8;
 /// User and group id that a program sees as its own.
 pub const PROGRAM_UID: u32 = 1000;

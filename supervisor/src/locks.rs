@@ -16,20 +16,24 @@ pub const LOCKS_MAX: u64 = 4096;
 /// take locks, and where nobody has looked for a while it first waits for an RCU grace period, 8 to 20 ms
 /// (fs/locks.c, locks_start). By so much later would the end of a short program be seen.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time after which also one is looked at that worked less, if it worked at all: what it holds stays.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// How many there were at the last look.
 #[derive(Debug, Default)]
 pub struct Locks {
     worked: Duration,
+    at: Duration,
     held: u64,
 }
 
 impl Locks {
     /// Locks that processes of this pid namespace and those beneath it hold, counted to a little above
-    /// [`LOCKS_MAX`]; `worked` is the CPU time that the cell used, or where that is not exact, its time.
-    pub fn held(&mut self, worked: Duration) -> u64 {
-        if worked.saturating_sub(self.worked) >= LOOK_EVERY {
-            self.worked = worked;
+    /// [`LOCKS_MAX`]; `worked` is the CPU time that the cell used, or where that is not exact, its time; `now` is the time since it started.
+    pub fn held(&mut self, worked: Duration, now: Duration) -> u64 {
+        let since = worked.saturating_sub(self.worked);
+        if since >= LOOK_EVERY || (since > Duration::ZERO && now.saturating_sub(self.at) >= LOOK_AFTER) {
+            (self.worked, self.at) = (worked, now);
             // Where the kernel has no such list (gVisor), locks are memory of the sandbox itself.
             self.held = File::open("/proc/locks").map_or(0, |list| count(list, LOCKS_MAX));
         }
@@ -80,11 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn who_has_hardly_worked_is_not_looked_at() {
-        let mut locks = Locks { worked: Duration::ZERO, held: 7 };
-        assert_eq!(locks.held(LOOK_EVERY - Duration::from_micros(1)), 7, "as it was");
-        locks.held(LOOK_EVERY);
+    fn who_has_hardly_worked_is_looked_at_each_second_and_others_by_their_work() {
+        let mut locks = Locks { held: 7, ..Locks::default() };
+        let little = Duration::from_millis(19);
+        assert_eq!(locks.held(little, little), 7, "as it was");
+        locks.held(LOOK_EVERY, LOOK_EVERY);
         assert_eq!(locks.worked, LOOK_EVERY, "looked at, and next after as much again");
+        let later = LOOK_EVERY + LOOK_AFTER;
+        locks.held(LOOK_EVERY, later);
+        assert_eq!(locks.at, LOOK_EVERY, "it has done nothing since");
+        locks.held(LOOK_EVERY + Duration::from_micros(1), later);
+        assert_eq!(locks.at, later);
     }
 
     #[test]

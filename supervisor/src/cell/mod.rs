@@ -41,6 +41,7 @@ use self::live::Live;
 use self::mounts::Mask;
 pub use self::prepared::{Prepared, Remains};
 use self::task::Given;
+pub use self::watch::LOOK_MAX;
 use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
 use crate::cgroup::{CellGroup, CgroupError, ContainerCpu};
@@ -270,9 +271,9 @@ impl Cell {
         Ok(())
     }
 
-    /// Whether its program runs, or did.
-    pub fn has_started(&self) -> bool {
-        self.started.is_some()
+    /// Whether its program runs, and nobody has ended it.
+    pub fn is_running(&self) -> bool {
+        self.started.is_some() && self.ended.is_none() && self.stop.is_none()
     }
 
     /// Whether its program could start, and has not.
@@ -332,7 +333,7 @@ impl Cell {
         let reading = match &mut self.meter {
             Meter::Cgroup(group) => {
                 let cpu = group.cpu_time()?.saturating_sub(used_before);
-                Reading { cpu, wall, oom_kills: group.oom_kills(), locks: self.locks.held(cpu), sampled: None }
+                Reading { cpu, wall, oom_kills: group.oom_kills(), locks: self.locks.held(cpu, wall), sampled: None }
             }
             Meter::Sampled(sampler) => {
                 let sample = sampler.look();
@@ -340,7 +341,7 @@ impl Cell {
                     cpu: sample.cpu.saturating_sub(used_before),
                     wall,
                     oom_kills: 0,
-                    locks: self.locks.held(wall),
+                    locks: self.locks.held(wall, wall),
                     sampled: Some(InUse {
                         memory_bytes: sample.memory_bytes,
                         pids: sample.threads.saturating_sub(OWN_THREADS),

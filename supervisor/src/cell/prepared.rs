@@ -2,8 +2,8 @@
 //!
 //! Its namespaces, its user, its mounts and its cgroup are made, and its first process waits for a
 //! [`super::task::Task`]. All that a step decides comes with that or is set when it comes: limits,
-//! sizes, files, streams. Nothing but our own code has run in it, it holds no descriptor but its
-//! control socket, and it serves one step.
+//! sizes, files, streams. Nothing but our own code has run in it, beside the supervisor's own three
+//! it holds no descriptor but its control socket and the container's `/proc`, and it serves one step.
 
 use std::time::Duration;
 

@@ -3,8 +3,9 @@
 //! ```text
 //! request ─ cell that waits ─ its limits, its task ─ Go ─ another is made ─ … ─ end ─ answer ─ remains cleared
 //! ```
-//! The next one is made while a program begins to run: the supervisor has nothing else to do then, the
-//! program has a core of its own, and whoever sends step after step finds the next cell ready with each.
+//! The next one is made beside a program that is quiet and far from its limits, so that whoever sends step after
+//! step finds it ready with each; otherwise after the answer. It takes a millisecond, in which nobody is
+//! attended to, and on a machine that is busy some more.
 //! One waits for each sandbox, which its headroom holds, and it ends with the sandbox as all in it do.
 
 use enclos_protocol::supervisor_link::CellKind;

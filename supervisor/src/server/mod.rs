@@ -114,6 +114,9 @@ impl Server {
 
     /// What no answer has to wait for, while no request waits for it either.
     fn do_chores(&mut self) -> Result<(), Fault> {
+        if self.link.has_pending() {
+            return Ok(());
+        }
         let asked = |link: &Link| -> io::Result<bool> {
             Ok(poll_those([(Some(link.input()), PollFlags::POLLIN)], Duration::ZERO)?[0])
         };

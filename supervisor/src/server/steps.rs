@@ -12,11 +12,16 @@ use enclos_protocol::supervisor_link::{
 use nix::poll::PollFlags;
 use serde_bytes::ByteBuf;
 
-use super::{Fault, IDLE, Server, ahead, poll_those};
+use super::ahead::{self, Sandbox};
+use super::{Fault, IDLE, Server, poll_those};
 use crate::capture::Capture;
 use crate::cell::live::{Live, LiveEnds};
-use crate::cell::{Beginning, Cell, Finished, pipe_between};
+use crate::cell::{Beginning, Cell, Finished, LOOK_MAX, pipe_between};
 use crate::link::Link;
+
+/// How long programs that began have to say nothing until the next cell is made beside them: whoever writes or
+/// ends at once is attended to first.
+const QUIET: Duration = Duration::from_micros(500);
 
 /// Standard input and output of one of a pair.
 struct Ends {
@@ -121,7 +126,11 @@ impl Server {
             for cell in cells.iter_mut().filter(|cell| !cell.is_over()) {
                 wait = wait.min(cell.look()?);
             }
-            self.wait_for_cells(cells, wait)?;
+            let wants_cell = self.sandbox.as_ref().is_some_and(Sandbox::wants_cell);
+            let has_time = wants_cell && wait >= LOOK_MAX && cells.iter().all(Cell::is_running);
+            if !self.wait_for_cells(cells, if has_time { QUIET } else { wait })? && has_time {
+                self.sandbox.iter_mut().for_each(Sandbox::make_ahead);
+            }
             while let Some(request) = self.link.next()? {
                 match request {
                     Request::CancelStep => cells.iter_mut().for_each(|cell| cell.end(Stop::Cancelled)),
@@ -144,15 +153,12 @@ impl Server {
                 let news = cell.live().filter(|_| self.link.has_room()).and_then(Live::news);
                 news.map_or(Ok(()), |news| self.link.send(&news))?;
             }
-            if let Some(sandbox) = self.sandbox.as_mut().filter(|_| cells.iter().all(Cell::has_started)) {
-                sandbox.make_ahead();
-            }
         }
         Ok(())
     }
 
-    /// Waits for the cells and the link together, and takes what came.
-    fn wait_for_cells(&mut self, cells: &mut [Cell], timeout: Duration) -> Result<(), Fault> {
+    /// Waits for the cells and the link together, and takes what came; gives whether anything did.
+    fn wait_for_cells(&mut self, cells: &mut [Cell], timeout: Duration) -> Result<bool, Fault> {
         let output = self.link.has_pending().then(|| self.link.output());
         let of_link = [(Some(self.link.input()), PollFlags::POLLIN), (output, PollFlags::POLLOUT)];
         let of_cells = cells.iter().flat_map(Cell::descriptors);
@@ -178,7 +184,7 @@ impl Server {
                 cell.take_message()?;
             }
         }
-        Ok(())
+        Ok(ready.contains(&true))
     }
 
     /// Waits until the agent took all that a step wrote.

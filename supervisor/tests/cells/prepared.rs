@@ -3,13 +3,16 @@
 use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use enclos_protocol::outcome::{Exit, Stop};
-use enclos_protocol::supervisor_link::{Report, Request, StepRequest};
+use enclos_protocol::supervisor_link::{Report, Request, StdinSource, StepRequest};
 use enclos_supervisor::sys;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_bytes::ByteBuf;
 
 use crate::support::{Ran, Sandbox, shell};
 
@@ -24,23 +27,35 @@ fn ended_well(ran: &Ran) {
     assert_eq!(ran.facts.exit, Some(Exit::Code(0)), "{ran:?}");
 }
 
-/// Asks for a step that says when it runs; gives the cells that there are then.
+/// The first processes of the sandbox's cells as soon as there are `count`.
+fn cells(sandbox: &Sandbox, count: usize) -> Vec<i32> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let processes = sandbox.first_processes();
+        if processes.len() == count {
+            return processes;
+        }
+        assert!(Instant::now() < deadline, "{count} cells: {processes:?}");
+        thread::yield_now();
+    }
+}
+
+/// Runs a step to its end whose program does `code` when the next cell waits beside it; gives both.
 fn cells_while_it_runs(sandbox: &mut Sandbox, code: &str) -> Vec<i32> {
-    sandbox.ask(&Request::RunStep(Box::new(shell(&format!("echo runs; {code}")))));
-    assert!(matches!(sandbox.report(), Report::Output { .. }));
-    sandbox.first_processes()
+    let step = StepRequest { stdin: StdinSource::Live, ..shell(&format!("read line; {code}")) };
+    sandbox.ask(&Request::RunStep(Box::new(step)));
+    assert!(matches!(sandbox.report(), Report::StdinTaken { taken: 0, closed: false }), "it runs");
+    let both = cells(sandbox, 2);
+    sandbox.ask(&Request::Stdin { bytes: ByteBuf::from("\n"), last: true });
+    while !matches!(sandbox.report(), Report::StepDone(_)) {}
+    both
 }
 
 /// The cell that waits, in a sandbox between two jobs: what earlier ones left is gone then.
 fn waiting(sandbox: &mut Sandbox) -> i32 {
     sandbox.begin_job(&[], "");
     assert_eq!(sandbox.end_job(), [""; 0]);
-    sandbox.first_process()
-}
-
-fn until_done(sandbox: &mut Sandbox) {
-    let report = sandbox.report();
-    assert!(matches!(report, Report::StepDone(_)), "{report:?}");
+    cells(sandbox, 1)[0]
 }
 
 #[test]
@@ -48,10 +63,11 @@ fn each_step_runs_in_the_cell_that_waited_and_another_waits_after_it() {
     let mut sandbox = Sandbox::with_cgroups();
     let waited = waiting(&mut sandbox);
     sandbox.begin_job(&[], "");
-    assert!(cells_while_it_runs(&mut sandbox, "true").contains(&waited));
-    until_done(&mut sandbox);
+    let both = cells_while_it_runs(&mut sandbox, "true");
+    assert!(both.contains(&waited), "{both:?} {waited}");
     assert_eq!(sandbox.end_job(), [""; 0]);
-    assert_ne!(sandbox.first_process(), waited, "each serves one step");
+    let waits = cells(&sandbox, 1)[0];
+    assert!(waits != waited && both.contains(&waits), "each serves one step: {both:?} {waited} {waits}");
 }
 
 #[test]
@@ -83,10 +99,8 @@ fn limits_of_the_step_hold_in_a_cell_that_was_made_before_it() {
 fn a_cell_that_waited_meets_nothing_of_the_step_beside_which_it_was_made() {
     let mut sandbox = Sandbox::with_cgroups();
     sandbox.begin_job(&[], "");
-    let leave = "for at in /job /tmp /dev/shm; do echo secret > $at/left; done; setsid sleep 100 & sleep 0.1";
-    let waiting = cells_while_it_runs(&mut sandbox, leave);
-    assert_eq!(waiting.len(), 2, "it is there while the step before still runs");
-    until_done(&mut sandbox);
+    let leave = "for at in /job /tmp /dev/shm; do echo secret > $at/left; done; setsid sleep 100 &";
+    cells_while_it_runs(&mut sandbox, leave);
     let look = "ls -A /job /tmp /dev/shm | grep -v :; ls /proc | grep -c '^[0-9]'; tail -n +2 /proc/sysvipc/shm; \
         tail -n +2 /proc/net/unix; id -u; hostname";
     let after = sandbox.run(shell(look));
@@ -103,32 +117,35 @@ fn a_program_that_kills_all_that_it_can_ends_no_cell_that_waits() {
     sandbox.begin_job(&[], "");
     let before = cells_while_it_runs(
         &mut sandbox,
-        "exec 2> /dev/null; sleep 0.1; kill -9 1; kill -9 -1; for p in /proc/[0-9]*; do kill -9 ${p#/proc/}; done",
+        "exec 2> /dev/null; kill -9 1; kill -9 -1; for p in /proc/[0-9]*; do kill -9 ${p#/proc/}; done",
     );
-    until_done(&mut sandbox);
     assert_eq!(sandbox.end_job(), [""; 0]);
-    let waits = sandbox.first_process();
+    let waits = cells(&sandbox, 1)[0];
     assert!(before.contains(&waits), "{before:?} {waits}");
     sandbox.begin_job(&[], "");
     ended_well(&sandbox.run(shell("true")));
 }
 
 #[test]
-fn a_cell_that_waits_holds_nothing_of_the_job_beside_which_it_was_made() {
+fn a_cell_that_waits_holds_no_descriptor_of_the_job_beside_which_it_was_made() {
+    let open = |pid: i32| {
+        let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|entry| entry.unwrap().path());
+        let mut open: Vec<_> = entries.map(|path| fs::read_link(path).unwrap()).collect();
+        open.sort();
+        open
+    };
     let mut sandbox = Sandbox::with_cgroups();
+    let unused = open(waiting(&mut sandbox));
     sandbox.begin_job(&[("brought", "x")], "input");
-    cells_while_it_runs(&mut sandbox, "sleep 0.1");
-    until_done(&mut sandbox);
+    cells_while_it_runs(&mut sandbox, "true");
     assert_eq!(sandbox.end_job(), [""; 0]);
-    let open = fs::read_dir(format!("/proc/{}/fd", sandbox.first_process())).unwrap();
-    let mut open: Vec<_> = open.map(|entry| fs::read_link(entry.unwrap().path()).unwrap()).collect();
-    open.retain(|target| !target.to_string_lossy().starts_with("pipe:"));
-    let open: Vec<_> = open.iter().map(|target| target.to_string_lossy()).collect();
-    assert!(
-        open.iter().all(|target| target.starts_with("socket:") || target == "/proc" || target.starts_with("/dev/")),
-        "{open:?}"
-    );
-    assert_eq!(open.iter().filter(|target| target.starts_with("socket:")).count(), 1, "{open:?}");
+    let socket = |target: &std::path::PathBuf| target.to_string_lossy().starts_with("socket:");
+    let (mut before, mut after) = (unused, open(cells(&sandbox, 1)[0]));
+    for of in [&mut before, &mut after] {
+        assert_eq!(of.iter().filter(|target| socket(target)).count(), 1, "it hears of its step by one: {of:?}");
+        of.retain(|target| !socket(target));
+    }
+    assert_eq!(after, before, "as one that was made where no job was");
 }
 
 #[test]
