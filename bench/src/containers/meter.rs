@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use super::Outcome;
 use crate::faults::engine::OwnEngine;
 
-/// The engine's daemons and what they start.
-const GROUP: &str = "enclos-bench-engine";
+/// The engine's daemons and what they start. An agent may clear away whatever is named as its own are.
+const GROUP: &str = "bench-enclos-engine";
 /// Both daemons and the shim of the idle container: nothing is left of the last one.
 const PROCESSES: usize = 3;
 /// How often is looked whether that is so. Between the end of a shim and what cleans up behind it is a moment in which
@@ -87,6 +87,11 @@ impl Meter {
             fs::write(group.join("cgroup.procs"), pid.to_string())?;
         }
         Ok(Self { root, layout, engine, containerd })
+    }
+
+    /// Removes the cgroup, when the engine has ended.
+    pub fn end(self) -> Outcome<()> {
+        Ok(fs::remove_dir(self.root.join(GROUP))?)
     }
 
     /// The host's cgroups.

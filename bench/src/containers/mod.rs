@@ -39,12 +39,11 @@ pub fn run(args: &ContainersArgs) -> Outcome<()> {
 
 async fn measure(args: &ContainersArgs) -> Outcome<()> {
     let engine = OwnEngine::begin(&args.engine, &args.engine).await?;
-    let measured = match Meter::of(&engine) {
-        Ok(meter) => with(&engine, &meter, args.count).await,
-        Err(error) => Err(error),
-    };
+    let meter = Meter::of(&engine)?;
+    let measured = with(&engine, &meter, args.count).await;
     let ended = engine.end().await;
-    measured.and(ended)
+    measured.and(ended)?;
+    meter.end()
 }
 
 /// What one container took.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use enclos_agent::cgroup::{CgroupTree, Layout, TreeLimits};
+use enclos_agent::cgroup::{CgroupTree, Hold, Layout, TreeLimits};
 use enclos_agent::engine::docker::DockerEngine;
 use enclos_agent::engine::{
     Answer, Cause, ContainerId, Engine, EngineError, EngineFacts, Labelled, SandboxLimits, SandboxSpec, Wires, profile,
@@ -73,6 +73,8 @@ pub struct Workplace {
     docker: DockerEngine,
     agent: AgentName,
     tree: CgroupTree,
+    /// Keeps agents that start meanwhile from taking the tree for abandoned.
+    _held: Hold,
     image: String,
     number: u64,
     /// With the network of the profile, of the engine, and of the idle container.
@@ -89,6 +91,7 @@ impl Workplace {
         // What a run left that broke off.
         sweep(&docker, Some(&tree), &agent).await?;
         tree.make_agent(&TreeLimits { cpu_millis: 64_000, memory_bytes: 8192 * MIB, pids: 8192 })?;
+        let held = tree.hold()?;
         let image =
             sandbox_image(Some(&engine.host())).await?.ok_or_else(|| format!("image '{IMAGE}' is not there"))?;
         let apparmor = docker.facts().await?.apparmor;
@@ -114,7 +117,7 @@ impl Workplace {
         let container = idle.remains().container.ok_or("a sandbox without a container")?;
         let joined = with(Some(&format!("container:{}", container.0)));
         let hosts = [with(None), none, joined];
-        Ok(Self { api, docker, agent, tree, image, number: 0, hosts, idle })
+        Ok(Self { api, docker, agent, tree, _held: held, image, number: 0, hosts, idle })
     }
 
     pub async fn close(self) -> Outcome<()> {
