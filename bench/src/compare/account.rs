@@ -1,7 +1,7 @@
 //! Whose processor time it was: what the kernel counted for processes and cgroups, before and after.
 //!
 //! ```text
-//! all that was busy (/proc/stat), less what the machine does by itself
+//! all: what is known, and the rest
 //!  ├─ master, agent            /proc/<pid>/stat
 //!  ├─ bench                    the same: the client of one way, the parent of another
 //!  ├─ engine                   dockerd, containerd and the engine's client, the same
@@ -9,7 +9,8 @@
 //!  ├─ supervisors              the rest of our sandboxes' cgroups: supervisor and first processes
 //!  ├─ shims and runc           shims that live, and what was waited for by them, the engine and process 1,
 //!  │                           less what of it ran in containers' cgroups
-//!  └─ rest                     kernel threads, interrupts, and whatever else ran
+//!  └─ rest                     what else was busy (/proc/stat), less what the machine does by itself: kernel threads,
+//!                              interrupts, and whatever else ran
 //! ```
 //!
 //! A process that ended is in the counters of whoever waited for it, and a shim that ended in those of process 1; so
@@ -142,10 +143,10 @@ pub fn split(before: &Counters, after: &Counters, jobs: u64, whose: Whose, steps
     // The only children that this program has then are the engine's client.
     let client = if whose == Whose::Containers { since(|c| c.bench_reaped) } else { 0.0 };
     let by_itself = idle * after.at_us.saturating_sub(before.at_us) as f64;
-    let all = (since(|c| c.busy) - by_itself).max(0.0);
+    let busy = since(|c| c.busy) - by_itself;
     let part_of_kernel = since(|c| c.kernel) / since(|c| c.busy).max(1.0);
     let mut split = Split {
-        all,
+        all: 0.0,
         toolchain,
         supervisors,
         master: since(|c| c.master),
@@ -156,7 +157,10 @@ pub fn split(before: &Counters, after: &Counters, jobs: u64, whose: Whose, steps
         rest: 0.0,
         kernel: part_of_kernel,
     };
-    split.rest = (all - split.parts().iter().map(|(_, time)| time).sum::<f64>()).max(0.0);
+    // What is known was used, also where the machine did less by itself meanwhile than before.
+    let known = split.parts().iter().map(|(_, time)| time).sum::<f64>();
+    split.rest = (busy - known).max(0.0);
+    split.all = known + split.rest;
     per_job(split, jobs)
 }
 
@@ -226,6 +230,13 @@ mod tests {
             Counters { reaped: 60 + 300, containers: 200, shims: BTreeMap::from([(3, 25)]), ..counters(10_000, 1000) };
         let split = split(&before, &after, 1, Whose::Containers, 0, 0.0);
         assert_eq!((split.toolchain, split.shims, split.rest), (200.0, 145.0, 655.0));
+    }
+
+    #[test]
+    fn what_is_known_was_used_whatever_the_machine_did_by_itself() {
+        let after = Counters { containers: 5000, engine: 1000, ..counters(1_000_000, 4000) };
+        let split = split(&counters(0, 0), &after, 2, Whose::Containers, 0, 1.0);
+        assert_eq!((split.all, split.rest, split.toolchain), (3000.0, 0.0, 2500.0));
     }
 
     #[test]

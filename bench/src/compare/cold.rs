@@ -97,12 +97,19 @@ fn table(all: &[Series], report: &mut Report) -> String {
 /// The same hello under gVisor, beside the cluster that has none.
 ///
 /// # Errors
-/// The engine has no gVisor, or an answer is wrong.
+/// An answer is wrong.
 pub async fn gvisor(stage: &Stage, main: &Cluster, settings: &Settings, report: &mut Report) -> Outcome<String> {
     super::progress("starts a cluster under gVisor");
     let flags = &["--isolation", "gvisor"];
     let plan = AgentPlan { languages: "c,java,python", warm: 1, warm_each: 1, flags, ..AgentPlan::default() };
-    let cluster = Cluster::start(stage, "gvisor", &[plan]).await?;
+    let cluster = match Cluster::start(stage, "gvisor", &[plan]).await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            // A runtime that the engine lists need not work here; the rest of the run does without.
+            super::progress(&format!("not under gVisor: {error}"));
+            return Ok("Not measured: no agent under gVisor became ready.\n".to_owned());
+        }
+    };
     let mut table =
         Table::new(&["program", "gVisor against runc, p50", "gVisor p50 ms", "runc p50 ms", "reuse", "times"]);
     for program in [&C, &JAVA, &PYTHON] {

@@ -49,10 +49,15 @@ fn whose(way: Way) -> Whose {
 /// An answer is wrong.
 pub async fn measure(grounds: &Grounds<'_>, cluster: &Cluster, settings: &Settings) -> Outcome<Costs> {
     let mut costs = Costs::new();
-    let jobs = settings.accounted.div_ceil(settings.runs);
-    for run in 0..settings.runs {
+    let jobs = settings.accounted.div_ceil(settings.accounted_runs);
+    for run in 0..settings.accounted_runs {
         for program in [&C, &PYTHON] {
-            super::progress(&format!("processor time of {}, run {} of {}", program.name, run + 1, settings.runs));
+            super::progress(&format!(
+                "processor time of {}, run {} of {}",
+                program.name,
+                run + 1,
+                settings.accounted_runs
+            ));
             cluster.settle().await?;
             let idle = idle(cluster).await;
             for way in WAYS {

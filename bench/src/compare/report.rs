@@ -25,9 +25,9 @@ impl Report {
         Self { document, command, ..Self::default() }
     }
 
-    /// Notes a figure, where there is one.
+    /// Notes a figure, where there is one; what is no number is none.
     pub fn figure(&mut self, name: impl Into<String>, value: Option<f64>) {
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|value| value.is_finite()) {
             self.figures.insert(name.into(), value);
         }
     }

@@ -38,6 +38,8 @@ pub struct Settings {
     pub agent_starts: usize,
     /// Jobs of a series whose processor time is told apart.
     pub accounted: usize,
+    /// Parts in which they are run.
+    pub accounted_runs: usize,
     /// Jobs under gVisor, where it is asked for.
     pub gvisor: usize,
 }
@@ -66,19 +68,21 @@ impl Size {
                 cold: 1,
                 agent_starts: 1,
                 accounted: 2,
+                accounted_runs: 1,
                 gvisor: 1,
             },
             Self::Quick => Settings {
                 runs: 3,
-                rounds: 10,
-                slow_every: 5,
-                warm_up: 2,
-                load: Duration::from_millis(1000),
+                rounds: 6,
+                slow_every: 6,
+                warm_up: 1,
+                load: Duration::from_millis(500),
                 clients: &[1, 4],
-                open: Duration::from_secs(3),
+                open: Duration::from_secs(2),
                 cold: 3,
                 agent_starts: 1,
-                accounted: 10,
+                accounted: 8,
+                accounted_runs: 1,
                 gvisor: 3,
             },
             Self::Full => Settings {
@@ -92,6 +96,7 @@ impl Size {
                 cold: 10,
                 agent_starts: 3,
                 accounted: 40,
+                accounted_runs: 3,
                 gvisor: 10,
             },
         }
