@@ -106,6 +106,21 @@ fn a_claim_that_had_to_wait_has_the_next_one_ready() {
 }
 
 #[test]
+fn an_image_that_cannot_be_started_is_not_tried_for_stock() {
+    let mut pool = Pool::new(ADAPTIVE);
+    pool.job("py", "a");
+    pool.claim("py", "b");
+    let number = pool.starting.pop().expect("its place in the stock is filled");
+    pool.apply(Input::OpenFailed(number));
+    pool.apply(Input::Closed(number));
+    pool.now += s(20);
+    pool.apply(Input::Tick);
+    assert!(pool.starting.is_empty());
+    assert!(!pool.claim("py", "c"));
+    assert_eq!(pool.starting.len(), 1, "for who asks it is");
+}
+
+#[test]
 fn nothing_is_kept_of_an_image_that_only_one_binding_has() {
     let mut pool = Pool::new(ADAPTIVE);
     for _ in 0..5 {

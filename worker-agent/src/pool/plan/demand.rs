@@ -124,6 +124,11 @@ impl Demands {
         }
     }
 
+    /// One could not be started: it is not tried again for stock until somebody asks.
+    pub fn failed(&mut self, image: &ImageKey) {
+        self.of.remove(image);
+    }
+
     /// An end took so long.
     pub fn stopped(&mut self, took: Duration) {
         self.stop += (took.as_secs_f64() - self.stop) * NEWEST_PART;

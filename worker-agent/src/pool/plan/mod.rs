@@ -174,6 +174,7 @@ impl Plan {
         entry.since = now;
         let image = entry.image.clone();
         self.retry_at.insert(image.clone(), now + self.bounds.retry_after);
+        self.demands.failed(&image);
         // One failure answers one claim: the others may be luckier, and a broken image ends them one by one.
         if let Some(index) = self.waiting.iter().position(|w| w.image == image)
             && let Some(waiting) = self.waiting.remove(index)
