@@ -64,12 +64,13 @@ impl OwnEngine {
     /// Starts what does not run of it, and waits until it answers.
     pub async fn start(&mut self) -> Outcome<()> {
         if self.containerd.is_none() {
-            let mut command = self.daemon("containerd")?;
+            let mut command = self.daemon("containerd", &[])?;
             self.containerd = Some(command.arg("--config").arg(self.directory.join("containerd.toml")).spawn()?);
             let socket = self.socket("containerd");
             wait_until("containerd answers", async || UnixStream::connect(&socket).await.is_ok()).await?;
         }
-        let mut command = self.daemon("dockerd")?;
+        // In a network namespace of its own: an engine without a bridge takes away `docker0`, which is the host's engine's.
+        let mut command = self.daemon("dockerd", &["unshare", "--net", "--"])?;
         command.arg("--config-file").arg(self.directory.join("daemon.json"));
         command.arg("--data-root").arg(self.directory.join("data"));
         command.arg("--exec-root").arg(self.directory.join("run/docker"));
@@ -84,8 +85,11 @@ impl OwnEngine {
         .await
     }
 
-    fn daemon(&self, name: &str) -> Outcome<Command> {
-        let mut command = Command::new(name);
+    /// `name`, executed `through` other programs, one by the next.
+    fn daemon(&self, name: &str, through: &[&str]) -> Outcome<Command> {
+        let words: Vec<_> = through.iter().chain([&name]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         let log = open_log(&self.run, name)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         Ok(command)
