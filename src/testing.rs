@@ -1,13 +1,10 @@
 //! Jobs and reports as tests of several modules need them.
 
 use enclos_protocol::cases::{CasePlan, CaseReport, Checker, Judging, Verdict};
-use enclos_protocol::ids::{AgentName, Binding};
+use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{Isolation, JobPath, JobReport, JobSpec, Reuse, StepReport};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::{Accounting, Exit, Outcome, StepFacts};
-
-use crate::progress::Holder;
-use crate::store::UnixTime;
 
 /// The smallest limits, and so many bytes to report.
 pub fn limits(report_bytes: u64) -> StepLimits {
@@ -53,11 +50,6 @@ pub fn spec(cases: u32, report_bytes: u64) -> JobSpec {
         live_stdin: false,
         dependencies: None,
     }
-}
-
-/// Who has a job for the first time.
-pub fn holder(agent: &AgentName) -> Holder {
-    Holder { agent: agent.clone(), started: UnixTime(1), attempts: 1, expected: None }
 }
 
 /// A step that ended well and used nothing.

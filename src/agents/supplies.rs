@@ -97,7 +97,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
-    use crate::progress::{Client, Heard};
+    use crate::progress::{Client, Heard, Holder};
     use crate::scoring::Scoring;
 
     /// Jobs that run with live input, with a client each.
@@ -107,7 +107,7 @@ mod tests {
             let attempt = AttemptId { job: JobId::generate(), token: FencingToken { epoch: 1, counter } };
             let spec = enclos_protocol::job::JobSpec { live_stdin: true, ..crate::testing::spec(0, 16) };
             progress.register(attempt.job, &spec, Scoring::default());
-            progress.running(attempt, crate::testing::holder(&agent));
+            progress.running(attempt, Holder::first(&agent));
             supplies.take_up(progress, attempt);
             progress.stdin_taken(attempt, &agent, Heard::default()).unwrap();
             (attempt, progress.find(attempt.job).unwrap().stdin().unwrap().attach())

@@ -16,3 +16,11 @@ pub struct Holder {
     /// What the job is expected to use.
     pub expected: Option<Prediction>,
 }
+
+#[cfg(test)]
+impl Holder {
+    /// Who has a job for the first time.
+    pub fn first(agent: &AgentName) -> Self {
+        Self { agent: agent.clone(), started: UnixTime(1), attempts: 1, expected: None }
+    }
+}

@@ -11,7 +11,7 @@ use super::cursor::{Cursor, Phase};
 use super::live::{Live, Results, Watcher};
 use super::names::Names;
 use super::seen::{Chunk, Seen};
-use super::{NotACursor, OutputError};
+use super::{Holder, NotACursor, OutputError};
 use crate::scoring::Scoring;
 use crate::store::Part;
 use crate::testing;
@@ -25,7 +25,7 @@ fn agent() -> AgentName {
 
 fn running(cases: u32, report_bytes: u64) -> Arc<Live> {
     let live = Arc::new(Live::new(&testing::spec(cases, report_bytes), Scoring::default(), &mut Names::default()));
-    live.running(TOKEN, crate::testing::holder(&agent()));
+    live.running(TOKEN, Holder::first(&agent()));
     live
 }
 
@@ -95,7 +95,7 @@ fn a_watcher_sees_a_new_attempt_from_its_start() {
     assert_eq!(watcher.next_seen(), chunk(b"old"));
     live.queued();
     let next = FencingToken { epoch: 1, counter: 2 };
-    live.running(next, crate::testing::holder(&agent()));
+    live.running(next, Holder::first(&agent()));
     live.output((next, &agent()), STDOUT, 0, b"new").unwrap();
     assert_eq!(watcher.next_seen(), None, "not before its phase was told");
     assert_eq!(watcher.next_phase().unwrap().token, Some(next));

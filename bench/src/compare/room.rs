@@ -16,7 +16,7 @@ use super::stage::{Stage, in_path};
 use super::ways::Way;
 
 /// Where the stage's directory is seen in containers and sandboxes.
-pub const WORK: &str = "/work";
+pub const WORK: &str = "/bench";
 /// What every command finds its programs by.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn who_looks_for_no_program_is_told_where_it_is() {
-        assert_eq!(absolute("/work/3", "gcc"), Path::new("/usr/bin/gcc"));
-        assert_eq!(absolute("/work/3", "./main"), Path::new("/work/3/./main"));
+        assert_eq!(absolute("/bench/3", "gcc"), Path::new("/usr/bin/gcc"));
+        assert_eq!(absolute("/bench/3", "./main"), Path::new("/bench/3/./main"));
     }
 }
