@@ -339,12 +339,12 @@ fn cgroups(
     tree: Result<CgroupTree, DetectError>,
 ) -> Result<Option<CgroupTree>, AgentError> {
     let made = if facts.cgroupfs {
-        let mut limits = headroom::of_tree(&config.capacity, config.isolation, machine::process_ids());
+        let (spare, host_pids) = (config.places.spare, machine::process_ids());
+        let mut limits = headroom::of_tree(&config.capacity, config.isolation, spare, host_pids);
         if let Some(dependencies) = &config.dependencies {
             let builder = headroom::of_builder(dependencies.memory_bytes(), config.isolation);
             limits = headroom::with_builder(limits, &builder);
         }
-        limits = headroom::with_spare(limits, config.places.spare);
         limits.cpu_millis = limits.cpu_millis.min(place.cpu_millis_max());
         let make = |tree: CgroupTree| tree.make_agent(&limits).map(|()| tree).map_err(CgroupsRefused::Make);
         tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {

@@ -64,6 +64,16 @@ pub enum IsolationArg {
     Gvisor,
 }
 
+impl From<IsolationArg> for Isolation {
+    fn from(written: IsolationArg) -> Self {
+        match written {
+            IsolationArg::Runc => Self::Runc,
+            IsolationArg::Userns => Self::Userns,
+            IsolationArg::Gvisor => Self::Gvisor,
+        }
+    }
+}
+
 /// Reuse as it is written on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum ReuseArg {
@@ -275,8 +285,8 @@ pub enum ConfigError {
     },
     /// The pod is too small.
     #[error(
-        "the pod's memory limit leaves nothing for jobs: engine and supervisors of {slots} slots need it; raise it, or \
-         lower --slots"
+        "the memory of the machine, or the pod's limit, leaves nothing for jobs: engine, supervisors of {slots} slots and \
+         idle sandboxes need it; raise it, or lower --slots or --sandboxes"
     )]
     NoRoom {
         /// Jobs at once.
@@ -334,11 +344,7 @@ impl Config {
                 ReuseArg::Tenant if cells != Cells::Only(CellKind::Plain) => Reuse::Tenant,
                 ReuseArg::Tenant | ReuseArg::Never => Reuse::Never,
             },
-            isolation: match args.isolation {
-                IsolationArg::Runc => Isolation::Runc,
-                IsolationArg::Userns => Isolation::Userns,
-                IsolationArg::Gvisor => Isolation::Gvisor,
-            },
+            isolation: args.isolation.into(),
             cells,
             pin_cores: args.pin_cores.then(|| machine.cores.clone()),
             warm: args.warm,

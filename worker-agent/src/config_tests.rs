@@ -28,6 +28,22 @@ fn places_are_for_slots_and_stock_and_by_memory_for_who_comes_back() {
 }
 
 #[test]
+fn idle_sandboxes_take_their_memory_of_the_machine() {
+    // 16 GiB of 8.
+    let error = checked(&["--images", "none", "--sandboxes", "4096"]).unwrap_err();
+    assert!(error.to_string().contains("--sandboxes"), "{error}");
+    let of = |args: &[&str]| {
+        let config = checked(&[&["--images", "none"], args].concat()).unwrap();
+        (config.capacity.memory_bytes, config.places.spare)
+    };
+    assert_eq!(of(&["--sandboxes", "1036"]), (4 << 30, 1024));
+    assert_eq!(of(&["--isolation", "gvisor", "--sandboxes", "268"]), (4 << 30, 256));
+    assert_eq!(of(&["--memory-bytes", "8589934592"]), (8 << 30, 0), "nothing is left for them");
+    let error = checked(&["--images", "none", "--sandboxes", "1036", "--memory-bytes", "8589934592"]).unwrap_err();
+    assert!(error.to_string().contains("67108864 to 4294967296"), "{error}");
+}
+
+#[test]
 fn a_pod_offers_what_its_limit_leaves_beside_engine_and_supervisors() {
     let of = |args: &[&str], memory_bytes| {
         let machine = Machine {
@@ -49,7 +65,7 @@ fn a_pod_offers_what_its_limit_leaves_beside_engine_and_supervisors() {
     let more = of(&["--dependencies", "deny", "--images", "none", "--sandboxes", "16"], 2 << 30).unwrap();
     assert_eq!(more.capacity.memory_bytes, without.memory_bytes - (40 << 20), "places have to be had of the limit");
     let error = of(&["--dependencies", "deny"], 512 << 20).unwrap_err();
-    insta::assert_snapshot!(error, @"the pod's memory limit leaves nothing for jobs: engine and supervisors of 2 slots need it; raise it, or lower --slots");
+    insta::assert_snapshot!(error, @"the memory of the machine, or the pod's limit, leaves nothing for jobs: engine, supervisors of 2 slots and idle sandboxes need it; raise it, or lower --slots or --sandboxes");
     let error = of(&["--dependencies", "deny", "--memory-bytes", "2147483648"], 2 << 30).unwrap_err();
     assert!(error.to_string().contains("67108864 to 1342177280"), "{error}");
 }

@@ -24,6 +24,8 @@ const SANDBOXES_PER_SLOT: u32 = 4;
 
 /// What an idle sandbox takes of its agent's memory, in bytes.
 const IDLE_BYTES: u64 = 4 << 20;
+/// The same with a kernel in user space: 15 MiB were seen.
+const GVISOR_IDLE_BYTES: u64 = 16 << 20;
 
 /// Tasks of the host for each process of a program under gVisor: one, and one for each thread of the
 /// user-space kernel that ever ran it. Fork bombs were seen with 9 to 26, 250 busy processes with 34 after 20 s.
@@ -55,27 +57,21 @@ pub fn beside_jobs(slots: u32) -> u64 {
 
 /// Memory that so many idle sandboxes take, in bytes.
 #[must_use]
-pub fn spare_bytes(spare: u32) -> u64 {
-    IDLE_BYTES * u64::from(spare)
+pub fn spare_bytes(isolation: Isolation, spare: u32) -> u64 {
+    let each = if isolation == Isolation::Gvisor { GVISOR_IDLE_BYTES } else { IDLE_BYTES };
+    each * u64::from(spare)
 }
 
-/// `tree` with room for so many idle sandboxes that no slot needs.
-pub fn with_spare(tree: TreeLimits, spare: u32) -> TreeLimits {
-    TreeLimits {
-        memory_bytes: tree.memory_bytes.saturating_add(spare_bytes(spare)),
-        pids: tree.pids.saturating_add(SANDBOX_HEADROOM_PIDS.saturating_mul(spare)),
-        ..tree
-    }
-}
-
-/// What is offered to jobs, and what their supervisors need beside it: a full agent must not make
-/// the kernel kill, or the scheduler stop, a supervisor. The host has `host_pids` process ids.
-pub fn of_tree(capacity: &Capacity, isolation: Isolation, host_pids: u32) -> TreeLimits {
-    let supervisors = SANDBOX_HEADROOM_PIDS.saturating_mul(capacity.slots * SANDBOXES_PER_SLOT);
+/// What is offered to jobs, and what supervisors need beside it, those of `spare` idle sandboxes that no slot needs
+/// among them: a full agent must not make the kernel kill, or the scheduler stop, a supervisor. The host has
+/// `host_pids` process ids.
+pub fn of_tree(capacity: &Capacity, isolation: Isolation, spare: u32, host_pids: u32) -> TreeLimits {
+    let sandboxes = (capacity.slots * SANDBOXES_PER_SLOT).saturating_add(spare);
+    let supervisors = SANDBOX_HEADROOM_PIDS.saturating_mul(sandboxes);
     let pids = tasks(isolation, capacity.pids.saturating_add(supervisors));
     TreeLimits {
         cpu_millis: capacity.cpu_millis + HEADROOM_CPU_MILLIS,
-        memory_bytes: capacity.memory_bytes + beside_jobs(capacity.slots),
+        memory_bytes: capacity.memory_bytes + beside_jobs(capacity.slots) + spare_bytes(isolation, spare),
         pids: if isolation == Isolation::Gvisor { pids.min(host_pids / GVISOR_HOST_DIVISOR) } else { pids },
     }
 }
@@ -112,20 +108,20 @@ mod tests {
     fn processes_of_programs_are_as_many_tasks_of_the_host_but_under_gvisor() {
         assert_eq!(of_sandbox(&CAPACITY, Isolation::Runc).pids, 520);
         assert_eq!(of_sandbox(&CAPACITY, Isolation::Gvisor).pids, 520 * 24);
-        assert_eq!(of_tree(&CAPACITY, Isolation::Runc, 1 << 15).pids, 1024 + 64);
+        assert_eq!(of_tree(&CAPACITY, Isolation::Runc, 0, 1 << 15).pids, 1024 + 64);
     }
 
     #[test]
     fn no_sandbox_may_have_more_cores_than_what_it_is_beneath() {
         let one = Capacity { cpu_millis: 1000, ..CAPACITY };
-        let (sandbox, tree) = (of_sandbox(&one, Isolation::Runc), of_tree(&one, Isolation::Runc, 1 << 15));
+        let (sandbox, tree) = (of_sandbox(&one, Isolation::Runc), of_tree(&one, Isolation::Runc, 0, 1 << 15));
         assert_eq!((sandbox.cpu_millis, tree.cpu_millis), (1500, 1500));
         assert_eq!(of_sandbox(&CAPACITY, Isolation::Runc).cpu_millis, 2500);
     }
 
     #[test]
     fn a_builder_takes_nothing_of_what_jobs_were_promised() {
-        let tree = of_tree(&CAPACITY, Isolation::Runc, 1 << 15);
+        let tree = of_tree(&CAPACITY, Isolation::Runc, 0, 1 << 15);
         let builder = of_builder(1 << 30, Isolation::Runc);
         let both = with_builder(tree, &builder);
         assert_eq!((both.memory_bytes - tree.memory_bytes, both.cpu_millis - tree.cpu_millis), (1 << 30, 1000));
@@ -135,14 +131,18 @@ mod tests {
 
     #[test]
     fn idle_sandboxes_take_nothing_of_what_jobs_were_promised() {
-        let tree = of_tree(&CAPACITY, Isolation::Runc, 1 << 15);
-        let more = with_spare(tree, 10);
-        assert_eq!((more.memory_bytes - tree.memory_bytes, more.pids - tree.pids), (40 << 20, 80));
+        let more = |isolation| {
+            let of = |spare| of_tree(&CAPACITY, isolation, spare, 1 << 22);
+            (of(10).memory_bytes - of(0).memory_bytes, of(10).pids - of(0).pids)
+        };
+        assert_eq!(more(Isolation::Runc), (40 << 20, 80));
+        assert_eq!(more(Isolation::Gvisor), (160 << 20, 80 * 24));
     }
 
     #[test]
     fn gvisor_leaves_half_of_the_process_ids_to_the_host() {
-        assert_eq!(of_tree(&CAPACITY, Isolation::Gvisor, 1 << 22).pids, 1088 * 24);
-        assert_eq!(of_tree(&CAPACITY, Isolation::Gvisor, 1 << 15).pids, 1 << 14);
+        assert_eq!(of_tree(&CAPACITY, Isolation::Gvisor, 0, 1 << 22).pids, 1088 * 24);
+        assert_eq!(of_tree(&CAPACITY, Isolation::Gvisor, 0, 1 << 15).pids, 1 << 14);
+        assert_eq!(of_tree(&CAPACITY, Isolation::Gvisor, 1000, 1 << 15).pids, 1 << 14);
     }
 }

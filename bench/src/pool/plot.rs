@@ -8,13 +8,16 @@ use super::policy::Policy;
 use super::workload::Kind;
 use crate::plots::{self, Outcome, SIZE_PX};
 
-/// Apart from each other for most kinds of colour vision (Okabe and Ito 2008), and two greys.
-const COLOURS: [RGBColor; 8] = [
+/// Apart from each other for most kinds of colour vision (Okabe and Ito 2008), and greys.
+const COLOURS: [RGBColor; 11] = [
     RGBColor(200, 200, 200),
     RGBColor(150, 150, 150),
     RGBColor(230, 159, 0),
     RGBColor(86, 180, 233),
     RGBColor(204, 121, 167),
+    RGBColor(240, 228, 66),
+    RGBColor(130, 90, 44),
+    RGBColor(0, 114, 178),
     RGBColor(0, 158, 115),
     RGBColor(213, 94, 0),
     RGBColor(0, 0, 0),
@@ -43,7 +46,7 @@ pub fn costs(path: &Path, rows: &[(Kind, Vec<f64>)]) -> Outcome<()> {
     chart.configure_mesh().x_labels(rows.len() * 2).x_label_formatter(&name).light_line_style(WHITE).draw()?;
     chart.draw_series(LineSeries::new([(-0.5, 1.0), (end, 1.0)], BLACK.stroke_width(1)))?;
     for (n, (policy, colour)) in Policy::ALL.iter().zip(COLOURS).enumerate() {
-        let aside = (n as f64 - 3.5) * 0.08;
+        let aside = (n as f64 - 5.0) * 0.07;
         let points = rows.iter().enumerate().map(|(row, (_, costs))| (row as f64 + aside, costs[n]));
         let style = colour.filled();
         chart

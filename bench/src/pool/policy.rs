@@ -24,13 +24,16 @@ pub enum Policy {
 
 impl Policy {
     /// All, those by number first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Fixed(0),
         Self::Fixed(1),
         Self::Fixed(2),
         Self::Fixed(4),
         Self::Fixed(8),
+        Self::Roomy(0),
+        Self::Roomy(1),
         Self::Roomy(2),
+        Self::Roomy(4),
         Self::Adaptive(0),
         Self::Adaptive(2),
     ];
@@ -45,8 +48,13 @@ impl Policy {
     }
 
     /// It follows demand.
-    pub fn is_adaptive(self) -> bool {
+    pub fn is_adaptive(&self) -> bool {
         matches!(self, Self::Adaptive(_))
+    }
+
+    /// It has a number for each image, whatever comes.
+    pub fn is_fixed(&self) -> bool {
+        !self.is_adaptive()
     }
 
     /// Sandboxes of each image that are asked for.

@@ -17,6 +17,8 @@ use super::workload::{Job, duration};
 /// Processor time of making a sandbox, and of removing it, in seconds: 466 ms together (`docs/BENCHMARKS.md`).
 pub const START_S: f64 = 0.36;
 pub const STOP_S: f64 = 0.106;
+/// So long after the last job what is still held is charged: as long as a place is worth a second of creation.
+pub const TAIL_S: f64 = 1200.0;
 /// Less work than this is done: what is left of sums of fractions.
 const DONE_S: f64 = 1e-9;
 
@@ -33,6 +35,8 @@ pub struct World<'a> {
     now: f64,
     /// What has a share of the cores, and how much of it is left, in seconds.
     work: Vec<(Work, f64)>,
+    /// Jobs that hold a sandbox and wait for something else: until when.
+    resting: Vec<(f64, u64, usize)>,
     /// Jobs that wait for a slot.
     queue: VecDeque<usize>,
     /// Jobs with a slot.
@@ -49,6 +53,7 @@ impl<'a> World<'a> {
             plan: Plan::new(policy.bounds(images as usize)),
             now: 0.0,
             work: Vec::new(),
+            resting: Vec::new(),
             queue: VecDeque::new(),
             held: 0,
             claimed: BTreeMap::new(),
@@ -60,28 +65,35 @@ impl<'a> World<'a> {
         world
     }
 
-    /// Runs all jobs to their end.
+    /// Runs all jobs to their end, and [`TAIL_S`] beyond.
     pub fn run(mut self) -> Seen {
-        let mut next = 0;
-        while next < self.jobs.len() || self.held > 0 || !self.queue.is_empty() {
-            let comes = self.jobs.get(next).map_or(f64::INFINITY, |job| job.at);
+        let (mut next, mut end) = (0, f64::INFINITY);
+        while self.now < end {
+            let comes = self.jobs.get(next).map_or(end, |job| job.at);
+            let wakes = self.resting.iter().map(|(at, ..)| *at).fold(f64::INFINITY, f64::min);
             let tick = self.plan.next_tick().map_or(f64::INFINITY, |at| at.as_secs_f64());
             let share = (CORES as f64 / self.work.len().max(1) as f64).min(1.0);
             let ends = self.work.iter().map(|(_, left)| left / share).fold(f64::INFINITY, f64::min) + self.now;
-            let until = comes.min(tick).min(ends);
+            let until = comes.min(tick).min(ends).min(wakes);
             self.pass(until, share);
-            if until == comes {
+            if until == comes && next < self.jobs.len() {
                 self.queue.push_back(next);
                 next += 1;
-            } else if until < ends {
-                self.plan.forget_pauses(duration(self.now));
+            } else if until == tick {
                 self.apply(Input::Tick);
+            }
+            while let Some(woken) = self.resting.iter().position(|(at, ..)| *at <= self.now) {
+                let (_, number, index) = self.resting.swap_remove(woken);
+                self.work.push((Work::Job { number, index }, self.jobs[index].work));
             }
             while let Some(done) = self.work.iter().position(|(_, left)| *left <= DONE_S) {
                 let (work, _) = self.work.swap_remove(done);
                 self.end(work);
             }
             self.admit();
+            if end.is_infinite() && next == self.jobs.len() && self.held == 0 && self.queue.is_empty() {
+                end = self.now + TAIL_S;
+            }
         }
         self.seen
     }
@@ -113,8 +125,8 @@ impl<'a> World<'a> {
             Work::Start(number) => self.apply(Input::Opened(number)),
             Work::Stop(number) => self.apply(Input::Closed(number)),
             Work::Job { number, index } => {
-                let Job { at, work, unfit, .. } = self.jobs[index];
-                self.seen.lost.push(self.now - at - work);
+                let Job { at, work, waits, unfit, .. } = self.jobs[index];
+                self.seen.lost.push(self.now - at - work - waits);
                 self.held -= 1;
                 self.apply(Input::Returned(number, if unfit { After::Unfit } else { After::Clean }));
             }
@@ -136,7 +148,7 @@ impl<'a> World<'a> {
                     let index = usize::try_from(ticket).expect("it was an index");
                     let since = self.claimed.remove(&index).expect("it was claimed");
                     self.seen.waits.push(self.now - since);
-                    self.work.push((Work::Job { number, index }, self.jobs[index].work));
+                    self.resting.push((self.now + self.jobs[index].waits, number, index));
                 }
                 Action::Refuse(_) => unreachable!("every start succeeds"),
             }

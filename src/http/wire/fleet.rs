@@ -184,7 +184,7 @@ pub struct AgentLanguage {
     pub warm: u32,
 }
 
-/// What an agent keeps ready of an image, images with installed packages among them.
+/// What an agent keeps ready of an image.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct AgentStock {
     /// Its name.

@@ -49,26 +49,28 @@ pub(super) fn of(
         return Err(range("--slots", format!("1 to {slots_max}{why}"), slots));
     }
     let asked = places::asked(args, slots, stock)?;
-    let spare = asked.map_or(0, |places| places.spare);
-    let beside = headroom::beside_jobs(slots) + headroom::spare_bytes(spare);
-    let memory_bytes = memory(args, machine, slots, beside + dependencies.map_or(0, DependencyConfig::memory_bytes))?;
+    let spare_bytes = headroom::spare_bytes(args.isolation.into(), asked.map_or(0, |places| places.spare));
+    let beside = headroom::beside_jobs(slots) + dependencies.map_or(0, DependencyConfig::memory_bytes);
+    let memory_bytes = memory(args, machine, slots, beside, spare_bytes)?;
     let pids = args.pids.unwrap_or(slots * PIDS_PER_SLOT);
     if pids == 0 {
         return Err(range("--pids", "at least 1".to_owned(), pids));
     }
-    let places = asked.unwrap_or_else(|| places::usual(slots, stock, memory_bytes, machine.is_pod));
+    let places = asked.unwrap_or_else(|| places::usual(args, machine, slots, stock, memory_bytes));
     Ok((Capacity { cpu_millis, memory_bytes, pids, slots }, places))
 }
 
-/// Memory for jobs. A machine has room beside what it offers; of a pod's limit everything has to be had.
-fn memory(args: &RunArgs, machine: &Machine, slots: u32, beside: u64) -> Result<u64, ConfigError> {
+/// Memory for jobs. What supervisors and installers may take `beside` is room of a machine, but has to be had of a
+/// pod's limit; what idle sandboxes take is always gone.
+fn memory(args: &RunArgs, machine: &Machine, slots: u32, beside: u64, spare_bytes: u64) -> Result<u64, ConfigError> {
+    let left = machine.memory_bytes.saturating_sub(spare_bytes);
     let (most, usual) = if machine.is_pod {
-        let left = machine.memory_bytes.saturating_sub(beside);
+        let left = left.saturating_sub(beside);
         (left, left)
     } else {
-        (machine.memory_bytes, machine.memory_bytes / 4 * 3)
+        (left, left.min(machine.memory_bytes / 4 * 3))
     };
-    if machine.is_pod && most < MEMORY_BYTES_MIN {
+    if (machine.is_pod || spare_bytes > 0) && most < MEMORY_BYTES_MIN {
         return Err(ConfigError::NoRoom { slots });
     }
     let memory_bytes = args.memory_bytes.unwrap_or(usual);

@@ -1,6 +1,8 @@
 //! How many sandboxes an agent may have at once.
 
 use super::{ConfigError, RunArgs, range};
+use crate::headroom;
+use crate::machine::Machine;
 
 /// Sandboxes that a slot needs: two busy ones, for a program and its checker, and one that is closing.
 const PLACES_PER_SLOT: u32 = 3;
@@ -32,9 +34,10 @@ pub(super) fn asked(args: &RunArgs, slots: u32, stock: u32) -> Result<Option<Pla
     Ok(Some(Places { sandboxes, spare: sandboxes - least }))
 }
 
-/// Places where nothing is said: a pod has no memory beside what it offers.
-pub(super) fn usual(slots: u32, stock: u32, memory_bytes: u64, is_pod: bool) -> Places {
-    let spare = u32::try_from(memory_bytes / BYTES_PER_SPARE).unwrap_or(u32::MAX).min(SPARE_MAX);
-    let spare = if is_pod { 0 } else { spare };
+/// Places where nothing is said, by the memory for jobs and what the machine has beside it; a pod has nothing.
+pub(super) fn usual(args: &RunArgs, machine: &Machine, slots: u32, stock: u32, memory_bytes: u64) -> Places {
+    let left = machine.memory_bytes.saturating_sub(memory_bytes) / headroom::spare_bytes(args.isolation.into(), 1);
+    let spare = u32::try_from(left.min(memory_bytes / BYTES_PER_SPARE)).unwrap_or(u32::MAX).min(SPARE_MAX);
+    let spare = if machine.is_pod { 0 } else { spare };
     Places { sandboxes: PLACES_PER_SLOT * slots + stock + spare, spare }
 }

@@ -224,10 +224,7 @@ impl Driver {
                     Err(error) => tracing::error!(%error, "a task of the pool failed"),
                 },
                 // Cancel-safe: it only waits.
-                () = sleep_until(Instant::now() + next) => {
-                    self.plan.forget_pauses(self.begun.elapsed());
-                    self.apply(Input::Tick);
-                }
+                () = sleep_until(Instant::now() + next) => self.apply(Input::Tick),
             }
         }
     }

@@ -71,7 +71,7 @@ async fn no_sandbox_has_to_be_killed_that_ends_with_its_standard_input() {
     let engine = Arc::new(FakeEngine::default());
     with_pool(&engine, |pool| async move {
         pool.claim(key(), binding("a"), Reuse::Never).await.unwrap().give_back(Condition::Clean);
-        drop(pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap());
+        pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().sandbox();
         pool.claim(key(), binding("a"), Reuse::Tenant).await.unwrap().give_back(Condition::Clean);
     })
     .await;

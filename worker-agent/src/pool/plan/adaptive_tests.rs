@@ -3,7 +3,7 @@
 use super::tests::{BOUNDS, claim, image, s};
 use super::*;
 
-const ADAPTIVE: Bounds = Bounds {
+pub(super) const ADAPTIVE: Bounds = Bounds {
     sandboxes_max: 40,
     starting_max: 2,
     cores: 2,
@@ -15,19 +15,19 @@ const ADAPTIVE: Bounds = Bounds {
 };
 
 /// A plan whose starts take half a second and whose ends a tenth, all at once where it may.
-struct Pool {
-    plan: Plan,
-    now: Duration,
-    tickets: u64,
-    starting: Vec<u64>,
-    closing: Vec<u64>,
-    busy: Vec<(Ticket, u64)>,
-    closed: Vec<Reason>,
-    opened: usize,
+pub(super) struct Pool {
+    pub(super) plan: Plan,
+    pub(super) now: Duration,
+    pub(super) tickets: u64,
+    pub(super) starting: Vec<u64>,
+    pub(super) closing: Vec<u64>,
+    pub(super) busy: Vec<(Ticket, u64)>,
+    pub(super) closed: Vec<Reason>,
+    pub(super) opened: usize,
 }
 
 impl Pool {
-    fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             plan: Plan::new(bounds),
             now: s(0),
@@ -40,7 +40,7 @@ impl Pool {
         }
     }
 
-    fn apply(&mut self, input: Input) {
+    pub(super) fn apply(&mut self, input: Input) {
         for action in self.plan.apply(self.now, input) {
             match action {
                 Action::Open(number, _) => {
@@ -58,14 +58,14 @@ impl Pool {
     }
 
     /// A claim; `true` when it had not to wait.
-    fn claim(&mut self, name: &str, tenant: &str) -> bool {
+    pub(super) fn claim(&mut self, name: &str, tenant: &str) -> bool {
         self.tickets += 1;
         self.apply(claim(self.tickets, name, tenant, Reuse::Tenant));
         self.busy.last().is_some_and(|(ticket, _)| *ticket == Ticket(self.tickets))
     }
 
     /// Starts and ends that are under way are over, and what follows from them.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         while !(self.starting.is_empty() && self.closing.is_empty()) {
             self.now += Duration::from_millis(500);
             for number in std::mem::take(&mut self.starting) {
@@ -77,14 +77,14 @@ impl Pool {
         }
     }
 
-    fn end_jobs(&mut self) {
+    pub(super) fn end_jobs(&mut self) {
         for (_, number) in std::mem::take(&mut self.busy) {
             self.apply(Input::Returned(number, After::Clean));
         }
     }
 
     /// A job from claim to end.
-    fn job(&mut self, name: &str, tenant: &str) -> bool {
+    pub(super) fn job(&mut self, name: &str, tenant: &str) -> bool {
         let at_once = self.claim(name, tenant);
         self.settle();
         self.end_jobs();
@@ -92,7 +92,7 @@ impl Pool {
         at_once
     }
 
-    fn warm(&self) -> usize {
+    pub(super) fn warm(&self) -> usize {
         self.plan.warm().values().map(|count| *count as usize).sum()
     }
 }

@@ -4,9 +4,9 @@
 //!
 //! - Their **rate** decays with time. The k-th sandbox of a steady stream is used as often as k-1 others are
 //!   asked for while one is started, which is a tail of Poisson's distribution.
-//! - Their **backlog** is that of a queue whose server starts one sandbox after the other: its height is the
-//!   stock with which none of them would have waited. The greatest one is remembered and halves with
-//!   [`PEAK_HALF_LIFE`]. A burst shows only as much of itself as is let in at once, so a pool that could serve
+//! - Their **backlog** is that of a queue whose servers start a sandbox each, on half of the cores: its height is the
+//!   stock with which none of them would have waited, and never more than may be kept. The greatest one is
+//!   remembered and halves with [`PEAK_HALF_LIFE`]. A burst shows only as much of itself as is let in at once, so a pool that could serve
 //!   more of it the next time sees, and keeps, more.
 //!
 //! Worth is in seconds of waiting that are saved for each second that a place is held; [`HOLD_PRICE`] is what
@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::words::ImageKey;
+use super::super::words::{Bounds, ImageKey};
 
 /// In which time a claim's part of the rate falls to a third.
 const RATE_MEMORY: Duration = Duration::from_secs(120);
@@ -55,20 +55,20 @@ impl Demand {
         Self { at: now, rate: 0.0, backlog: 0.0, peak: 0.0, start: START_GUESS.as_secs_f64() }
     }
 
-    /// The same at `now`.
-    fn at(self, now: Duration) -> Self {
+    /// The same at `now`, where so many are started at once.
+    fn at(self, now: Duration, servers: f64) -> Self {
         let passed = now.saturating_sub(self.at).as_secs_f64();
         Self {
             at: now,
             rate: self.rate * (-passed / RATE_MEMORY.as_secs_f64()).exp(),
-            backlog: (self.backlog - passed / self.start).max(0.0),
+            backlog: (self.backlog - passed * servers / self.start).max(0.0),
             peak: self.peak * (-passed / PEAK_HALF_LIFE.as_secs_f64()).exp2(),
             start: self.start,
         }
     }
 
-    fn with_claim(self) -> Self {
-        let backlog = self.backlog + 1.0;
+    fn with_claim(self, backlog_max: f64) -> Self {
+        let backlog = (self.backlog + 1.0).min(backlog_max);
         let rate = self.rate + 1.0 / RATE_MEMORY.as_secs_f64();
         Self { rate, backlog, peak: self.peak.max(backlog), ..self }
     }
@@ -97,12 +97,23 @@ pub struct Demands {
     of: BTreeMap<ImageKey, Demand>,
     /// What an end takes, in seconds.
     stop: f64,
+    /// Starts at once.
+    servers: f64,
+    /// What a backlog may come to.
+    backlog_max: f64,
 }
 
 impl Demands {
-    /// Nothing came.
-    pub fn new() -> Self {
-        Self { of: BTreeMap::new(), stop: STOP_GUESS.as_secs_f64() }
+    /// Nothing came, where `bounds` say what is started at once and what may be kept.
+    pub fn new(bounds: &Bounds) -> Self {
+        Self {
+            of: BTreeMap::new(),
+            stop: STOP_GUESS.as_secs_f64(),
+            // The jobs that come with the claims have the other half of the cores: a burst that starts one by one
+            // beside them must not look as if it had been served.
+            servers: bounds.starting_max.min(bounds.cores / 2).max(1) as f64,
+            backlog_max: bounds.stock_max.min(STOCK_MAX) as f64,
+        }
     }
 
     /// A fresh claim came.
@@ -114,7 +125,7 @@ impl Demands {
             self.of.remove(&oldest);
         }
         let demand = self.of.entry(image.clone()).or_insert_with(|| Demand::new(now));
-        *demand = demand.at(now).with_claim();
+        *demand = demand.at(now, self.servers).with_claim(self.backlog_max);
     }
 
     /// A start took so long.
@@ -152,23 +163,27 @@ impl Demands {
 
     /// Fresh claims of the image at `now`, per second.
     pub fn rate(&self, now: Duration, image: &ImageKey) -> f64 {
-        self.of.get(image).map_or(0.0, |demand| demand.at(now).rate)
+        self.of.get(image).map_or(0.0, |demand| demand.at(now, self.servers).rate)
     }
 
     /// What the unbound sandbox with so many others before it is worth at `now`.
     pub fn worth(&self, now: Duration, image: &ImageKey, others: usize) -> f64 {
-        self.of.get(image).and_then(|demand| demand.at(now).worths().nth(others)).unwrap_or(0.0)
+        self.of.get(image).and_then(|demand| demand.at(now, self.servers).worths().nth(others)).unwrap_or(0.0)
     }
 
     /// How many unbound ones are worth their places at `now`.
     pub fn wanted(&self, now: Duration, image: &ImageKey) -> usize {
-        self.of.get(image).map_or(0, |demand| demand.at(now).worths().take_while(|w| *w >= HOLD_PRICE).count())
+        let worths = self.of.get(image).map(|demand| demand.at(now, self.servers).worths());
+        worths.map_or(0, |worths| worths.take_while(|worth| *worth >= HOLD_PRICE).count())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::plan::tests as plan_tests;
+
+    const BOUNDS: Bounds = Bounds { stock_max: STOCK_MAX, starting_max: 1, ..plan_tests::BOUNDS };
 
     fn image(name: &str) -> ImageKey {
         ImageKey { name: name.into(), reference: name.into() }
@@ -180,7 +195,7 @@ mod tests {
 
     /// So many claims at `now`.
     fn came(count: usize, now: Duration) -> Demands {
-        let mut demands = Demands::new();
+        let mut demands = Demands::new(&BOUNDS);
         (0..count).for_each(|_| demands.came(now, &image("a")));
         demands
     }
@@ -189,7 +204,7 @@ mod tests {
     fn no_further_sandbox_is_worth_more_than_the_one_before() {
         for count in [1, 3, 50] {
             for later in [0, 10, 200] {
-                let demand = came(count, s(1)).of[&image("a")].at(s(1 + later));
+                let demand = came(count, s(1)).of[&image("a")].at(s(1 + later), 1.0);
                 let worths: Vec<f64> = demand.worths().collect();
                 assert!(worths.is_sorted_by(|a, b| a >= b), "{worths:?}");
                 assert!(worths.iter().all(|worth| worth.is_finite() && *worth >= 0.0));
@@ -216,7 +231,7 @@ mod tests {
 
     #[test]
     fn no_more_images_are_remembered_than_may_be() {
-        let mut demands = Demands::new();
+        let mut demands = Demands::new(&BOUNDS);
         for n in 0..200 {
             demands.came(s(n), &image(&n.to_string()));
         }

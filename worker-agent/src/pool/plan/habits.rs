@@ -11,8 +11,8 @@ use super::super::words::ImageKey;
 const NEWEST_PART: f64 = 0.3;
 /// Part of the bindings that come again, before any came.
 const RETURNS_GUESS: f64 = 0.5;
-/// Part that the newest claim has of that.
-const NEWEST_CLAIM_PART: f64 = 0.05;
+/// Part that the newest binding has of that.
+const NEWEST_BINDING_PART: f64 = 0.05;
 
 type Who = (ImageKey, Binding);
 
@@ -30,7 +30,7 @@ struct Habit {
 pub struct Habits {
     max: usize,
     turn: u64,
-    /// Part of claims whose binding had come before.
+    /// Part of the bindings that came a second time.
     returns: f64,
     of: BTreeMap<Who, Habit>,
     /// Whose claim is the longest ago stands first.
@@ -43,15 +43,21 @@ impl Habits {
         Self { max, turn: 0, returns: RETURNS_GUESS, of: BTreeMap::new(), by_turn: BTreeMap::new() }
     }
 
-    /// A claim came: after how many seconds the next is expected, if it came before.
-    pub fn came(&mut self, now: Duration, image: &ImageKey, binding: &Binding) -> Option<f64> {
+    /// A claim came: after how many seconds the next is expected, if it came before. A pause of more than
+    /// `gap_max` seconds counts as no longer: one night must not outweigh all claims of the morning after.
+    pub fn came(&mut self, now: Duration, image: &ImageKey, binding: &Binding, gap_max: f64) -> Option<f64> {
         let who = (image.clone(), binding.clone());
         self.turn += 1;
         let earlier = self.of.remove(&who);
-        self.returns += (f64::from(u8::from(earlier.is_some())) - self.returns) * NEWEST_CLAIM_PART;
+        // Each binding counts once, however often it comes: the first claim weighs, the second says yes.
+        match &earlier {
+            None => self.returns *= 1.0 - NEWEST_BINDING_PART,
+            Some(Habit { gap: None, .. }) => self.returns = (self.returns + NEWEST_BINDING_PART).min(1.0),
+            Some(_) => {}
+        }
         let gap = earlier.map(|earlier| {
             self.by_turn.remove(&earlier.turn);
-            let newest = now.saturating_sub(earlier.last).as_secs_f64();
+            let newest = now.saturating_sub(earlier.last).as_secs_f64().min(gap_max);
             earlier.gap.map_or(newest, |gap| gap + (newest - gap) * NEWEST_PART)
         });
         self.by_turn.insert(self.turn, who.clone());
@@ -81,7 +87,7 @@ mod tests {
 
     fn came(habits: &mut Habits, seconds: u64, name: &str) -> Option<f64> {
         let (image, binding) = who(name);
-        habits.came(Duration::from_secs(seconds), &image, &binding)
+        habits.came(Duration::from_secs(seconds), &image, &binding, 1000.0)
     }
 
     #[test]
@@ -97,9 +103,25 @@ mod tests {
         let (mut once, mut often) = (Habits::new(1000), Habits::new(1000));
         for n in 0..100 {
             came(&mut once, n, &n.to_string());
-            came(&mut often, n, "a");
+            came(&mut often, n, &(n / 2).to_string());
         }
-        assert!(once.returns() < 0.1 && often.returns() > 0.9);
+        assert!(once.returns() < 0.1 && often.returns() > 0.9, "{} {}", once.returns(), often.returns());
+    }
+
+    #[test]
+    fn one_who_comes_often_says_nothing_about_others() {
+        let mut habits = Habits::new(1000);
+        for n in 0..100 {
+            came(&mut habits, n, &n.to_string());
+            came(&mut habits, n, "a");
+        }
+        assert!(habits.returns() < 0.1, "{}", habits.returns());
+        // Of the next, every other comes again.
+        for n in 100..300 {
+            came(&mut habits, n, &n.to_string());
+            (n % 2 == 0).then(|| came(&mut habits, n, &n.to_string()));
+        }
+        assert!((0.4..0.6).contains(&habits.returns()), "{}", habits.returns());
     }
 
     #[test]

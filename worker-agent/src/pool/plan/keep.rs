@@ -3,9 +3,9 @@
 //! A place is held for what it is expected to save: of a bound sandbox, what it saves its binding at each claim
 //! over the time until the next, which is never believed to be nearer than the last is away; of an unbound one,
 //! what `demand` says, and of one that an operator asked for more than of any. What saves less than a place costs goes when a core is idle; what saves least goes first
-//! when somebody needs its place.
+//! when somebody needs its place. What nobody may wait for any longer goes though no core is idle, one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::words::{Action, ImageKey, Reason};
@@ -25,6 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const TICK_MIN: Duration = Duration::from_secs(1);
 /// A place is taken from a sandbox only for what is worth this many times as much: the change costs a start.
 const CHANGE_GAIN: f64 = 2.0;
+/// A pause counts as no longer than so many times the one after which a sandbox would not be held.
+const GAP_MAX: f64 = 2.0;
 
 impl Plan {
     /// Seconds of waiting and creation that are saved when an idle bound sandbox is used again, as far as that is
@@ -40,12 +42,21 @@ impl Plan {
         self.expected_of(entry) / entry.gap.unwrap_or(FIRST_GAP.as_secs_f64()).max(silent)
     }
 
+    /// Longest pause between two claims that is reckoned with, in seconds.
+    pub(super) fn gap_max(&self, image: &ImageKey) -> f64 {
+        GAP_MAX * self.demands.saved_by_bound(image) / HOLD_PRICE
+    }
+
+    /// How long a bound sandbox waits at most, whatever it is worth.
+    fn patience_max(&self, entry: &Entry) -> Duration {
+        if entry.image.is_derived() { DERIVED_IDLE_MAX } else { self.bounds.bound_idle_max }
+    }
+
     /// How long a bound sandbox waits for its binding; nothing at all where the next claim is too far away.
     fn patience(&self, entry: &Entry) -> Duration {
         let held = self.expected_of(entry) / HOLD_PRICE;
         let pays = entry.gap.is_none_or(|gap| gap <= held);
-        let most = if entry.image.is_derived() { DERIVED_IDLE_MAX } else { self.bounds.bound_idle_max };
-        if pays { Duration::from_secs_f64(held).min(most) } else { Duration::ZERO }
+        if pays { Duration::from_secs_f64(held).min(self.patience_max(entry)) } else { Duration::ZERO }
     }
 
     /// Closes idle ones that may serve nobody any more.
@@ -67,16 +78,19 @@ impl Plan {
         }
     }
 
-    /// Closes idle ones that are not worth their places, while a core is idle.
+    /// Closes idle ones that are not worth their places, no more at once than cores are idle; and one after the
+    /// other, whatever cores do, those that waited for as long as one may.
     pub(super) fn trim(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        if !self.has_idle_core() {
+        let idle = self.idle_cores();
+        if idle == 0 && self.leaving() > 0 {
             return;
         }
         let bound = self.sandboxes.iter().filter(|(_, e)| e.phase == Phase::Idle && e.binding.is_some());
-        let tired = bound.filter(|(_, e)| now >= e.since + self.patience(e)).map(|(number, _)| *number);
-        let surplus = self.surplus(now);
+        let is_over = |e: &Entry| now >= e.since + if idle > 0 { self.patience(e) } else { self.patience_max(e) };
+        let tired = bound.filter(|(_, e)| is_over(e)).map(|(number, _)| *number);
+        let surplus = if idle > 0 { self.surplus(now) } else { BTreeMap::new() };
         let unused = surplus.iter().filter(|(_, since)| now >= **since + SURPLUS_IDLE_MIN).map(|(number, _)| *number);
-        for number in tired.chain(unused).collect::<Vec<_>>() {
+        for number in tired.chain(unused).take(idle.max(1)).collect::<Vec<_>>() {
             self.close(now, number, Reason::Idle, actions);
         }
     }
@@ -133,23 +147,43 @@ impl Plan {
         }
     }
 
+    /// Closes the unbound sandbox of demand that saves least, for one of `image` that saves `worth`: all together
+    /// there are as many as may be.
+    pub(super) fn exchange(&mut self, now: Duration, image: &ImageKey, worth: f64, actions: &mut Vec<Action>) {
+        let images: BTreeSet<&ImageKey> = self.beyond_asked().filter(|other| *other != image).collect();
+        let lasts = images.into_iter().map(|other| (self.worth_of_last(now, other), other));
+        let idle_of = |other: &ImageKey| {
+            let unbound = |e: &Entry| e.phase == Phase::Idle && e.binding.is_none() && e.image == *other;
+            self.sandboxes.iter().find(|(_, e)| unbound(e)).map(|(number, _)| *number)
+        };
+        let idle = lasts.filter_map(|(saves, other)| idle_of(other).map(|number| (saves, number)));
+        if let Some((saves, number)) = idle.min_by(|a, b| a.0.total_cmp(&b.0))
+            && saves < worth / CHANGE_GAIN
+        {
+            self.close(now, number, Reason::Evicted, actions);
+        }
+    }
+
     /// When [`Input::Tick`](super::Input::Tick) is due next.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
-        let waits = !self.has_idle_core();
+        let waits = self.idle_cores() == 0;
         let surplus = self.surplus(self.now);
         let ends = self.sandboxes.iter().filter(|(_, e)| e.phase == Phase::Idle).map(|(number, e)| {
             let age = e.born + self.bounds.age_max;
             // What waits for an idle core is looked at when a job ends.
             let idle = match e.binding {
-                _ if waits => None,
+                Some(_) if waits => Some(e.since + self.patience_max(e)),
+                None if waits => None,
                 Some(_) => Some(e.since + self.patience(e)),
                 None => surplus.get(number).map(|since| *since + SURPLUS_IDLE_MIN),
             };
             idle.map_or(age, |idle| age.min(idle))
         });
         let more = self.has_more_than_asked().then(|| self.now + LOOK_AGAIN);
-        let next = ends.chain(self.retry_at.values().copied()).chain(more).min()?;
+        // Whoever waits for a place finds another when a removal hangs.
+        let hang = (!self.waiting.is_empty()).then(|| self.next_hang()).flatten();
+        let next = ends.chain(self.retry_at.values().copied()).chain(more).chain(hang).min()?;
         Some(next.max(self.now + TICK_MIN))
     }
 }

@@ -48,7 +48,7 @@ struct Entry {
     jobs: u32,
     born: Duration,
     since: Duration,
-    /// What lies between two claims of its binding, in seconds, as far as that is known.
+    /// What lies between two uses of it, in seconds, as far as that is known.
     gap: Option<f64>,
 }
 
@@ -95,12 +95,12 @@ impl Plan {
         Self {
             next_number: bounds.first_number,
             habits: Habits::new(bounds.bindings_max),
-            bounds,
             sandboxes: BTreeMap::new(),
             waiting: VecDeque::new(),
             stock: BTreeMap::new(),
             retry_at: BTreeMap::new(),
-            demands: Demands::new(),
+            demands: Demands::new(&bounds),
+            bounds,
             now: Duration::ZERO,
             ending: false,
         }
@@ -111,11 +111,14 @@ impl Plan {
     pub fn apply(&mut self, now: Duration, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
         self.now = now;
+        self.retry_at.retain(|_, at| now < *at);
         match input {
             Input::Claim { ticket, .. } if self.ending => actions.push(Action::Refuse(ticket)),
             Input::Claim { ticket, image, binding, reuse } => {
                 // Nothing is kept for who comes once.
-                let gap = (reuse == Reuse::Tenant).then(|| self.habits.came(now, &image, &binding)).flatten();
+                let gap = (reuse == Reuse::Tenant)
+                    .then(|| self.habits.came(now, &image, &binding, self.gap_max(&image)))
+                    .flatten();
                 let waiting = Waiting { ticket, image, binding, reuse, gap };
                 // What is installed for one binding would wait for it alone, and hold its image.
                 if self.bound_to(&waiting).is_none() && !waiting.image.is_derived() {
@@ -243,22 +246,24 @@ impl Plan {
     }
 
     fn assign(&mut self, now: Duration, number: u64, waiting: &Waiting, actions: &mut Vec<Action>) {
+        // Of those of one binding the last used goes first: this one is used when so many are at once.
+        let is_beside = |e: &Entry| {
+            e.image == waiting.image
+                && e.binding.as_ref() == Some(&waiting.binding)
+                && matches!(e.phase, Phase::Busy { .. })
+        };
+        let rank = waiting.gap.map_or(1, |_| 1 + self.count(is_beside));
         let entry = self.sandboxes.get_mut(&number).expect("a fitting sandbox is in the plan");
         entry.binding = Some(waiting.binding.clone());
         entry.jobs += 1;
         entry.since = now;
-        entry.gap = waiting.gap;
+        entry.gap = waiting.gap.map(|gap| gap * rank as f64);
         entry.phase = Phase::Busy { single_use: waiting.reuse == Reuse::Never };
         actions.push(Action::Assign(number, waiting.ticket));
     }
 
     fn count(&self, which: impl Fn(&Entry) -> bool) -> usize {
         self.sandboxes.values().filter(|e| which(e)).count()
-    }
-
-    /// Forgets pauses that are over; [`Plan::next_tick`] would name them for ever.
-    pub fn forget_pauses(&mut self, now: Duration) {
-        self.retry_at.retain(|_, at| now < *at);
     }
 
     /// Sandboxes of any phase.
@@ -292,6 +297,8 @@ impl Plan {
 
 #[cfg(test)]
 mod adaptive_tests;
+#[cfg(test)]
+mod bounded_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -50,6 +50,7 @@ struct Model {
     images: BTreeMap<u64, ImageKey>,
     bound: BTreeMap<u64, (Binding, Reuse)>,
     open: BTreeMap<Ticket, (ImageKey, Binding, Reuse)>,
+    asked: BTreeMap<ImageKey, usize>,
 }
 
 impl Model {
@@ -63,6 +64,7 @@ impl Model {
             images: BTreeMap::new(),
             bound: BTreeMap::new(),
             open: BTreeMap::new(),
+            asked: BTreeMap::new(),
         }
     }
 
@@ -91,7 +93,13 @@ impl Model {
         self.starting.push(number);
         let is_claimed = self.open.values().any(|(wanted, ..)| wanted == image);
         let working = self.busy.len() + self.starting.len();
-        assert!(is_claimed || working <= self.bounds.cores, "stock is started on idle cores alone");
+        let unbound = self.starting.iter().chain(&self.idle).filter(|n| !self.bound.contains_key(n));
+        let is_asked =
+            unbound.filter(|n| self.images[n] == *image).count() <= self.asked.get(image).copied().unwrap_or(0);
+        assert!(
+            is_claimed || is_asked || working <= self.bounds.cores,
+            "demand's stock is started on idle cores alone"
+        );
         assert!(working <= self.bounds.cores || self.starting.len() == 1, "one start while jobs have all cores");
     }
 
@@ -152,7 +160,10 @@ impl Pair {
                 model.open.remove(&ticket);
                 Input::Withdraw(ticket)
             }
-            Op::Stock(i, n) => Input::Stock { image: image(&i.to_string()), target: usize::from(n) },
+            Op::Stock(i, n) => {
+                model.asked.insert(image(&i.to_string()), usize::from(n));
+                Input::Stock { image: image(&i.to_string()), target: usize::from(n) }
+            }
             Op::OpenDone(i, ok) => {
                 let number = picked(&mut model.starting, i)?;
                 if ok {
@@ -191,7 +202,6 @@ impl Pair {
             assert!(next > self.now, "a tick is ahead");
             self.now = next;
             ticks += 1;
-            self.plan.forget_pauses(self.now);
             self.apply(Input::Tick);
             self.settle();
         }

@@ -1,4 +1,7 @@
 //! Which sandboxes are started, and when: for claims at once, for stock when a core is idle. Pure.
+//!
+//! A core counts as used while a job holds a sandbox, also one that sleeps: what jobs do is not seen here. So the stock
+//! that an operator asked for has one start at a time whatever cores seem to do; demand's own waits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +20,9 @@ pub struct Wanted {
     pub fresh_rate: f64,
 }
 
+/// For so long a removal counts as work, and as a place on its way: one that hangs sleeps between its tries.
+const LEAVING_MAX: Duration = Duration::from_secs(2);
+
 impl Plan {
     /// Starts, for claims that wait, what is not on its way; the oldest claim first.
     pub(super) fn start_for_claims(&mut self, now: Duration, actions: &mut Vec<Action>) {
@@ -24,7 +30,7 @@ impl Plan {
         for entry in self.sandboxes.values().filter(|e| e.phase == Phase::Starting) {
             *coming.entry(entry.image.clone()).or_default() += 1;
         }
-        let mut leaving = self.count(|e| e.phase == Phase::Closing);
+        let mut leaving = self.leaving();
         let images: Vec<ImageKey> = self.waiting.iter().map(|w| w.image.clone()).collect();
         for image in images {
             if let Some(left) = coming.get_mut(&image).filter(|left| **left > 0) {
@@ -35,6 +41,9 @@ impl Plan {
                 self.open(now, image, actions);
             } else if leaving > 0 {
                 leaving -= 1;
+            } else if self.starting() + self.leaving() >= self.starting_limit() {
+                // Its start could not follow.
+                return;
             } else if !self.evict(now, &image, None, actions) {
                 return;
             }
@@ -42,21 +51,27 @@ impl Plan {
     }
 
     /// Keeps unbound ones ready, while a core is idle: those that save most first. A start for a claim goes
-    /// before one for stock.
+    /// before one for stock; what an operator asked for has one start in any case.
     pub(super) fn restock(&mut self, now: Duration, actions: &mut Vec<Action>) {
         if self.waiting.iter().any(|w| !self.is_resting(now, &w.image)) {
             return;
         }
-        while self.has_idle_core()
-            && self.starting() < self.bounds.starting_max
+        while self.starting() < self.bounds.starting_max
             && let Some((worth, image)) = self.most_missed(now)
         {
-            if self.has_place() {
+            let is_asked = worth.is_infinite();
+            if self.idle_cores() == 0 && !(is_asked && self.starting() == 0) {
+                return;
+            }
+            let has_room = is_asked || self.more_than_asked(&self.ready()) < self.bounds.stock_max;
+            if has_room && self.has_place() {
                 self.open(now, image, actions);
                 continue;
             }
-            if self.count(|e| e.phase == Phase::Closing) == 0 {
+            if self.leaving() == 0 && has_room {
                 self.evict(now, &image, Some(worth), actions);
+            } else if self.leaving() == 0 {
+                self.exchange(now, &image, worth, actions);
             }
             return;
         }
@@ -66,11 +81,9 @@ impl Plan {
     fn most_missed(&self, now: Duration) -> Option<(f64, ImageKey)> {
         let mut most: Option<(f64, &ImageKey)> = None;
         let ready = self.ready();
-        let has_room = self.more_than_asked(&ready) < self.bounds.stock_max;
         for image in self.stocked() {
             let ready = ready.get(image).copied().unwrap_or(0);
-            let may_grow = if has_room { self.wanted(now, image) } else { self.asked(image) };
-            if ready < may_grow && !self.is_resting(now, image) {
+            if ready < self.wanted(now, image) && !self.is_resting(now, image) {
                 let worth = self.worth(now, image, ready);
                 if most.is_none_or(|(most, _)| worth > most) {
                     most = Some((worth, image));
@@ -111,8 +124,13 @@ impl Plan {
         ready.iter().map(|(image, count)| count.saturating_sub(self.asked(image))).sum()
     }
 
+    /// Images of which there are more unbound ones than an operator asked for.
+    pub(super) fn beyond_asked(&self) -> impl Iterator<Item = &ImageKey> {
+        self.ready().into_iter().filter(|(image, count)| *count > self.asked(image)).map(|(image, _)| image)
+    }
+
     pub(super) fn has_more_than_asked(&self) -> bool {
-        self.more_than_asked(&self.ready()) > 0
+        self.beyond_asked().next().is_some()
     }
 
     /// What the unbound sandbox with so many others before it saves.
@@ -144,9 +162,20 @@ impl Plan {
         self.sandboxes.len() < self.bounds.sandboxes_max
     }
 
-    /// A core has neither a job nor a start.
-    pub(super) fn has_idle_core(&self) -> bool {
-        self.busy() + self.starting() < self.bounds.cores
+    /// Cores that have neither a job nor a start nor an end.
+    pub(super) fn idle_cores(&self) -> usize {
+        self.bounds.cores.saturating_sub(self.busy() + self.starting() + self.leaving())
+    }
+
+    /// Removals that are under way and do not hang, as of the last input.
+    pub(super) fn leaving(&self) -> usize {
+        self.count(|e| e.phase == Phase::Closing && self.now < e.since + LEAVING_MAX)
+    }
+
+    /// When the next removal is seen to hang.
+    pub(super) fn next_hang(&self) -> Option<Duration> {
+        let closing = self.sandboxes.values().filter(|e| e.phase == Phase::Closing);
+        closing.map(|e| e.since + LEAVING_MAX).filter(|at| *at > self.now).min()
     }
 
     /// As many starts at once as there are cores without jobs, and one in any case.
