@@ -104,6 +104,12 @@ pub fn sandbox_and_cell_groups_of(agent: &str) -> (usize, Vec<PathBuf>) {
     (sandboxes, containers.flat_map(|c| below(&c)).filter(is_cell).collect())
 }
 
+/// Who is in a cgroup. A cell that waits for its step has one, and is in it from then on only.
+pub fn processes_of(group: &Path) -> Vec<String> {
+    let listed = std::fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    listed.lines().map(str::to_owned).collect()
+}
+
 /// Processes and threads in all of the agent's sandboxes.
 pub fn tasks_of(agent: &str) -> usize {
     let groups = cgroups_of(agent);

@@ -35,6 +35,10 @@ use crate::{clock, filter, sys};
 const DESCRIPTORS_MAX: u64 = 1024;
 /// Signals that may wait for a program, at most; each costs the kernel memory.
 const PENDING_SIGNALS_MAX: u64 = 1024;
+/// Bytes of message queues of a program: a quarter of what the kernel lets its user have over all of its cells
+/// (mq_overview(7), `RLIMIT_MSGQUEUE`). It counts those of a cell that has ended until a worker of its own has taken the
+/// cell's namespace apart (ipc/namespace.c, free_ipc), which nobody can wait for, and the next cell is there by then.
+const QUEUE_BYTES_MAX: u64 = 819_200 / 4;
 /// Not 0, which leaves a handler that the host reads core files with by a pipe: 1 alone keeps it from
 /// being started, and is too little for a file (core(5), fs/coredump.c).
 const CORE_BYTES: u64 = 1;
@@ -258,12 +262,13 @@ fn limit_resources(limits: &StepLimits, processes_max: Option<u32>) -> nix::Resu
         (Resource::RLIMIT_CORE, CORE_BYTES),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
         (Resource::RLIMIT_SIGPENDING, PENDING_SIGNALS_MAX),
+        (Resource::RLIMIT_MSGQUEUE, QUEUE_BYTES_MAX),
     ];
     wanted.extend(processes_max.map(|max| (Resource::RLIMIT_NPROC, u64::from(max))));
     for (resource, value) in wanted {
         match limit(resource, value) {
-            // gVisor lets nobody set it; there signals wait in memory of the sandbox's own kernel.
-            Err(nix::Error::EPERM) if resource == Resource::RLIMIT_SIGPENDING => {}
+            // gVisor lets nobody set them; there both are memory of the sandbox's own kernel.
+            Err(nix::Error::EPERM) if matches!(resource, Resource::RLIMIT_SIGPENDING | Resource::RLIMIT_MSGQUEUE) => {}
             other => other?,
         }
     }

@@ -1,2 +1,2 @@
-chmod +x tools/collect2
+chmod +x tools/as
 exec "$@"

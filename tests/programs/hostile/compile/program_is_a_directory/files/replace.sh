@@ -1,4 +1,4 @@
 case "$1" in
-*collect2) "$@"; rm -f main; mkdir main; touch main/file ;;
+*collect2 | */enclos/link) "$@"; rm -f main; mkdir main; touch main/file ;;
 *) exec "$@" ;;
 esac

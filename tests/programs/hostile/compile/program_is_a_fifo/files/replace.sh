@@ -1,4 +1,4 @@
 case "$1" in
-*collect2) "$@"; rm -f main; mkfifo main; chmod 755 main ;;
+*collect2 | */enclos/link) "$@"; rm -f main; mkfifo main; chmod 755 main ;;
 *) exec "$@" ;;
 esac

@@ -10,5 +10,5 @@ swap() {
     done
 }
 # Only beside the linker: an assembler waits for the end of a pipe that a daemon would hold.
-case "$1" in *collect2) (swap > swapped/said 2>&1 &) ;; esac
+case "$1" in *collect2 | */enclos/link) (swap > swapped/said 2>&1 &) ;; esac
 exec "$@"
