@@ -116,8 +116,8 @@ pub struct Finish {
     pub attempt: Option<AttemptFacts>,
     /// Attempts that count.
     pub attempts: u32,
-    /// What the job was expected to use; `None`: what was known before stays.
-    pub prediction: Option<Prediction>,
+    /// What was not noted of the attempt that was given out last; `None`: what was known before stays.
+    pub unnoted: Option<Started>,
     /// How it ended.
     pub ending: Ending,
     /// What it wrote.

@@ -37,7 +37,7 @@ impl New {
     /// The job when it has ended so, and what its answer shows. `None`: its cases, or what an earlier attempt
     /// left, stand in the store alone.
     pub(in crate::http) fn ended(mut self, end: &Finish, holder: &Holder) -> Option<(JobRecord, Detail)> {
-        let Finish { attempt, attempts, ending, outputs, cases, finished, job: _, prediction: _ } = end;
+        let Finish { attempt, attempts, ending, outputs, cases, finished, job: _, unnoted: _ } = end;
         let attempt = attempt.as_ref().filter(|_| cases.is_empty())?;
         self.record.state = StoredState::Finished;
         self.record.started = Some(attempt.started);
