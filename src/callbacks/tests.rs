@@ -181,7 +181,7 @@ impl Desk {
         outputs.0[Part::ALL[2].index()] = b"out".to_vec();
         let finished = UnixTime::now();
         let finish =
-            Finish { job, attempt: None, attempts: 1, prediction: None, ending, outputs, cases: vec![], finished };
+            Finish { job, attempt: None, attempts: 1, unnoted: None, ending, outputs, cases: vec![], finished };
         self.store.finish(Arc::new(finish)).await.unwrap();
         job
     }

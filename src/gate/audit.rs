@@ -154,7 +154,9 @@ impl Audit {
         let body = move || {
             let mut group = Vec::with_capacity(GROUP_MAX);
             while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-                gather(&mut waiting, &mut group);
+                if may_wait(&group) {
+                    gather(&mut waiting, &mut group);
+                }
                 for (kept, book) in &mut books {
                     let lines: Vec<&[u8]> =
                         group.iter().filter(|(k, _)| k == kept).map(|(_, line)| line.as_slice()).collect();
@@ -216,6 +218,11 @@ impl Drop for Audit {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Whether lines may wait for more: those of access may not, since what they tell of is answered already.
+fn may_wait(group: &[Entry]) -> bool {
+    group.len() < GROUP_MAX && group.iter().all(|(kept, _)| *kept == Kept::Jobs)
 }
 
 /// Lets a moment pass and takes the lines that came in it; at the end those that wait are all that come.
@@ -309,6 +316,14 @@ mod tests {
     fn lines(path: &Path) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(path).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn lines_of_jobs_alone_wait_for_more_and_only_where_there_is_room() {
+        let of = |kept, count| vec![(kept, Vec::new()); count];
+        assert!(may_wait(&of(Kept::Jobs, GROUP_MAX - 1)));
+        assert!(!may_wait(&of(Kept::Jobs, GROUP_MAX)));
+        assert!(!may_wait(&[of(Kept::Jobs, 3), of(Kept::Access, 1)].concat()));
     }
 
     #[tokio::test]

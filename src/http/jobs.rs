@@ -17,7 +17,7 @@ use super::submit::New;
 use super::{Api, error, wire};
 use crate::admission::{self, Refusal};
 use crate::gate::Caller;
-use crate::progress::{Cursor, Phase, Snapshot};
+use crate::progress::{Cursor, EndWish, Phase, Snapshot};
 use crate::scheduler::{Event, Place};
 use crate::store::{Erasure, Filter, StoredState};
 
@@ -62,17 +62,34 @@ pub(super) async fn answer_at_its_end(
     (id, new): (JobId, Option<Box<New>>),
     wait: Duration,
 ) -> Result<Response, Refusal> {
-    let live = api.progress.find_of(caller.tenant.as_str(), id);
+    let wish = new.and_then(|new| {
+        let live = api.progress.find_of(caller.tenant.as_str(), id)?;
+        Some((new, live.wish_for_end()))
+    });
     let status = self::wait(api, caller, id, wait).await;
-    // Told with the end, it need not be read.
-    if let (Some(new), Some((end, holder))) = (new, live.and_then(|live| live.end()))
-        && let Some((record, detail)) = new.ended(&end, &holder)
-    {
-        let _turn = api.room.reading().await?;
-        let job = render::job(&record, Beside { live: None, place: None, detail: Some(&detail) });
-        return api.room.json(caller, status, &job);
+    match wish.and_then(|(new, wish)| answer_as_told(api, caller, (*new, wish), status)) {
+        Some(answer) => answer,
+        None => answer(api, caller, id, status).await,
     }
-    answer(api, caller, id, status).await
+}
+
+/// A job's end as it was told, as an answer: it need not be read. `None`: it must be. Without a turn at once it is,
+/// so that who waits for one holds nothing; and where anything was erased since the job was made, it may be gone.
+/// Nothing is awaited between that look and the answer.
+fn answer_as_told(
+    api: &Api,
+    caller: &Caller,
+    (new, wish): (New, EndWish),
+    status: StatusCode,
+) -> Option<Result<Response, Refusal>> {
+    let _turn = api.room.reading_now()?;
+    let (end, holder) = wish.take()?;
+    if api.store.erasures() != new.erasures {
+        return None;
+    }
+    let (record, detail) = new.ended(Arc::unwrap_or_clone(end), &holder)?;
+    let job = render::job(&record, Beside { live: None, place: None, detail: Some(&detail) });
+    Some(api.room.json(caller, status, &job))
 }
 
 /// The job with its outputs, as an answer.
@@ -91,7 +108,7 @@ pub(super) async fn answer_new(api: &Api, caller: &Caller, new: New, status: Sta
 }
 
 /// A job that has just been made; `None`: it has ended meanwhile, and the store has its end.
-pub(super) fn of_new(api: &Api, New { record, place }: &New) -> Option<wire::Job> {
+pub(super) fn of_new(api: &Api, New { record, place, .. }: &New) -> Option<wire::Job> {
     let live = api.progress.find(record.id)?.snapshot();
     let place = place.filter(|_| live.phase == Phase::Queued);
     let beside = Beside { live: Some(&live), place, detail: None };
@@ -157,7 +174,7 @@ impl ListQuery {
 /// List jobs, newest first, without outputs.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs",
     params(
-        ("state" = Option<String>, Query, description = "queued, running or finished"),
+        ("state" = Option<String>, Query, description = "queued, running or finished; running is listed a moment after it began"),
         ("language" = Option<String>, Query, description = "id or alias"),
         ("label" = Option<String>, Query, description = "key=value"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),

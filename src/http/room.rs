@@ -90,6 +90,11 @@ impl Room {
         Arc::clone(&self.readings).acquire_owned().await.map_err(|_| error::internal())
     }
 
+    /// The same for who does not wait: there is a turn at once, or none.
+    pub(super) fn reading_now(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.readings).try_acquire_owned().ok()
+    }
+
     /// For one copy of the page at `/docs`, which anybody may ask for.
     pub(super) fn page(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         one_of(&self.pages, "too many read this page")

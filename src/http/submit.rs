@@ -326,7 +326,8 @@ async fn store(
     api.progress.register(job, &spec, scoring.clone());
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
     let created = UnixTime::now();
-    let shown = Shown { spec: Arc::clone(&spec), labels: labels.clone(), created, turn };
+    let erasures = api.store.erasures();
+    let shown = Shown { spec: Arc::clone(&spec), labels: labels.clone(), created, turn, erasures };
     let new = NewJob {
         id: job,
         spec,

@@ -15,6 +15,7 @@ use super::holder::Holder;
 use super::names::Names;
 use super::seen::{Seen, Written};
 use super::stdin::{Heard, Stdin, Unfit};
+use super::wish::EndWish;
 use crate::scoring::{Judged, Scoring};
 use crate::store::{CaseResult, Finish, Outputs, PARTS, Part};
 
@@ -34,7 +35,9 @@ struct State {
     cases: BTreeMap<u32, CaseResult>,
     /// Bytes that all of them have written together.
     case_bytes: u64,
-    /// How it ended, for who waits for that.
+    /// Somebody waits to be told how it ended.
+    end_is_wanted: bool,
+    /// That, for them.
     end: Option<Arc<Finish>>,
 }
 
@@ -100,6 +103,7 @@ impl Live {
             outputs: None,
             cases: BTreeMap::new(),
             case_bytes: 0,
+            end_is_wanted: false,
             end: None,
         };
         let cases = spec.cases.as_ref().map_or(0, |plan| plan.count);
@@ -273,17 +277,28 @@ impl Live {
         Results { outputs, cases, judged }
     }
 
-    /// How it ended, and who had it, where that was told; the store has it in any case.
+    /// Has the job's end kept for who waits for it, while they do.
     #[must_use]
-    pub fn end(&self) -> Option<(Arc<Finish>, Arc<Holder>)> {
-        let state = self.lock();
-        state.end.clone().zip(state.holder.clone())
+    pub fn wish_for_end(self: &Arc<Self>) -> EndWish {
+        EndWish::of(Arc::clone(self))
+    }
+
+    pub(super) fn wish_end(&self, is_wanted: bool) {
+        let mut state = self.lock();
+        state.end_is_wanted = is_wanted;
+        state.end = None;
+    }
+
+    pub(super) fn take_end(&self) -> Option<(Arc<Finish>, Arc<Holder>)> {
+        let mut state = self.lock();
+        state.end.take().zip(state.holder.clone())
     }
 
     pub(super) fn finished(&self, end: Option<Arc<Finish>>) {
         self.change(|state| {
             state.phase = Phase::Finished;
-            state.end = end;
+            // Cases are shown with what the store alone has.
+            state.end = end.filter(|_| state.end_is_wanted && self.cases == 0);
             true
         });
         self.stdin.iter().for_each(|stdin| stdin.end());

@@ -19,6 +19,7 @@ mod seen;
 mod stdin;
 #[cfg(test)]
 mod tests;
+mod wish;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,7 @@ pub use holder::Holder;
 pub use live::{Live, Results, Snapshot, Watcher};
 pub use seen::{Chunk, Seen, Written};
 pub use stdin::{Client, Given, Heard, Refused, Stage, Stdin, Unfit};
+pub use wish::EndWish;
 
 /// Changes that are kept for who watches them all.
 const CHANGES_MAX: usize = 4096;

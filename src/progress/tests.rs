@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use enclos_protocol::cases::{CASES_REPORT_BYTES_MAX, Verdict};
-use enclos_protocol::ids::{AgentName, FencingToken};
+use enclos_protocol::ids::{AgentName, FencingToken, JobId};
 use enclos_protocol::job::{Step, Stream};
 use enclos_protocol::outcome::Outcome;
 
@@ -13,7 +13,7 @@ use super::names::Names;
 use super::seen::{Chunk, Seen};
 use super::{Holder, NotACursor, OutputError};
 use crate::scoring::Scoring;
-use crate::store::Part;
+use crate::store::{Ending, Finish, Outputs, Part, UnixTime};
 use crate::testing;
 
 const TOKEN: FencingToken = FencingToken { epoch: 1, counter: 1 };
@@ -173,4 +173,27 @@ fn an_odd_cursor_shows_nothing_that_is_not_there() {
     live.case_done((TOKEN, &agent()), 0, testing::case(Verdict::Accepted)).unwrap();
     let cursor: Result<Cursor, NotACursor> = "1-1-16-4294967295-9-9-9-9-9-9".parse();
     assert_eq!(live.watch(cursor.unwrap()).next_seen(), None);
+}
+
+#[test]
+fn an_end_is_kept_for_who_waits_for_it_alone_and_once() {
+    let end = || {
+        let ending = Ending { outcome: Outcome::Ok, message: None, report: None, judged: None };
+        let (outputs, cases, finished) = (Outputs::default(), Vec::new(), UnixTime(1));
+        let job = JobId::from_bytes([1; 16]);
+        let end = Finish { job, attempt: None, attempts: 1, unnoted: None, ending, outputs, cases, finished };
+        Arc::new(end)
+    };
+    let (plain, judged, unasked, given_up) = (running(0, 16), running(1, 16), running(0, 16), running(0, 16));
+    let wish = plain.wish_for_end();
+    let of_cases = judged.wish_for_end();
+    drop(given_up.wish_for_end());
+    for live in [&plain, &judged, &unasked, &given_up] {
+        live.finished(Some(end()));
+    }
+    let (told, holder) = wish.take().expect("it was waited for");
+    assert_eq!(Arc::strong_count(&told), 1, "nothing else holds what it wrote");
+    assert_eq!(holder.agent, agent());
+    assert!(of_cases.take().is_none(), "its cases stand in the store");
+    assert!(unasked.take_end().is_none() && given_up.take_end().is_none() && plain.take_end().is_none());
 }

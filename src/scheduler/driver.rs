@@ -7,14 +7,15 @@
 //!              └──────────── their ends are events
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 use enclos_protocol::job::JobReport;
 use enclos_protocol::outcome::StepFacts;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,14 +35,21 @@ use crate::store::{
 };
 use crate::traces::{Told, Traces};
 
-/// How often leases and delays are looked at, and attempts that go on are noted.
+/// How often leases and delays are looked at, and notes that failed are written again.
 const TICK: Duration = Duration::from_millis(100);
 /// Pause before a job's end is recorded again after the store failed.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// Longest that writes may take at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
-/// A write ends with nothing, or with a job's end that the core must hear of, and what the store did.
-type WriteEnd = Option<(Arc<Finish>, Recorded)>;
+/// What a write came to.
+enum WriteEnd {
+    /// There is nothing to be done about it.
+    Done,
+    /// These attempts are noted, or could not be.
+    Noted(Vec<(JobId, FencingToken)>, bool),
+    /// A job's end that the core must hear of, and what the store did.
+    Ended(Arc<Finish>, Recorded),
+}
 
 /// What the driver needs.
 #[derive(Debug)]
@@ -75,6 +83,8 @@ pub struct Driver {
     sessions: HashMap<SessionId, mpsc::Sender<ToSession>>,
     writes: JoinSet<WriteEnd>,
     notes: Notes,
+    /// Writes of notes that go on.
+    noting: HashSet<task::Id>,
     keeping: Keeping,
     store: Arc<Store>,
     progress: Progress,
@@ -97,7 +107,7 @@ impl Driver {
         let core = Core::taught(policy, running, predictor, survivors, Moment::now());
         let keeping = Keeping::new(Arc::clone(&store));
         let (sessions, writes) = (HashMap::new(), JoinSet::new());
-        let notes = Notes::default();
+        let (notes, noting) = (Notes::default(), HashSet::new());
         let driver = Self {
             core,
             messages,
@@ -105,6 +115,7 @@ impl Driver {
             sessions,
             writes,
             notes,
+            noting,
             keeping,
             store,
             progress,
@@ -124,14 +135,13 @@ impl Driver {
             // Every arm is cancel-safe: receiving, joining and ticking lose nothing when dropped.
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(end) = self.writes.join_next() => self.written(end),
+                Some(end) = self.writes.join_next_with_id() => self.written(end),
                 message = self.messages.recv() => match message {
                     Some(message) => self.take(message),
                     None => break,
                 },
                 _ = ticks.tick() => {
                     self.event(Event::Tick);
-                    self.write_notes();
                     self.keeping.tick(&mut self.core);
                 }
             }
@@ -143,7 +153,6 @@ impl Driver {
             while let Ok(message) = self.messages.try_recv() {
                 self.take(message);
             }
-            self.write_notes();
             self.wait_for_writes().await;
             for action in self.core.hand_back(Moment::now()) {
                 self.perform(action);
@@ -158,7 +167,7 @@ impl Driver {
     }
 
     async fn wait_for_writes(&mut self) {
-        while let Some(end) = self.writes.join_next().await {
+        while let Some(end) = self.writes.join_next_with_id().await {
             self.written(end);
         }
     }
@@ -202,7 +211,7 @@ impl Driver {
         shares
     }
 
-    fn place(&mut self, job: enclos_protocol::ids::JobId) -> Option<Place> {
+    fn place(&mut self, job: JobId) -> Option<Place> {
         let now = Moment::now().instant;
         let ahead = self.core.ahead(job, now)?;
         let position = ahead.jobs + 1;
@@ -221,6 +230,9 @@ impl Driver {
             for action in self.core.handle(event, Moment::now()) {
                 events.extend(self.perform(action));
             }
+        }
+        if self.noting.is_empty() {
+            self.write_notes();
         }
     }
 
@@ -245,7 +257,10 @@ impl Driver {
                 self.note_running(attempt, agent, attempts);
                 return self.send(session, ToSession::Dispatch(attempt));
             }
-            Action::Adopt { attempt, agent, attempts } => self.note_running(attempt, agent, attempts),
+            Action::Adopt { attempt, agent, attempts } => {
+                self.note_running(attempt, agent, attempts);
+                self.write_note_of(attempt.job);
+            }
             Action::Requeue { job, token, attempts, failures } => {
                 self.progress.queued(job);
                 let why = failures.last().map_or("", String::as_str);
@@ -253,7 +268,10 @@ impl Driver {
                 self.traces.requeued(job);
                 self.notes.over(job);
                 let (store, requeued) = (Arc::clone(&self.store), Requeued { job, token, attempts, failures });
-                self.writes.spawn(async move { noted(store.requeued(requeued).await) });
+                self.writes.spawn(async move {
+                    is_noted(store.requeued(requeued).await);
+                    WriteEnd::Done
+                });
             }
             Action::Finish(finishing) => self.record(*finishing),
             Action::Entered(tenant, bytes) => self.backlog().enter(&tenant, bytes),
@@ -268,29 +286,35 @@ impl Driver {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_running(
-        &mut self,
-        attempt: enclos_protocol::ids::AttemptId,
-        agent: enclos_protocol::ids::AgentName,
-        attempts: u32,
-    ) {
+    fn note_running(&mut self, attempt: AttemptId, agent: AgentName, attempts: u32) {
         let (job, started) = (attempt.job, UnixTime::now());
         let expected = self.core.expected(job).map(|estimate| estimate.told());
         self.progress.running(attempt, Holder { agent: agent.clone(), started, attempts, expected });
         let facts = AttemptFacts { token: attempt.token, agent, started };
         self.notes.add(Started { job, attempt: facts, attempts, prediction: expected });
-        // What may be spoken with is not run again, and the next master must know that it was given out.
-        if self.core.demand(job).is_some_and(|demand| demand.live_stdin) {
-            self.write_notes();
+        // What may be spoken with is not run again, and the next master must know that it was given out; and what
+        // failed before may be what takes the master down, so that it must count.
+        if attempts > 1 || self.core.demand(job).is_some_and(|demand| demand.live_stdin) {
+            self.write_note_of(job);
         }
     }
 
     /// Jobs do not wait for this: what of it is lost with the master, their agents' words replace.
     fn write_notes(&mut self) {
-        let started = self.notes.take();
-        if !started.is_empty() {
-            let store = Arc::clone(&self.store);
-            self.writes.spawn(async move { noted(store.started(started).await) });
+        let notes = self.notes.take();
+        self.write(notes);
+    }
+
+    fn write_note_of(&mut self, job: JobId) {
+        let note = self.notes.take_of(job);
+        self.write(note.into_iter().collect());
+    }
+
+    fn write(&mut self, notes: Vec<Started>) {
+        if !notes.is_empty() {
+            let (store, told) = (Arc::clone(&self.store), told(&notes));
+            let write = async move { WriteEnd::Noted(told, is_noted(store.started(notes).await)) };
+            self.noting.insert(self.writes.spawn(write).id());
         }
     }
 
@@ -311,16 +335,24 @@ impl Driver {
             let ran = cases.iter().filter_map(|case| case.report.as_ref()).map(|case| &case.run);
             self.core.learn_of_cases(job, report, ran);
         }
-        let (ending, prediction) = (Ending { judged, ..ending }, self.notes.over(job));
+        let (ending, unnoted) = (Ending { judged, ..ending }, self.notes.over(job));
         let finished = UnixTime::now();
-        let finish = Finish { job, attempt, attempts, prediction, ending, outputs, cases, finished };
+        let finish = Finish { job, attempt, attempts, unnoted, ending, outputs, cases, finished };
         self.writes.spawn(record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
     }
 
-    fn written(&mut self, end: Result<WriteEnd, tokio::task::JoinError>) {
-        match end {
-            Ok(None) => {}
-            Ok(Some((finish, recorded))) => {
+    fn written(&mut self, end: Result<(task::Id, WriteEnd), task::JoinError>) {
+        self.noting.remove(&end.as_ref().map_or_else(task::JoinError::id, |(id, _)| *id));
+        match end.map(|(_, end)| end) {
+            Ok(WriteEnd::Done) => {}
+            Ok(WriteEnd::Noted(notes, is_noted)) => {
+                self.notes.written(notes, is_noted);
+                // Where the store fails, the next tick is soon enough.
+                if is_noted && self.noting.is_empty() {
+                    self.write_notes();
+                }
+            }
+            Ok(WriteEnd::Ended(finish, recorded)) => {
                 let (job, outcome) = (finish.job, finish.ending.outcome);
                 let demand = self.core.demand(job);
                 self.metrics.language(demand.map_or("", |demand| &demand.language)).finished(outcome);
@@ -383,11 +415,15 @@ fn measure<'a>(
     told.laps.iter().for_each(|laps| counts.claimed(laps.claims));
 }
 
-fn noted(end: Result<(), StoreError>) -> WriteEnd {
-    if let Err(error) = end {
-        tracing::warn!(error = &error as &dyn std::error::Error, "an attempt could not be noted");
-    }
-    None
+fn told(notes: &[Started]) -> Vec<(JobId, FencingToken)> {
+    notes.iter().map(|note| (note.job, note.attempt.token)).collect()
+}
+
+fn is_noted(end: Result<(), StoreError>) -> bool {
+    end.inspect_err(|error| {
+        tracing::warn!(error = error as &dyn std::error::Error, "an attempt could not be noted");
+    })
+    .is_ok()
 }
 
 /// Records a job's end, again and again while the store fails (a full disk): the agent keeps its
@@ -395,8 +431,8 @@ fn noted(end: Result<(), StoreError>) -> WriteEnd {
 async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationToken) -> WriteEnd {
     loop {
         match store.finish(Arc::clone(&finish)).await {
-            Ok(recorded) => return Some((finish, recorded)),
-            Err(StoreError::Closed) => return None,
+            Ok(recorded) => return WriteEnd::Ended(finish, recorded),
+            Err(StoreError::Closed) => return WriteEnd::Done,
             Err(error) => {
                 let (job, error): (_, &dyn std::error::Error) = (finish.job, &error);
                 tracing::error!(%job, error, "a job's end could not be recorded; trying again");
@@ -404,7 +440,7 @@ async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationTo
         }
         tokio::select! {
             () = sleep(RECORD_AGAIN) => {}
-            () = shutdown.cancelled() => return None,
+            () = shutdown.cancelled() => return WriteEnd::Done,
         }
     }
 }

@@ -3,9 +3,12 @@
 //! Deleted bytes are overwritten (`secure_delete`), in the database and, by a
 //! checkpoint after the commit, in the write-ahead log.
 
+use std::sync::atomic::Ordering;
+
 use enclos_protocol::ids::JobId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::Store;
 use super::writer::Operation;
 
 /// What became of the wish to erase a job.
@@ -57,6 +60,14 @@ impl Operation for Erase {
 
     fn erased(answer: &Erasure) -> bool {
         *answer == Erasure::Done
+    }
+}
+
+impl Store {
+    /// How often somebody wanted a job erased since the start. While it stays the same, what was shown may be shown.
+    #[must_use]
+    pub fn erasures(&self) -> u64 {
+        self.erasures.load(Ordering::SeqCst)
     }
 }
 

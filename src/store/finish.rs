@@ -37,7 +37,10 @@ impl Operation for FinishJob {
     type Answer = Ended;
 
     fn apply(&self, c: &Connection) -> rusqlite::Result<Ended> {
-        let Finish { job, attempt, attempts, prediction, ending, outputs, cases: _, finished } = &*self.finish;
+        let Finish { job, attempt, attempts, unnoted, ending, outputs, cases: _, finished } = &*self.finish;
+        // An end that no attempt brought does not hide who had the job.
+        let last = attempt.as_ref().or(unnoted.as_ref().map(|started| &started.attempt));
+        let prediction = unnoted.as_ref().and_then(|started| started.prediction.as_ref());
         let judged = ending.judged.as_ref();
         let found: Option<(i64, bool, String, Option<String>, bool)> = c
             .prepare_cached(
@@ -53,10 +56,10 @@ impl Operation for FinishJob {
             .query_row(
                 named_params! {
                     ":id": job.as_bytes(),
-                    ":epoch": attempt.as_ref().map(|a| to_i64(a.token.epoch)),
-                    ":counter": attempt.as_ref().map(|a| to_i64(a.token.counter)),
-                    ":agent": attempt.as_ref().map(|a| a.agent.as_str()),
-                    ":started": attempt.as_ref().map(|a| a.started.0),
+                    ":epoch": last.map(|a| to_i64(a.token.epoch)),
+                    ":counter": last.map(|a| to_i64(a.token.counter)),
+                    ":agent": last.map(|a| a.agent.as_str()),
+                    ":started": last.map(|a| a.started.0),
                     ":attempts": attempts,
                     ":finished": finished.0,
                     ":outcome": ending.outcome.as_str(),
@@ -66,7 +69,7 @@ impl Operation for FinishJob {
                     ":passed": judged.map(|j| j.passed),
                     ":score": judged.map(|j| to_i64(j.score_ppm)),
                     ":cases": judged.map(|j| to_i64(j.wall_us)),
-                    ":prediction": prediction.as_ref().and_then(|prediction| encoded(prediction).ok()),
+                    ":prediction": prediction.and_then(|prediction| encoded(prediction).ok()),
                 },
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
             )

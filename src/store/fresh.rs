@@ -29,6 +29,15 @@ impl FreshWork {
     }
 }
 
+/// `bytes` in hardly more memory than they need: what is counted is their length, and what has grown may have twice
+/// as much.
+pub(super) fn tight(mut bytes: Vec<u8>) -> Bytes {
+    if bytes.capacity() > bytes.len() + bytes.len() / 4 {
+        bytes.shrink_to_fit();
+    }
+    bytes.into()
+}
+
 #[derive(Debug, Default)]
 struct Works {
     /// By ids, which begin with the time: the first is the oldest.
@@ -92,6 +101,16 @@ mod tests {
         assert!(kept.len() * large <= BYTES_MAX && kept.len() > 100, "{}", kept.len());
         assert!(kept.is_sorted_by(|a, b| a + 1 == *b), "the oldest went");
         assert_eq!(fresh.lock().bytes, 0, "all was counted back");
+    }
+
+    #[test]
+    fn what_is_kept_takes_little_more_than_is_counted() {
+        for capacity in [1000, 1200, 2000] {
+            let mut bytes = Vec::with_capacity(capacity);
+            bytes.resize(1000, 7);
+            let taken = tight(bytes).try_into_mut().expect("nobody shares it");
+            assert!(taken.capacity() <= 1250 && taken[..] == [7; 1000], "{} of {capacity}", taken.capacity());
+        }
     }
 
     #[test]

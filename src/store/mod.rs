@@ -37,6 +37,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use enclos_protocol::ids::JobId;
 use rusqlite::ffi;
@@ -203,6 +204,8 @@ pub struct Store {
     /// When it was last tried whether it works, and whether it did.
     probed: tokio::sync::Mutex<Option<(std::time::Instant, Result<(), StoreError>)>>,
     outbox: Outbox,
+    /// How often something was to be erased since the start.
+    erasures: AtomicU64,
 }
 
 impl Store {
@@ -304,6 +307,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn erase(&self, tenant: String, job: JobId) -> Result<Erasure, StoreError> {
+        self.erasures.fetch_add(1, Ordering::SeqCst);
         self.writer.write(erase::Erase { tenant, job }).await
     }
 

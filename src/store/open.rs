@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -94,6 +95,7 @@ pub(super) fn open(dir: &Path, metrics: Arc<Metrics>) -> Result<Opened, OpenErro
             blobs: Blobs::new(blobs),
             outbox,
             fresh: Fresh::default(),
+            erasures: AtomicU64::default(),
             probed: tokio::sync::Mutex::default(),
         },
         epoch,

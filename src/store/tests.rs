@@ -69,16 +69,7 @@ fn finish(job: JobId, attempt: Option<AttemptFacts>) -> Arc<Finish> {
     let mut outputs = Outputs::default();
     outputs.0[Part { step: Step::Run, stream: Stream::Stderr }.index()] = b"\xffout".to_vec();
     let ending = Ending { outcome: Outcome::Ok, message: None, report: None, judged: None };
-    Arc::new(Finish {
-        job,
-        attempt,
-        attempts: 1,
-        prediction: None,
-        ending,
-        outputs,
-        cases: vec![],
-        finished: UnixTime(3),
-    })
+    Arc::new(Finish { job, attempt, attempts: 1, unnoted: None, ending, outputs, cases: vec![], finished: UnixTime(3) })
 }
 
 fn all(limit: u32) -> Filter {

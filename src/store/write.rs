@@ -12,7 +12,7 @@ use enclos_protocol::job::{JobInput, JobSpec};
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 
 use super::cases::{self, EncodedCase, NewCase};
-use super::fresh::FreshWork;
+use super::fresh::{self, FreshWork};
 use super::predictions::Prediction;
 use super::record::{CaseResult, Ending, Outputs, Turn, UnixTime};
 use super::writer::Operation;
@@ -116,8 +116,8 @@ pub struct Finish {
     pub attempt: Option<AttemptFacts>,
     /// Attempts that count.
     pub attempts: u32,
-    /// What the job was expected to use; `None`: what was known before stays.
-    pub prediction: Option<Prediction>,
+    /// What was not noted of the attempt that was given out last; `None`: what was known before stays.
+    pub unnoted: Option<Started>,
     /// How it ended.
     pub ending: Ending,
     /// What it wrote.
@@ -150,8 +150,8 @@ pub(super) struct Admit {
 impl Admit {
     /// Encoded by the caller, so that the writer only writes.
     pub(super) fn encode(mut job: NewJob) -> Result<Self, StoreError> {
-        let spec = encoded(&*job.spec)?.into();
-        let work = FreshWork { spec, input: encoded(&std::mem::take(&mut job.input))?.into() };
+        let spec = fresh::tight(encoded(&*job.spec)?);
+        let work = FreshWork { spec, input: fresh::tight(encoded(&std::mem::take(&mut job.input))?) };
         let cases =
             std::mem::take(&mut job.cases).into_iter().map(EncodedCase::encode).collect::<Result<Vec<_>, _>>()?;
         let scoring = job.spec.cases.is_some().then(|| encoded(&job.scoring)).transpose()?;

@@ -23,6 +23,8 @@ pub(in crate::http) struct New {
     pub(in crate::http) record: JobRecord,
     /// Where it stands, if it waits.
     pub(in crate::http) place: Option<Place>,
+    /// How often something had been erased before it was kept.
+    pub(in crate::http) erasures: u64,
 }
 
 /// What of a job its record shows.
@@ -31,23 +33,24 @@ pub(super) struct Shown {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) created: UnixTime,
     pub(super) turn: Turn,
+    pub(super) erasures: u64,
 }
 
 impl New {
     /// The job when it has ended so, and what its answer shows. `None`: its cases, or what an earlier attempt
     /// left, stand in the store alone.
-    pub(in crate::http) fn ended(mut self, end: &Finish, holder: &Holder) -> Option<(JobRecord, Detail)> {
-        let Finish { attempt, attempts, ending, outputs, cases, finished, job: _, prediction: _ } = end;
-        let attempt = attempt.as_ref().filter(|_| cases.is_empty())?;
+    pub(in crate::http) fn ended(mut self, end: Finish, holder: &Holder) -> Option<(JobRecord, Detail)> {
+        let Finish { attempt, attempts, ending, outputs, cases, finished, job: _, unnoted: _ } = end;
+        let attempt = attempt.filter(|_| cases.is_empty())?;
         self.record.state = StoredState::Finished;
         self.record.started = Some(attempt.started);
         self.record.token = Some(attempt.token);
         self.record.agent = Some(attempt.agent.to_string());
-        self.record.attempts = *attempts;
-        self.record.finished = Some(*finished);
+        self.record.attempts = attempts;
+        self.record.finished = Some(finished);
         self.record.prediction = holder.expected;
-        self.record.ending = Some(ending.clone());
-        Some((self.record, Detail { outputs: outputs.clone(), ..Detail::default() }))
+        self.record.ending = Some(ending);
+        Some((self.record, Detail { outputs, ..Detail::default() }))
     }
 }
 
@@ -57,7 +60,7 @@ impl Kept {
     }
 
     pub(super) fn new(job: JobId, shown: Shown, place: Option<Place>) -> Self {
-        let Shown { spec, labels, created, turn } = shown;
+        let Shown { spec, labels, created, turn, erasures } = shown;
         let record = JobRecord {
             sequence: 0,
             id: job,
@@ -74,6 +77,6 @@ impl Kept {
             prediction: None,
             ending: None,
         };
-        Self { job, new: Some(Box::new(New { record, place })) }
+        Self { job, new: Some(Box::new(New { record, place, erasures })) }
     }
 }

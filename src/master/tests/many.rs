@@ -136,6 +136,26 @@ async fn erase(master: &Running, id: &str) -> u16 {
 }
 
 #[tokio::test]
+async fn who_waits_is_answered_whatever_is_erased_meanwhile() {
+    let (master, _dir) = Running::new().await;
+    let mut agent = master.agent("one").await;
+    let other = master.submit(&python()).await;
+    agent.answer_one(b"x").await;
+    master.finished(&other).await;
+    let submission = python();
+    let run = async {
+        let (attempt, _, _) = agent.job().await;
+        assert_eq!(erase(&master, &other).await, 204);
+        agent.answer(attempt, b"y", report(Outcome::Ok, 1)).await.expect("the connection is open");
+        assert!(agent.verdict(attempt).await);
+    };
+    let (response, ()) = tokio::join!(master.post("/v1/jobs?wait_ms=30000", &submission), run);
+    let job: serde_json::Value = response.json().await.unwrap();
+    assert_eq!(job["run"]["stdout"], "y", "{job:#}");
+    master.end().await;
+}
+
+#[tokio::test]
 async fn an_erased_job_is_out_of_sight_in_any_state() {
     let (master, _dir) = Running::new().await;
     let waiting = master.submit(&python()).await;

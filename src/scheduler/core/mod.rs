@@ -154,6 +154,15 @@ struct Run {
     size_permille: u64,
 }
 
+/// Jobs of before the start.
+#[derive(Debug)]
+struct Restored {
+    /// They have places before this.
+    before: Order,
+    /// Agents that go on with some have had a lease's time to say so.
+    heard_by: Instant,
+}
+
 /// All that the scheduler knows.
 #[derive(Debug)]
 pub struct Core {
@@ -179,6 +188,7 @@ pub struct Core {
     bounds: RunningBounds,
     predictor: Predictor,
     forecast: Option<(Instant, queue::Forecast)>,
+    restored: Restored,
     /// Output that running and ending jobs may have the master hold.
     report_bytes: u64,
     actions: Vec<Action>,
@@ -225,12 +235,14 @@ impl Core {
             bounds,
             predictor,
             forecast: None,
+            restored: Restored { before: 0, heard_by: now.instant + policy.lease },
             report_bytes: 0,
             actions: Vec::new(),
         };
         for survivor in survivors {
             core.restore(survivor, now);
         }
+        core.restored.before = core.next_order;
         core
     }
 

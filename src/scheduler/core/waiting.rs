@@ -154,6 +154,10 @@ impl Core {
         while let Some((_, id)) = self.expiring.first().copied().filter(|(at, _)| *at <= now.instant) {
             self.expiring.pop_first();
             let Some(job) = self.jobs.get(&id) else { continue };
+            if self.may_be_held(job, now.instant) {
+                self.await_word(id);
+                continue;
+            }
             // One that runs is kept in mind no more: should it wait again, it has expired then.
             if let (State::Ready(_) | State::Delayed { .. }, Some(at)) = (&job.state, job.expires) {
                 let ttl = at.saturating_duration_since(job.arrived).as_millis();
@@ -162,6 +166,27 @@ impl Core {
                 self.end_without_report(id, Outcome::Cancelled, message);
             }
         }
+    }
+
+    /// Whether an agent that has not spoken since the start may have a job which waits as far as the store knows: a
+    /// crash takes the note of what was given out just before it.
+    fn may_be_held(&self, job: &Job, now: Instant) -> bool {
+        let waits = matches!(job.state, State::Ready(_) | State::Delayed { .. });
+        waits && job.order < self.restored.before && now < self.restored.heard_by
+    }
+
+    /// A job that has expired is given to nobody, and ends only when its agent has had the time to speak.
+    fn await_word(&mut self, id: JobId) {
+        let until = self.restored.heard_by;
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        match job.state {
+            State::Ready(ticket) => drop(self.queue.remove(ticket)),
+            State::Delayed { until } => drop(self.delayed.remove(&(until, job.order))),
+            State::Running(_) | State::Ending { .. } => return,
+        }
+        job.state = State::Delayed { until };
+        self.delayed.insert((until, job.order), id);
+        self.expiring.insert((until, id));
     }
 
     /// Takes a waiting job out of the queue, whichever part it is in.
@@ -204,6 +229,8 @@ impl Core {
 
     /// What is before a job that waits, by a forecast that is not old. `None`: it does not wait.
     pub fn ahead(&mut self, job: JobId, now: Instant) -> Option<Ahead> {
+        // Most jobs are given out at once: a forecast is not made for them.
+        self.standing(job)?;
         let is_new = |made: &Instant| {
             self.queue.len() > ALWAYS_NEW_MAX && now.saturating_duration_since(*made) <= FORECAST_AGE_MAX
         };

@@ -8,6 +8,7 @@ mod order;
 mod parts;
 mod rules;
 mod shapes;
+mod starts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -68,6 +69,8 @@ struct World {
     recording: Vec<(JobId, Option<AttemptId>)>,
     /// Every attempt ever given out, to send late answers of.
     given: Vec<(AttemptId, usize)>,
+    /// What the store had of its job before an attempt was given out: the attempt then, and how many counted.
+    before: HashMap<AttemptId, Option<(AttemptId, u32)>>,
     finished: HashMap<JobId, Outcome>,
     /// Attempts that agents were asked to end, as often as they were asked.
     cancels: Vec<AttemptId>,
@@ -94,6 +97,7 @@ impl World {
             submitted: Vec::new(),
             recording: Vec::new(),
             given: Vec::new(),
+            before: HashMap::new(),
             finished: HashMap::new(),
             cancels: Vec::new(),
             fed: BTreeSet::new(),
@@ -167,6 +171,8 @@ impl World {
                 assert!(row.expires.is_none_or(|at| at > self.now), "an expired job is given out");
                 assert!(!self.fed.contains(&attempt.job), "input that is gone is waited for");
                 assert!(row.attempt.is_none_or(|old| old.token < attempt.token), "tokens grow");
+                let before = row.attempt.map(|old| (old, row.attempts));
+                self.before.insert(attempt, before);
                 (row.attempt, row.attempts, row.holder) = (Some(attempt), attempts, Some(agent.clone()));
                 let tenant = Arc::clone(&row.demand.tenant);
                 let beyond = &*tenant == TENANTS[0] && self.running_of(&tenant) as u64 > self.bound;
@@ -293,26 +299,27 @@ impl World {
         for action in self.core.hand_back(self.moment()) {
             self.perform(action);
         }
-        self.restart(false);
+        self.restart(0);
     }
 
-    /// A new master on the same store; the last dispatch, if it was its job's first, may not have been noted there.
-    fn restart(&mut self, forget_last: bool) {
+    /// A new master on the same store, where the last so many dispatches were not noted.
+    fn restart(&mut self, forgotten: usize) {
         self.epoch += 1;
         self.recording.clear();
         for agent in &mut self.agents {
             agent.session = None;
         }
-        if forget_last
-            && let Some((attempt, _)) = self.given.last()
-            && let Some(row) = self.rows.get_mut(&attempt.job)
-            && row.attempt == Some(*attempt)
-            && row.holder.is_some()
-            && row.attempts == 1
-            && !row.finished
-        {
-            (row.attempt, row.holder, row.attempts) = (None, None, 0);
-            self.fed.remove(&attempt.job);
+        for (attempt, _) in self.given.iter().rev().take(forgotten) {
+            if let Some(row) = self.rows.get_mut(&attempt.job)
+                && row.attempt == Some(*attempt)
+                && row.holder.is_some()
+                && !row.finished
+            {
+                let before = self.before[attempt];
+                (row.attempt, row.holder) = (before.map(|(old, _)| old), None);
+                row.attempts = before.map_or(0, |(_, attempts)| attempts);
+                self.fed.remove(&attempt.job);
+            }
         }
         let survivors = self.rows.iter().filter(|(_, row)| !row.finished).map(|(job, row)| Survivor {
             submitted: self.submitted_of(*job, row),

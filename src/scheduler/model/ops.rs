@@ -26,7 +26,7 @@ pub(super) enum Op {
     Wait(u16),
     Drain(usize),
     Bound(u64),
-    Restart(bool),
+    Restart(usize),
     Replace,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         3 => (0u16..7000).prop_map(Op::Wait),
         1 => agent.prop_map(Op::Drain),
         1 => (1u64..5).prop_map(Op::Bound),
-        1 => any::<bool>().prop_map(Op::Restart),
+        1 => (0usize..6).prop_map(Op::Restart),
         1 => Just(Op::Replace),
     ]
 }
@@ -118,7 +118,7 @@ pub(super) fn step(world: &mut World, op: Op) {
             world.handle(Event::Bounds(bounds(max)));
         }
         Op::Drain(a) => world.handle(Event::Drain(name(a))),
-        Op::Restart(forget_last) => world.restart(forget_last),
+        Op::Restart(forgotten) => world.restart(forgotten),
         Op::Replace => world.replace(),
     }
 }

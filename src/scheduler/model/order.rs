@@ -70,7 +70,7 @@ proptest! {
                 step(world, Op::Wait(*pause));
             }
         }
-        taken_up.restart(false);
+        taken_up.restart(0);
         for world in [&mut kept, &mut taken_up] {
             world.join(2);
             for _ in 0..60 {

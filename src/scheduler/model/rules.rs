@@ -108,7 +108,7 @@ fn an_attempt_that_the_store_never_noted_is_taken_up_after_a_restart() {
     let mut world = with_agent(1);
     step(&mut world, Op::Submit(0));
     let attempt = *world.agents[1].holding.first().unwrap();
-    world.restart(true);
+    world.restart(1);
     world.join(1);
     assert!(world.core.is_current(attempt), "the agent goes on with it");
     let (own, other) = (super::name(1), super::name(0));
@@ -167,7 +167,7 @@ fn an_engine_that_goes_away_is_no_failure_of_the_job_that_ran() {
     step(&mut world, Op::Submit(0));
     for _ in 0..super::policy(1).engine_losses_max {
         loses_its_engine(&mut world);
-        world.restart(false);
+        world.restart(0);
         world.join(1);
         assert_eq!(world.rows.values().next().unwrap().attempts, 1, "it runs again, for the first time that counts");
     }
@@ -230,7 +230,7 @@ fn an_agent_without_its_engine_is_blamed_for_the_jobs_that_run_elsewhere() {
 fn what_ran_when_the_master_ended_and_is_not_held_any_more_counts() {
     let mut world = with_agent(1);
     step(&mut world, Op::Submit(0));
-    world.restart(false);
+    world.restart(0);
     world.agents[1].holding.clear();
     world.join(1);
     step(&mut world, Op::Wait(1001));
@@ -280,7 +280,7 @@ fn a_cancel_outlives_the_master_while_the_agent_holds_the_job() {
     step(&mut world, Op::Submit(0));
     let attempt = *world.agents[1].holding.first().unwrap();
     world.cancel(attempt.job);
-    world.restart(false);
+    world.restart(0);
     world.join(1);
     assert!(world.core.is_current(attempt), "its report is still wanted");
     assert_eq!(world.cancels, [attempt, attempt], "asked again after the restart");
@@ -292,7 +292,7 @@ fn a_cancel_outlives_the_master_when_the_agent_is_gone() {
     step(&mut world, Op::Submit(0));
     let job = *world.rows.keys().next().unwrap();
     world.cancel(job);
-    world.restart(false);
+    world.restart(0);
     step(&mut world, Op::Wait(5001));
     assert_eq!(world.finished.get(&job), Some(&Outcome::Cancelled));
 }
@@ -304,7 +304,7 @@ fn a_cancelled_job_that_waits_ends_at_the_next_start() {
     let job = *world.rows.keys().next().unwrap();
     world.cancel(job);
     // The store never noted the dispatch, and so has the job waiting.
-    world.restart(true);
+    world.restart(1);
     world.join(1);
     assert_eq!(world.finished.get(&job), Some(&Outcome::Cancelled));
     assert!(world.agents[1].holding.is_empty(), "its agent drops it");
@@ -337,7 +337,7 @@ fn a_job_with_live_input_is_run_again_where_none_was_given() {
 fn a_new_master_does_not_know_what_was_given_and_takes_it_for_given() {
     let mut world = with_agent(1);
     step(&mut world, Op::Submit(5));
-    step(&mut world, Op::Restart(false));
+    step(&mut world, Op::Restart(0));
     step(&mut world, Op::Wait(5001));
     assert_eq!(world.finished.values().collect::<Vec<_>>(), [&Outcome::InternalError]);
 }

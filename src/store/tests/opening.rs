@@ -1,5 +1,7 @@
 //! What a store opens, and what it refuses: with the file and what to do, and without touching it.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// A database as the version at commit d2e8061 left it: schema 3, jobs in every state.
@@ -116,4 +118,20 @@ async fn a_database_of_the_released_schema_opens_with_every_job() {
     let attempt = AttemptFacts { token: FencingToken { epoch: opened.epoch, ..token }, ..facts(1) };
     assert_eq!(store.finish(finish(jobs[2].id, Some(attempt))).await.unwrap(), Recorded::Now);
     admitted(&store).await;
+}
+
+#[test]
+fn sqlite_is_built_as_it_was_asked_for() {
+    // Where the flags are not in force there is nothing to look at; those of them that SQLite tells are looked at.
+    let flags = option_env!("LIBSQLITE3_FLAGS").unwrap_or_default();
+    let c = Connection::open_in_memory().unwrap();
+    let mut select = c.prepare("PRAGMA compile_options").unwrap();
+    let options: BTreeSet<String> = select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for flag in flags.split_whitespace() {
+        if let Some(set) = flag.strip_prefix("-DSQLITE_") {
+            assert!(options.contains(set), "{set}: {options:?}");
+        } else if let Some(unset) = flag.strip_prefix("-USQLITE_") {
+            assert!(!options.contains(unset), "{unset}: {options:?}");
+        }
+    }
 }

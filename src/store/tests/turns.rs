@@ -53,10 +53,27 @@ async fn what_was_expected_of_a_job_stays_with_it_and_the_last_word_holds() {
     store.finish(finish(id, Some(facts(3)))).await.unwrap();
     assert_eq!(found().await, Some(later));
     let id = admitted(&store).await;
-    let unnoted = Finish { prediction: Some(later), ..(*finish(id, Some(facts(4)))).clone() };
+    let started = Started { job: id, attempt: facts(4), attempts: 1, prediction: Some(later) };
+    let unnoted = Finish { unnoted: Some(started), ..(*finish(id, Some(facts(4)))).clone() };
     store.finish(Arc::new(unnoted)).await.unwrap();
     let found = store.job("t".into(), id).await.unwrap().unwrap().prediction;
     assert_eq!(found, Some(later), "a job that ended before its attempt was noted");
+}
+
+#[tokio::test]
+async fn who_had_a_job_stays_known_where_its_end_came_without_a_report_and_before_the_note() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).store;
+    let id = admitted(&store).await;
+    let started = Started { job: id, attempt: facts(4), attempts: 3, prediction: None };
+    let end = Finish { unnoted: Some(started.clone()), attempts: 3, ..(*finish(id, None)).clone() };
+    assert_eq!(store.finish(Arc::new(end)).await.unwrap(), Recorded::Now);
+    // The note may come after the end, and changes nothing then.
+    store.started(vec![started]).await.unwrap();
+    let job = store.job("t".into(), id).await.unwrap().unwrap();
+    let AttemptFacts { token, agent, started } = facts(4);
+    assert_eq!((job.state, job.attempts), (StoredState::Finished, 3));
+    assert_eq!((job.agent, job.started, job.token), (Some(agent.to_string()), Some(started), Some(token)));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use nix::unistd::Pid;
 use serde_bytes::ByteBuf;
 
 use crate::support::{Ran, Sandbox, shell};
+
+/// Longest that a cell may take to be there.
+const WAIT: Duration = Duration::from_secs(20);
 
 fn with_memory(code: &str, memory_bytes: u64) -> StepRequest {
     let mut step = shell(code);
@@ -29,7 +32,7 @@ fn ended_well(ran: &Ran) {
 
 /// The first processes of the sandbox's cells as soon as there are `count`.
 fn cells(sandbox: &Sandbox, count: usize) -> Vec<i32> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + WAIT;
     loop {
         let processes = sandbox.first_processes();
         if processes.len() == count {
@@ -126,25 +129,32 @@ fn a_program_that_kills_all_that_it_can_ends_no_cell_that_waits() {
     ended_well(&sandbox.run(shell("true")));
 }
 
+/// What a cell that waits has open beside the socket by which it hears of its step, as soon as it has closed all that
+/// it is not to have.
+fn held(cell: i32) -> Vec<PathBuf> {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        let entries = fs::read_dir(format!("/proc/{cell}/fd")).unwrap();
+        let open = entries.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        let (sockets, mut others): (Vec<_>, Vec<_>) =
+            open.partition(|target| target.to_string_lossy().starts_with("socket:"));
+        if sockets.len() == 1 {
+            others.sort();
+            return others;
+        }
+        assert!(Instant::now() < deadline, "{sockets:?} {others:?}");
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn a_cell_that_waits_holds_no_descriptor_of_the_job_beside_which_it_was_made() {
-    let open = |pid: i32| {
-        let entries = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|entry| entry.unwrap().path());
-        let mut open: Vec<_> = entries.map(|path| fs::read_link(path).unwrap()).collect();
-        open.sort();
-        open
-    };
     let mut sandbox = Sandbox::with_cgroups();
-    let unused = open(waiting(&mut sandbox));
+    let before = held(waiting(&mut sandbox));
     sandbox.begin_job(&[("brought", "x")], "input");
     cells_while_it_runs(&mut sandbox, "true");
     assert_eq!(sandbox.end_job(), [""; 0]);
-    let socket = |target: &std::path::PathBuf| target.to_string_lossy().starts_with("socket:");
-    let (mut before, mut after) = (unused, open(cells(&sandbox, 1)[0]));
-    for of in [&mut before, &mut after] {
-        assert_eq!(of.iter().filter(|target| socket(target)).count(), 1, "it hears of its step by one: {of:?}");
-        of.retain(|target| !socket(target));
-    }
+    let after = held(cells(&sandbox, 1)[0]);
     assert_eq!(after, before, "as one that was made where no job was");
 }
 
