@@ -58,6 +58,10 @@ impl FromStr for Target {
         }
         let authority = text.split_once("://").map(|(_, rest)| rest).ok_or(NotATarget::Url)?;
         let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+        // The parser passes over more slashes than two, and finds a user where others find a path.
+        if authority.is_empty() {
+            return Err(NotATarget::Url);
+        }
         // An empty user is none to the parser.
         if authority.contains('@') {
             return Err(NotATarget::UserInfo);

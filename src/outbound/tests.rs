@@ -64,6 +64,7 @@ fn a_url_that_two_readers_read_differently_is_none() {
         ("https://good.example@127.0.0.1/", NotATarget::UserInfo),
         ("https://good.example:pw@host/", NotATarget::UserInfo),
         ("https://@host/", NotATarget::UserInfo),
+        ("https:///user@host/", NotATarget::Url),
         ("https://host/#@good.example/", NotATarget::Fragment),
         ("https://host/path#", NotATarget::Fragment),
         ("https://good.example\\@127.0.0.1/", NotATarget::Characters),
