@@ -7,7 +7,7 @@
 //!              └──────────── their ends are events
 //! ```
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +22,8 @@ use tokio_util::sync::CancellationToken;
 use super::core::{Core, Policy};
 use super::event::{Action, Event, Finishing, Moment, RunningBounds, SessionId, Survivor, ToSession};
 use super::handle::{Message, Scheduler};
-use super::learnt::Keeping;
+use super::learnt::{Keeping, taught};
 use super::notes::Notes;
-use super::predict::{self, Predictor, Restored};
 use super::view::{Place, Share};
 use crate::config::QueueBounds;
 use crate::metrics::{Metrics, OfLanguage};
@@ -83,8 +82,10 @@ pub struct Driver {
     sessions: HashMap<SessionId, mpsc::Sender<ToSession>>,
     writes: JoinSet<WriteEnd>,
     notes: Notes,
-    /// Writes of notes that go on.
-    noting: HashSet<task::Id>,
+    /// The write of notes that gathered, while it goes on; what is urgent is written beside it.
+    noting: Option<task::Id>,
+    /// A write of notes failed; none is begun until the next tick.
+    holds_notes: bool,
     keeping: Keeping,
     store: Arc<Store>,
     progress: Progress,
@@ -107,7 +108,7 @@ impl Driver {
         let core = Core::taught(policy, running, predictor, survivors, Moment::now());
         let keeping = Keeping::new(Arc::clone(&store));
         let (sessions, writes) = (HashMap::new(), JoinSet::new());
-        let (notes, noting) = (Notes::default(), HashSet::new());
+        let (notes, noting) = (Notes::default(), None);
         let driver = Self {
             core,
             messages,
@@ -116,6 +117,7 @@ impl Driver {
             writes,
             notes,
             noting,
+            holds_notes: false,
             keeping,
             store,
             progress,
@@ -141,6 +143,7 @@ impl Driver {
                     None => break,
                 },
                 _ = ticks.tick() => {
+                    self.holds_notes = false;
                     self.event(Event::Tick);
                     self.keeping.tick(&mut self.core);
                 }
@@ -153,6 +156,7 @@ impl Driver {
             while let Ok(message) = self.messages.try_recv() {
                 self.take(message);
             }
+            self.write_notes();
             self.wait_for_writes().await;
             for action in self.core.hand_back(Moment::now()) {
                 self.perform(action);
@@ -231,7 +235,7 @@ impl Driver {
                 events.extend(self.perform(action));
             }
         }
-        if self.noting.is_empty() {
+        if self.noting.is_none() && !self.holds_notes {
             self.write_notes();
         }
     }
@@ -302,7 +306,7 @@ impl Driver {
     /// Jobs do not wait for this: what of it is lost with the master, their agents' words replace.
     fn write_notes(&mut self) {
         let notes = self.notes.take();
-        self.write(notes);
+        self.noting = self.write(notes).or(self.noting);
     }
 
     fn write_note_of(&mut self, job: JobId) {
@@ -310,12 +314,13 @@ impl Driver {
         self.write(note.into_iter().collect());
     }
 
-    fn write(&mut self, notes: Vec<Started>) {
-        if !notes.is_empty() {
-            let (store, told) = (Arc::clone(&self.store), told(&notes));
-            let write = async move { WriteEnd::Noted(told, is_noted(store.started(notes).await)) };
-            self.noting.insert(self.writes.spawn(write).id());
+    fn write(&mut self, notes: Vec<Started>) -> Option<task::Id> {
+        if notes.is_empty() {
+            return None;
         }
+        let (store, told) = (Arc::clone(&self.store), told(&notes));
+        let write = async move { WriteEnd::Noted(told, is_noted(store.started(notes).await)) };
+        Some(self.writes.spawn(write).id())
     }
 
     fn record(&mut self, finishing: Finishing) {
@@ -342,13 +347,15 @@ impl Driver {
     }
 
     fn written(&mut self, end: Result<(task::Id, WriteEnd), task::JoinError>) {
-        self.noting.remove(&end.as_ref().map_or_else(task::JoinError::id, |(id, _)| *id));
+        let ended = end.as_ref().map_or_else(task::JoinError::id, |(id, _)| *id);
+        self.noting.take_if(|noting| *noting == ended);
         match end.map(|(_, end)| end) {
             Ok(WriteEnd::Done) => {}
             Ok(WriteEnd::Noted(notes, is_noted)) => {
                 self.notes.written(notes, is_noted);
                 // Where the store fails, the next tick is soon enough.
-                if is_noted && self.noting.is_empty() {
+                self.holds_notes |= !is_noted;
+                if self.noting.is_none() && !self.holds_notes {
                     self.write_notes();
                 }
             }
@@ -381,19 +388,6 @@ impl Driver {
             }
         }
     }
-}
-
-/// A predictor that knows what was learnt before; an empty one where nothing is to be learnt.
-fn taught(policy: Policy, rows: Vec<PredictionRow>) -> Predictor {
-    let mut predictor = Predictor::new(predict::Bounds::default());
-    if policy.prediction {
-        let Restored { taken, ignored } = predictor.restore(rows);
-        tracing::info!(taken, ignored, "what was learnt of jobs was read");
-        if ignored > 0 {
-            tracing::warn!(ignored, "rows of what was learnt are damaged or of another version; they go");
-        }
-    }
-    predictor
 }
 
 /// Counts where the time of an attempt went that was reported.

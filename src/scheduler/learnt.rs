@@ -1,4 +1,4 @@
-//! Keeps what was learnt: some rows at a time, not often, and all of them at the end.
+//! Brings what was learnt back, and keeps it: some rows at a time, not often, and all of them at the end.
 //!
 //! It is a hint: nobody waits for these writes, and what a crash takes of them is learnt again.
 
@@ -8,14 +8,27 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::core::Core;
-use super::predict::Row;
-use crate::store::{Store, StoreError};
+use super::core::{Core, Policy};
+use super::predict::{self, Predictor, Restored, Row};
+use crate::store::{PredictionRow, Store, StoreError};
 
 /// How often what has changed is kept.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// Rows of one write, so that no other waits for long.
 const ROWS_MAX: usize = 256;
+
+/// A predictor that knows what was learnt before; an empty one where nothing is to be learnt.
+pub(super) fn taught(policy: Policy, rows: Vec<PredictionRow>) -> Predictor {
+    let mut predictor = Predictor::new(predict::Bounds::default());
+    if policy.prediction {
+        let Restored { taken, ignored } = predictor.restore(rows);
+        tracing::info!(taken, ignored, "what was learnt of jobs was read");
+        if ignored > 0 {
+            tracing::warn!(ignored, "rows of what was learnt are damaged or of another version; they go");
+        }
+    }
+    predictor
+}
 
 /// The write that goes on, if one does; never two.
 #[derive(Debug)]

@@ -41,7 +41,6 @@ use self::live::Live;
 use self::mounts::Mask;
 pub use self::prepared::{Prepared, Remains};
 use self::task::Given;
-pub use self::watch::LOOK_MAX;
 use self::watch::{InUse, Reading, Verdict};
 use crate::capture::{self, Capture};
 use crate::cgroup::{CellGroup, CgroupError, ContainerCpu};

@@ -7,8 +7,8 @@ use enclos_protocol::outcome::Stop;
 
 use crate::locks::LOCKS_MAX;
 
-/// Longest time between two looks: within it a killed child is noticed. Who may wait so long is far from any limit.
-pub const LOOK_MAX: Duration = Duration::from_millis(50);
+/// Longest time between two looks: within it a killed child is noticed.
+const LOOK_MAX: Duration = Duration::from_millis(50);
 /// Shortest, so that the last microseconds before a limit are not spent looking.
 const LOOK_MIN: Duration = Duration::from_micros(500);
 

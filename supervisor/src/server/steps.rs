@@ -16,9 +16,11 @@ use super::ahead::{self, Sandbox};
 use super::{Fault, IDLE, Server, poll_those};
 use crate::capture::Capture;
 use crate::cell::live::{Live, LiveEnds};
-use crate::cell::{Beginning, Cell, Finished, LOOK_MAX, pipe_between};
+use crate::cell::{Beginning, Cell, Finished, pipe_between};
 use crate::link::Link;
 
+/// No limit can be reached before: several times what making a cell takes.
+const FAR: Duration = Duration::from_millis(10);
 /// How long programs that began have to say nothing until the next cell is made beside them: whoever writes or
 /// ends at once is attended to first.
 const QUIET: Duration = Duration::from_micros(500);
@@ -127,7 +129,7 @@ impl Server {
                 wait = wait.min(cell.look()?);
             }
             let wants_cell = self.sandbox.as_ref().is_some_and(Sandbox::wants_cell);
-            let has_time = wants_cell && wait >= LOOK_MAX && cells.iter().all(Cell::is_running);
+            let has_time = wants_cell && wait >= FAR && cells.iter().all(Cell::is_running);
             if !self.wait_for_cells(cells, if has_time { QUIET } else { wait })? && has_time {
                 self.sandbox.iter_mut().for_each(Sandbox::make_ahead);
             }

@@ -20,8 +20,9 @@ pub struct Wanted {
     pub fresh_rate: f64,
 }
 
-/// For so long a removal counts as work, and as a place on its way: one that hangs sleeps between its tries.
-const LEAVING_MAX: Duration = Duration::from_secs(2);
+/// For so long a removal counts as work, and as a place on its way: one that hangs sleeps between its tries. An engine
+/// under load takes seconds, and what is slow there must not have still more removed.
+const LEAVING_MAX: Duration = Duration::from_secs(15);
 
 impl Plan {
     /// Starts, for claims that wait, what is not on its way; the oldest claim first.
