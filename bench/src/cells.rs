@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use enclos_agent::cgroup::{CgroupTree, Layout, TreeLimits};
 use enclos_agent::engine::docker::DockerEngine;
-use enclos_agent::engine::{Engine as _, SandboxLimits};
+use enclos_agent::engine::{Engine, SandboxLimits};
 use enclos_agent::sandbox::{Host, JobRoom, Listener, Sandbox, UidRange};
 use enclos_agent::stop::{self, Stop};
 use enclos_protocol::ids::AgentName;
@@ -77,6 +77,23 @@ async fn measure(args: &CellsArgs) -> Outcome<()> {
     measured
 }
 
+/// What the sandboxes of a measurement are made of.
+pub fn host(engine: Arc<dyn Engine>, tree: &CgroupTree, agent: &AgentName, apparmor: bool) -> Host {
+    Host {
+        engine,
+        cgroups: Some(tree.clone()),
+        uids: UidRange::of(agent, Isolation::Runc),
+        agent: agent.clone(),
+        instance: uuid::Uuid::now_v7(),
+        isolation: Isolation::Runc,
+        cells: CellKind::Namespaced,
+        proof_cpus: None,
+        apparmor,
+        limits: SandboxLimits { memory_bytes: 2048 * MIB, cpu_millis: 1500, pids: 520 },
+        lifetime: Duration::from_secs(3600),
+    }
+}
+
 impl Bench {
     async fn open() -> Outcome<Self> {
         let engine = DockerEngine::connect().await?;
@@ -84,19 +101,7 @@ impl Bench {
         let agent: AgentName = "bench".parse()?;
         let tree = CgroupTree::new(Layout::of_host()?, &agent);
         tree.make_agent(&TreeLimits { cpu_millis: 64_000, memory_bytes: 8192 * MIB, pids: 8192 })?;
-        let host = Host {
-            engine: Arc::new(engine),
-            cgroups: Some(tree.clone()),
-            uids: UidRange::of(&agent, Isolation::Runc),
-            agent,
-            instance: uuid::Uuid::now_v7(),
-            isolation: Isolation::Runc,
-            cells: CellKind::Namespaced,
-            proof_cpus: None,
-            apparmor,
-            limits: SandboxLimits { memory_bytes: 2048 * MIB, cpu_millis: 1500, pids: 520 },
-            lifetime: Duration::from_secs(3600),
-        };
+        let host = host(Arc::new(engine), &tree, &agent, apparmor);
         Ok(Self { host, tree, image: image_named("sandbox-gcc")? })
     }
 

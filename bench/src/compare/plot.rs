@@ -10,16 +10,16 @@ use super::programs::{C, PYTHON};
 use super::series::spread;
 use super::throughput::Rates;
 use super::ways::Way;
-use crate::plots::{self, Outcome, SIZE_PX};
+use crate::plots::{self, Outcome, SIZE_PX, colours};
 
-/// Apart from each other for most kinds of colour vision (Okabe and Ito 2008).
+/// Of the series, in their order.
 const COLOURS: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
-    RGBColor(230, 159, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(213, 94, 0),
+    colours::BLUE,
+    colours::ORANGE,
+    colours::GREEN,
+    colours::PURPLE,
+    colours::SKY,
+    colours::VERMILION,
     RGBColor(0, 0, 0),
     RGBColor(153, 153, 153),
 ];

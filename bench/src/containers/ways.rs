@@ -1,25 +1,23 @@
 //! The ways in which a container is made and removed.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use enclos_agent::cgroup::{CgroupTree, Hold, Layout, TreeLimits};
 use enclos_agent::engine::docker::DockerEngine;
 use enclos_agent::engine::{
-    Answer, Cause, ContainerId, Engine, EngineError, EngineFacts, Labelled, SandboxLimits, SandboxSpec, Wires, profile,
+    Answer, Cause, ContainerId, Engine, EngineError, EngineFacts, Labelled, SandboxSpec, Wires, profile,
 };
-use enclos_agent::sandbox::{Host, Sandbox, UidRange};
+use enclos_agent::sandbox::{Host, Sandbox};
 use enclos_agent::sweep::sweep;
 use enclos_protocol::ids::AgentName;
-use enclos_protocol::job::Isolation;
 use enclos_protocol::outcome::Exit;
-use enclos_protocol::supervisor_link::CellKind;
 use futures::future::BoxFuture;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use super::{Outcome, Times};
-use crate::cells::{ROOM, step, take};
+use crate::cells::{self, ROOM, step, take};
 use crate::faults::engine::{IMAGE, OwnEngine, sandbox_image};
 
 /// Name of the agent whose sandboxes these are, and the cgroup that it gets.
@@ -95,22 +93,10 @@ impl Workplace {
         let image =
             sandbox_image(Some(&engine.host())).await?.ok_or_else(|| format!("image '{IMAGE}' is not there"))?;
         let apparmor = docker.facts().await?.apparmor;
-        let with = |network: Option<&str>| Host {
-            engine: Arc::new(Networked {
-                docker: docker.clone(),
-                api: api.clone(),
-                network: network.map(str::to_owned),
-            }),
-            cgroups: Some(tree.clone()),
-            uids: UidRange::of(&agent, Isolation::Runc),
-            agent: agent.clone(),
-            instance: uuid::Uuid::now_v7(),
-            isolation: Isolation::Runc,
-            cells: CellKind::Namespaced,
-            proof_cpus: None,
-            apparmor,
-            limits: SandboxLimits { memory_bytes: 2048 * MIB, cpu_millis: 1500, pids: 520 },
-            lifetime: Duration::from_secs(3600),
+        let with = |network: Option<&str>| {
+            let (docker, api) = (docker.clone(), api.clone());
+            let engine = Networked { docker, api, network: network.map(str::to_owned) };
+            cells::host(Arc::new(engine), &tree, &agent, apparmor)
         };
         let none = with(Some("none"));
         let idle = none.open(0, &image).await.map_err(|(error, _)| error)?;

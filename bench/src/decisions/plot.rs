@@ -6,10 +6,10 @@ use std::time::Duration;
 use plotters::prelude::*;
 
 use super::Row;
-use crate::plots::{self, Outcome, SIZE_PX};
+use crate::plots::{self, Outcome, SIZE_PX, colours};
 
-/// Apart from each other for most kinds of colour vision (Okabe and Ito 2008).
-const COLOURS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(86, 180, 233), RGBColor(230, 159, 0)];
+/// Of the series, in their order.
+const COLOURS: [RGBColor; 3] = [colours::BLUE, colours::SKY, colours::ORANGE];
 
 /// Draws what decisions cost, agents on a logarithmic axis, so that what grows by their logarithm is
 /// a straight line; with what was asked of the median.

@@ -6,20 +6,20 @@ use plotters::prelude::*;
 
 use super::policy::Policy;
 use super::workload::Kind;
-use crate::plots::{self, Outcome, SIZE_PX};
+use crate::plots::{self, Outcome, SIZE_PX, colours};
 
-/// Apart from each other for most kinds of colour vision (Okabe and Ito 2008), and greys.
+/// Of the policies, in their order.
 const COLOURS: [RGBColor; 11] = [
     RGBColor(200, 200, 200),
     RGBColor(150, 150, 150),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(204, 121, 167),
-    RGBColor(240, 228, 66),
+    colours::ORANGE,
+    colours::SKY,
+    colours::PURPLE,
+    colours::YELLOW,
     RGBColor(130, 90, 44),
-    RGBColor(0, 114, 178),
-    RGBColor(0, 158, 115),
-    RGBColor(213, 94, 0),
+    colours::BLUE,
+    colours::GREEN,
+    colours::VERMILION,
     RGBColor(0, 0, 0),
 ];
 

@@ -5,22 +5,22 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use super::measure::quantile;
-use crate::plots::{self, Outcome, SIZE_PX};
+use crate::plots::{self, Outcome, SIZE_PX, colours};
 
 /// Part of all jobs that the last point of a curve leaves out.
 const REST_LEAST: f64 = 1e-4;
 /// Points of a curve.
 const POINTS: u32 = 120;
-/// Apart from each other for most kinds of colour vision (Okabe and Ito 2008).
+/// Of the series, in their order.
 const COLOURS: [RGBColor; 9] = [
     RGBColor(153, 153, 153),
-    RGBColor(230, 159, 0),
+    colours::ORANGE,
     RGBColor(0, 0, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 158, 115),
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(204, 121, 167),
+    colours::SKY,
+    colours::GREEN,
+    colours::BLUE,
+    colours::VERMILION,
+    colours::PURPLE,
     RGBColor(130, 80, 40),
 ];
 
