@@ -4,6 +4,7 @@
 //! neither master nor scheduler are in the figures. Times of the kills are the
 //! supervisor's own stamps.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use clap::Args;
 use enclos_agent::cgroup::{CgroupTree, Layout, TreeLimits};
 use enclos_agent::engine::docker::DockerEngine;
 use enclos_agent::engine::{Engine, SandboxLimits};
+use enclos_agent::sandbox::wire::WireDir;
 use enclos_agent::sandbox::{Host, JobRoom, Listener, Sandbox, UidRange};
 use enclos_agent::stop::{self, Stop};
 use enclos_protocol::ids::AgentName;
@@ -26,6 +28,8 @@ use crate::stats::{Series, ms};
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const MIB: u64 = 1024 * 1024;
+/// As an agent has it by default.
+const RUN_DIR: &str = "/run/enclos";
 /// Jobs here are held by the limits of their cells alone.
 pub const ROOM: JobRoom = JobRoom { memory_bytes: 2048 * MIB, cpus: None };
 
@@ -82,6 +86,7 @@ pub fn host(engine: Arc<dyn Engine>, tree: &CgroupTree, agent: &AgentName, appar
     Host {
         engine,
         cgroups: Some(tree.clone()),
+        wires: WireDir::make(Path::new(RUN_DIR), agent).ok(),
         uids: UidRange::of(agent, Isolation::Runc),
         agent: agent.clone(),
         instance: uuid::Uuid::now_v7(),

@@ -1,21 +1,23 @@
-//! Agent and supervisor: [`Request`]s in on the container's stdin, [`Report`]s out on its stdout.
+//! Agent and supervisor: [`Request`]s in on the container's stdin, [`Report`]s out on its stdout; after `SetUp` in both
+//! directions on a socket, where the supervisor could connect to one ([`WIRE_PATH`]).
 //!
 //! One job after the other:
 //!
 //! ```text
 //! Ready ─ Setup ─ SetUp ─┬─ BeginJob ─ (PutFile Data*)* ──────────────────────────────┐
-//!                        │      ┌ (PutStdin Data*)? (PutTree Data*)? (PutExtra Data*)* │
+//!                        │      ┌ (PutStdin Data*)? (PutTree Data* HoldTree?)? (PutExtra Data*)* │
 //!                        │      ├ RunStep ─ Output* ─ StepDone                         │
 //!                        │      ├ RunPair ─ Output* ─ PairDone                         │
 //!                        │      └ TakeTree ─ Tree* ─ TreeDone     (any, as often as wanted)
 //!                        └───────────────── JobEnded ─ EndJob ─────────────────────────┘
 //! ```
 //!
+//! `EndJob` may be asked for while a step runs: then the job ends with it, and nothing else of it may be asked for.
 //! While a step with live standard input runs, `Stdin` and `Signal` may be asked for, and `StdinTaken` says from its
 //! start on how much of it the program's pipe took; at most a window beyond that may be on its way.
 //!
-//! `NoCell` may come instead of `SetUp`, and `Fault` at any time; nothing comes after them. The end of stdin ends
-//! the supervisor and with it the sandbox.
+//! `NoCell` may come instead of `SetUp`, and `Fault` at any time; nothing comes after them. The end of what it
+//! hears the agent on ends the supervisor and with it the sandbox.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -27,18 +29,22 @@ use crate::live::Signal;
 use crate::outcome::StepFacts;
 
 /// Version of these messages; agent and supervisor are built together, so they must be equal.
-pub const SUPERVISOR_VERSION: u16 = 3;
+pub const SUPERVISOR_VERSION: u16 = 4;
 
 /// Directory of the job inside a cell, and its working directory.
 pub const JOB_DIR: &str = "/job";
 /// Directory where the container's cgroup hierarchies are mounted for the supervisor: `<this>/<controller>` (v1) or `<this>/unified` (v2).
 pub const CGROUP_DIR: &str = "/enclos/cgroup";
+/// Where the agent's socket stands in a sandbox that has one. It takes one connection, before any program runs there.
+pub const WIRE_PATH: &str = "/enclos/wire";
 /// Where the supervisor stands in a sandbox; the image layer that puts it there is ours.
 pub const SUPERVISOR_PATH: &str = "/enclos/supervisor";
 /// What a job may bring in all (files and standard input), in bytes; the supervisor holds it in memory.
 pub const INPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a compile step may leave for the run in all, in bytes; held in memory too.
 pub const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Largest tree that stays in a sandbox from one job to the next, in bytes; each idle one may hold that much.
+pub const HELD_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Output that waits in the supervisor for the agent above which a step that is passed on whole is
 /// made to wait, in bytes.
 pub const OUTPUT_WAITING_BYTES_MAX: usize = 1024 * 1024;
@@ -129,6 +135,8 @@ pub struct Setup {
     pub container_cpu: Option<CgroupPlace>,
     /// Cores that the cell of the proof is pinned to, as in [`Request::BeginJob`].
     pub cpus: Option<String>,
+    /// The agent listens at [`WIRE_PATH`].
+    pub wire: bool,
 }
 
 /// What the supervisor finds of its own container; the agent holds it against the profile.
@@ -150,6 +158,8 @@ pub struct SandboxFacts {
     pub memory_limit_bytes: Option<u64>,
     /// Process limit read from the container's own cgroup; `None` without cgroups.
     pub pids_limit: Option<u64>,
+    /// It is connected to [`WIRE_PATH`], and all that follows is said there.
+    pub wire: bool,
 }
 
 /// A tree of files that the supervisor holds for a job.
@@ -278,6 +288,10 @@ pub enum Request {
     PutStdin,
     /// A tree begins, in place of what there was; `Data` follows: an archive ([`crate::archive`]).
     PutTree(Tree),
+    /// [`Tree::Kept`] stays in the sandbox when the job ends, in place of what stayed before; of at most [`HELD_BYTES_MAX`].
+    HoldTree,
+    /// What stays in the sandbox is [`Tree::Kept`] of this job, as if it had been brought.
+    UseHeldTree,
     /// A file that only the next step finds, beside its workspace; `Data` follows.
     PutExtra {
         /// Where it will stand.
@@ -307,7 +321,7 @@ pub enum Request {
     Signal(Signal),
     /// End the step that runs, if one does; its `StepDone` or `PairDone` comes as always.
     CancelStep,
-    /// The job is over: remove all of it and look whether the base state is back.
+    /// The job is over, or will be with the step that runs: remove all of it and look whether the base state is back.
     EndJob,
 }
 

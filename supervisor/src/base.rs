@@ -18,8 +18,8 @@ impl Base {
         Self { descriptors: descriptors(), mounts: mounts() }
     }
 
-    /// What is not as it was but for the cell that waits, in words; empty when all is.
-    pub fn differences(&self, waiting: Option<&Prepared>) -> Vec<String> {
+    /// What is not as it was but for the cell that waits and `held` descriptors, in words; empty when all is.
+    pub fn differences(&self, waiting: Option<&Prepared>, held: usize) -> Vec<String> {
         let mut found = Vec::new();
         let known = waiting.map(Prepared::process);
         let processes = other_processes().into_iter().filter(|process| Some(*process) != known).count();
@@ -27,7 +27,7 @@ impl Base {
             found.push(format!("{processes} processes"));
         }
         let now = Self::look();
-        let descriptors = self.descriptors + waiting.map_or(0, Prepared::descriptors);
+        let descriptors = self.descriptors + held + waiting.map_or(0, Prepared::descriptors);
         if now.descriptors != descriptors {
             found.push(format!("{} descriptors instead of {descriptors}", now.descriptors));
         }

@@ -20,6 +20,7 @@ pub fn collect(cgroup: Option<&Parent>) -> SandboxFacts {
         interfaces: interfaces(&fs::read_to_string("/proc/net/dev").unwrap_or_default()),
         memory_limit_bytes,
         pids_limit,
+        wire: false,
     }
 }
 

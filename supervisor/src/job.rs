@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use enclos_protocol::job::JobPath;
-use enclos_protocol::supervisor_link::{INPUT_BYTES_MAX, KEPT_BYTES_MAX, StdinSource, Tree, Workspace};
+use enclos_protocol::supervisor_link::{HELD_BYTES_MAX, INPUT_BYTES_MAX, KEPT_BYTES_MAX, StdinSource, Tree, Workspace};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{Mode, fchmod};
@@ -35,6 +35,9 @@ pub enum JobError {
     /// A tree is larger than a step could have left it.
     #[error("a tree above {KEPT_BYTES_MAX} bytes")]
     TreeTooLarge,
+    /// There is none to hold, or it is larger than one may be that stays.
+    #[error("no tree of at most {HELD_BYTES_MAX} bytes to hold")]
+    NotHeld,
     /// `Data` with nothing begun.
     #[error("data that belongs to nothing")]
     Unexpected,
@@ -135,6 +138,23 @@ impl Job {
         *self.place(which) = Some(held);
         self.receiving = Receiving::Tree { which, bytes: 0 };
         Ok(())
+    }
+
+    /// What a compile step left or the agent brought in its place, to outlive the job. Nobody changes it any more.
+    pub fn hold_kept(&mut self) -> Result<File, JobError> {
+        self.receiving = Receiving::Nothing;
+        let kept = self.kept.as_ref().ok_or(JobError::NotHeld)?;
+        if kept.file.metadata()?.len() > HELD_BYTES_MAX as u64 {
+            return Err(JobError::NotHeld);
+        }
+        seal_for_good(&kept.file)?;
+        Ok(kept.file.try_clone()?)
+    }
+
+    /// Takes a tree that was held in place of one that is brought.
+    pub fn use_kept(&mut self, file: File) {
+        self.receiving = Receiving::Nothing;
+        self.kept = Some(Held { file, brought: true });
     }
 
     /// Adds to what was begun.

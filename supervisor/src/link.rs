@@ -1,4 +1,5 @@
-//! Frames from and to the agent, over this process's standard input and output.
+//! Frames from and to the agent, over this process's standard input and output: the container's own, then in place
+//! of both a socket, where there is one. Through the container's a message wakes engine and shim on its way.
 //!
 //! Writing never blocks: what the agent has not taken yet is held, and the main
 //! loop makes no more output frames while much of it waits.
@@ -6,9 +7,11 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 
 use enclos_protocol::frame::{self, Decoder, FrameError};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{dup2_stdin, dup2_stdout};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -42,17 +45,24 @@ pub struct Link {
 impl Link {
     /// Takes over standard input and output.
     pub fn open() -> io::Result<Self> {
-        let (input, output) = (sys::inherited_fd(0), sys::inherited_fd(1));
-        let flags = OFlag::from_bits_truncate(fcntl(&output, FcntlArg::F_GETFL)?);
-        fcntl(&output, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        let (input, output): (File, File) = (sys::inherited_fd(0).into(), sys::inherited_fd(1).into());
+        never_block(&output)?;
         Ok(Self {
-            input: input.into(),
-            output: output.into(),
+            input,
+            output,
             decoder: Decoder::default(),
             pending: Vec::new(),
             sent: 0,
             buffer: vec![0; READ_BYTES],
         })
+    }
+
+    /// Hears and speaks on `socket` from here on. Nothing may be pending.
+    pub fn move_to(&mut self, socket: &UnixStream) -> io::Result<()> {
+        // In their place, so that whoever is forked finds no descriptor more than before.
+        dup2_stdin(socket)?;
+        dup2_stdout(socket)?;
+        never_block(&self.output)
     }
 
     /// To wait for requests on.
@@ -67,14 +77,26 @@ impl Link {
 
     /// Reads once, after the input was ready. `false`: the agent is gone.
     pub fn read(&mut self) -> Result<bool, LinkError> {
-        let count = self.input.read(&mut self.buffer)?;
-        self.decoder.feed(&self.buffer[..count]);
-        Ok(count > 0)
+        match self.input.read(&mut self.buffer) {
+            Ok(count) => {
+                self.decoder.feed(&self.buffer[..count]);
+                Ok(count > 0)
+            }
+            // A socket blocks in both directions or in none.
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(true),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// The next whole request.
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, LinkError> {
         Ok(self.decoder.take()?)
+    }
+
+    /// Puts a report on its way with the next one.
+    pub fn queue(&mut self, report: &impl Serialize) -> Result<(), LinkError> {
+        self.pending.extend(frame::encode(report)?);
+        Ok(())
     }
 
     /// Puts a report on its way.
@@ -108,4 +130,10 @@ impl Link {
         self.sent = 0;
         Ok(())
     }
+}
+
+fn never_block(output: &File) -> io::Result<()> {
+    let flags = OFlag::from_bits_truncate(fcntl(output, FcntlArg::F_GETFL)?);
+    fcntl(output, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! What a program meets in a cell, and what its end is told as: no engine, no agent.
 
+#[path = "cells/ends.rs"]
+mod ends;
 #[path = "cells/live.rs"]
 mod live;
 #[path = "cells/pairs.rs"]

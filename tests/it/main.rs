@@ -48,3 +48,4 @@ mod tidy;
 mod tls;
 mod upgrade;
 mod watch;
+mod wires;

@@ -38,6 +38,7 @@ use crate::member::{self, Joined, MemberError};
 use crate::pod::Place;
 use crate::pool::{Bounds, Pool};
 use crate::probe::{ProbeError, prove};
+use crate::sandbox::wire::WireDir;
 use crate::sandbox::{Host, UidRange, chain};
 use crate::session::link::LinkError;
 use crate::session::{Leave, Session};
@@ -141,6 +142,7 @@ pub async fn run(
     let cgroups = cgroups(&config, &facts, &place, tree)?;
     let _held = cgroups.as_ref().and_then(hold);
     let mut host = host(&config, &facts, Arc::clone(&engine), cgroups.clone());
+    let wire_dir = host.wires.clone();
     let probe_number = left.first_number();
     let agent = config.name.clone();
     let mut cleaning = JoinSet::new();
@@ -172,6 +174,7 @@ pub async fn run(
     if let Err(AgentError::EngineEnded) = ended {
         return ended;
     }
+    wire_dir.as_ref().inspect(|dir| dir.remove());
     // Whatever happened, nothing of ours stays; the first failure is the one that is told.
     let swept = sweep::sweep(engine.as_ref(), cgroups.as_ref(), &agent).await;
     ended?;
@@ -391,6 +394,7 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
     Host {
         engine,
         cgroups,
+        wires: wires(config),
         agent: config.name.clone(),
         instance: uuid::Uuid::now_v7(),
         isolation: config.isolation,
@@ -404,4 +408,17 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
         uids: UidRange::of(&config.name, config.isolation),
         lifetime: SANDBOX_AGE_MAX + DEADLINE_SLACK,
     }
+}
+
+/// Where sockets to sandboxes stand; whether the engine sees them too is for the probe to find out.
+fn wires(config: &Config) -> Option<WireDir> {
+    // gVisor's sandboxes reach no socket of the host.
+    if config.isolation == Isolation::Gvisor {
+        return None;
+    }
+    let made = WireDir::make(&config.run_dir, &config.name);
+    let told = |error: &std::io::Error| {
+        tracing::info!(%error, dir = %config.run_dir.display(), "no sockets to sandboxes: all goes by way of the engine");
+    };
+    made.inspect_err(told).ok()
 }

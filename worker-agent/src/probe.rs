@@ -19,7 +19,8 @@ use enclos_protocol::supervisor_link::CellKind;
 
 use crate::config::Cells;
 use crate::engine::EngineError;
-use crate::sandbox::{Host, SandboxError};
+use crate::sandbox::wire::WireDir;
+use crate::sandbox::{Host, SandboxError, chain};
 
 /// Why the host does not qualify.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,25 @@ pub enum ProbeError {
 /// # Errors
 /// [`ProbeError`] names what does not hold.
 pub async fn prove(host: &mut Host, cells: Cells, number: u64) -> Result<(), ProbeError> {
+    match prove_cells(host, cells, number).await {
+        // An engine elsewhere does not see the agent's directory, and makes no container with a socket of it.
+        Err(ProbeError::Sandbox { source: SandboxError::Engine(EngineError::Create(why)), .. })
+            if host.wires.is_some() =>
+        {
+            leave_wires(host, why.as_ref());
+            prove_cells(host, cells, number).await
+        }
+        other => other,
+    }
+}
+
+/// What is said to sandboxes goes by way of the engine from here on.
+fn leave_wires(host: &mut Host, why: &dyn std::error::Error) {
+    tracing::info!(why = chain(why), "sandboxes take no sockets here: what is said to them goes by way of the engine");
+    host.wires.take().inspect(WireDir::remove);
+}
+
+async fn prove_cells(host: &mut Host, cells: Cells, number: u64) -> Result<(), ProbeError> {
     match probe(host, number).await {
         Err(ProbeError::Sandbox { source: SandboxError::NoCell(why), .. })
             if cells == Cells::Auto && host.cells == CellKind::Namespaced =>
@@ -68,14 +88,17 @@ pub async fn prove(host: &mut Host, cells: Cells, number: u64) -> Result<(), Pro
 ///
 /// # Errors
 /// [`ProbeError`] names what does not hold.
-pub async fn probe(host: &Host, number: u64) -> Result<(), ProbeError> {
+pub async fn probe(host: &mut Host, number: u64) -> Result<(), ProbeError> {
     let image = host.engine.probe_image().await.map_err(ProbeError::Image)?;
     match host.open(number, &image).await {
         Ok(sandbox) => {
-            let remains = sandbox.remains();
+            let (remains, connected) = (sandbox.remains(), sandbox.facts().wire);
             let placed = placed(host, &remains).await;
             sandbox.end().await;
             host.destroy(&remains).await;
+            if host.wires.is_some() && !connected {
+                leave_wires(host, &std::io::Error::from(std::io::ErrorKind::NotConnected));
+            }
             placed
         }
         Err((source, remains)) => {

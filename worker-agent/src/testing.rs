@@ -47,6 +47,7 @@ pub fn host(engine: &Arc<FakeEngine>) -> Arc<Host> {
     Arc::new(Host {
         engine: Arc::clone(engine) as _,
         cgroups: None,
+        wires: None,
         uids: UidRange::of(&agent, Isolation::Runc),
         agent,
         instance: uuid::Uuid::nil(),

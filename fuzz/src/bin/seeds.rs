@@ -217,7 +217,10 @@ fn conversation() -> Vec<Request> {
             container_cpu: None,
             cgroup: Some(cgroup),
             cpus: Some("0-1".into()),
+            wire: true,
         }),
+        Request::HoldTree,
+        Request::UseHeldTree,
         Request::BeginJob { cpus: None },
         Request::PutFile { path: path("main.c") },
         Request::Data(b"int main".to_vec().into()),
@@ -253,6 +256,7 @@ fn reports() -> Vec<Report> {
         interfaces: vec!["lo".into()],
         memory_limit_bytes: Some(1),
         pids_limit: None,
+        wire: true,
     };
     vec![
         Report::Ready { version: 1 },

@@ -70,13 +70,13 @@ impl Sandbox {
         }
     }
 
-    /// What is not back at base but for the cell that waits.
-    pub fn leftovers(&self) -> Vec<String> {
+    /// What is not back at base but for the cell that waits and `held` descriptors of what stays.
+    pub fn leftovers(&self, held: usize) -> Vec<String> {
         let waiting = match &self.ahead {
             Ahead::Waits(cell) => Some(cell),
             Ahead::Wanted | Ahead::Failed | Ahead::Never => None,
         };
-        let mut leftovers = self.base.differences(waiting);
+        let mut leftovers = self.base.differences(waiting, held);
         let known = waiting.and_then(Prepared::group);
         leftovers.extend(self.cgroup.as_ref().map(|cgroup| cgroup.leftover_cells(known)).unwrap_or_default());
         leftovers

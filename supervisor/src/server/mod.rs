@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt as _;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
@@ -14,7 +15,7 @@ use enclos_protocol::job::JobPath;
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
 use enclos_protocol::outcome::Exit;
 use enclos_protocol::supervisor_link::{
-    CellKind, Keep, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree, Workspace,
+    CellKind, Keep, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree, WIRE_PATH, Workspace,
 };
 use nix::poll::{PollFd, PollFlags};
 use serde_bytes::ByteBuf;
@@ -74,6 +75,10 @@ pub struct Server {
     link: Link,
     sandbox: Option<Sandbox>,
     job: Option<Job>,
+    /// A tree that is there for the next jobs, too.
+    held: Option<File>,
+    /// The job ends with the step that runs.
+    ends: bool,
     /// Of the last step's cells.
     remains: Vec<Remains>,
 }
@@ -81,7 +86,7 @@ pub struct Server {
 impl Server {
     /// A supervisor that waits for `Setup`.
     pub fn new(link: Link) -> Self {
-        Self { link, sandbox: None, job: None, remains: Vec::new() }
+        Self { link, sandbox: None, job: None, held: None, ends: false, remains: Vec::new() }
     }
 
     /// Serves until the agent is gone or something fails; a failure is reported as well as it can be.
@@ -143,6 +148,15 @@ impl Server {
             Request::PutFile { path } => Ok(self.job()?.begin_file(&path)?),
             Request::PutStdin => Ok(self.job()?.begin_stdin()?),
             Request::PutTree(which) => Ok(self.job()?.begin_tree(which)?),
+            Request::HoldTree => {
+                self.held = Some(self.job()?.hold_kept()?);
+                Ok(())
+            }
+            Request::UseHeldTree => {
+                let held = self.held.as_ref().ok_or(Fault::Unexpected("no tree is held"))?.try_clone()?;
+                self.job()?.use_kept(held);
+                Ok(())
+            }
             Request::PutExtra { path } => Ok(self.job()?.begin_extra(&path)?),
             Request::Data(bytes) => Ok(self.job()?.add(&bytes)?),
             Request::RunStep(step) => self.run_step(&step),
@@ -183,8 +197,15 @@ impl Server {
         self.sandbox = Some(Sandbox::new(surroundings, cgroup));
         self.rehearse(setup.cpus.clone())?;
         let cgroup = self.sandbox.as_ref().and_then(|s| s.cgroup.as_ref());
-        let found = facts::collect(cgroup);
+        let mut found = facts::collect(cgroup);
+        // One that cannot be reached (gVisor has none of the host's) is no loss but of time.
+        let wire = if setup.wire { UnixStream::connect(WIRE_PATH).ok() } else { None };
+        found.wire = wire.is_some();
         self.link.send(&Report::SetUp(found))?;
+        if let Some(wire) = wire {
+            self.flush_all()?;
+            self.link.move_to(&wire)?;
+        }
         Ok(())
     }
 
@@ -242,9 +263,11 @@ impl Server {
     }
 
     fn end_job(&mut self) -> Result<(), Fault> {
+        self.ends = false;
         self.job.take().ok_or(Fault::Unexpected("no job to end"))?;
         ahead::clear(&mut self.remains);
-        let leftovers = self.sandbox.as_ref().ok_or(Fault::Unexpected("no setup"))?.leftovers();
+        let held = usize::from(self.held.is_some());
+        let leftovers = self.sandbox.as_ref().ok_or(Fault::Unexpected("no setup"))?.leftovers(held);
         self.link.send(&Report::JobEnded { leftovers })?;
         Ok(())
     }

@@ -36,7 +36,17 @@ impl Server {
     pub(super) fn run_step(&mut self, step: &StepRequest) -> Result<(), Fault> {
         let Finished { facts, stdout, stderr, .. } = self.run_one(step, false)?;
         self.pass_on(&mut [(Stream::Stdout, stdout), (Stream::Stderr, stderr)])?;
-        self.link.send(&Report::StepDone(Box::new(facts)))?;
+        self.report(&Report::StepDone(Box::new(facts)))
+    }
+
+    /// Reports what came of a step, and ends the job with it where that was asked for.
+    fn report(&mut self, done: &Report) -> Result<(), Fault> {
+        if self.ends {
+            // Both in one message: whoever asked so waits for both.
+            self.link.queue(done)?;
+            return self.end_job();
+        }
+        self.link.send(done)?;
         Ok(())
     }
 
@@ -66,8 +76,7 @@ impl Server {
         self.remains.extend([program.remains, judge.remains].into_iter().flatten());
         self.pass_on(&mut [(Stream::Stderr, program.stderr)])?;
         let facts = PairFacts { program: program.facts, judge: judge.facts, first };
-        self.link.send(&Report::PairDone(Box::new(facts)))?;
-        Ok(())
+        self.report(&Report::PairDone(Box::new(facts)))
     }
 
     /// Runs a step to its end; its output goes on its way meanwhile. What is left of an earlier one is cleared
@@ -141,6 +150,7 @@ impl Server {
                             return Err(Fault::Unexpected("more standard input than has room"));
                         }
                     }
+                    Request::EndJob if !self.ends => self.ends = true,
                     Request::Signal(signal) => cells.iter_mut().filter_map(Cell::live).for_each(|l| l.signal(signal)),
                     _ => return Err(Fault::Unexpected("a request during a step")),
                 }

@@ -5,7 +5,9 @@ use enclos_protocol::archive::{pack, records};
 use enclos_protocol::glob::Glob;
 use enclos_protocol::job::{JobFile, JobPath};
 use enclos_protocol::outcome::Exit;
-use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Tree, Workspace};
+use enclos_protocol::supervisor_link::{
+    HELD_BYTES_MAX, Keep, Report, Request, StdinSource, StepRequest, Tree, Workspace,
+};
 
 fn path(text: &str) -> JobPath {
     JobPath::try_from(text.to_owned()).expect("a path")
@@ -93,4 +95,49 @@ fn output_that_is_passed_on_whole_is_all_of_it() {
     let ran = sandbox.run(step);
     assert_eq!((ran.stdout.len(), ran.facts.stop), (6_000_000, None));
     assert!(ran.stdout.as_bytes().chunks(11).all(|line| b"0123456789\n".starts_with(line)));
+}
+
+#[test]
+fn a_tree_that_stays_is_there_for_the_next_jobs_until_another_does() {
+    let mut sandbox = Sandbox::with_cgroups();
+    let mut archives = Vec::new();
+    for content in ["one", "two"] {
+        sandbox.begin_job(&[], "");
+        let ran = sandbox.run(StepRequest { keep: Keep::Workspace, ..shell(&format!("echo {content} > left")) });
+        assert_eq!(ran.facts.keep_error, None);
+        archives.push(sandbox.take_tree(Tree::Kept, 1 << 20).expect("it is small"));
+        assert_eq!(sandbox.end_job(), [""; 0]);
+    }
+    let look = || StepRequest { workspace: Workspace::Kept, ..shell("cat left; echo more >> left") };
+    for (archive, content) in archives.iter().zip(["one\n", "two\n"]) {
+        sandbox.begin_job(&[], "");
+        sandbox.put_tree(Tree::Kept, archive);
+        sandbox.ask(&Request::HoldTree);
+        assert_eq!(sandbox.run(look()).stdout, content);
+        assert_eq!(sandbox.end_job(), [""; 0]);
+        // One that wants nothing of it, and those that do: none finds what another made of it.
+        sandbox.begin_job(&[], "");
+        assert_eq!(sandbox.run(look()).stdout, "");
+        assert_eq!(sandbox.end_job(), [""; 0]);
+        for _ in 0..2 {
+            sandbox.begin_job(&[], "");
+            sandbox.ask(&Request::UseHeldTree);
+            assert_eq!(sandbox.run(look()).stdout, content);
+            assert_eq!(sandbox.end_job(), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn no_tree_stays_that_is_too_large_or_not_there() {
+    let asks: [&dyn Fn(&mut Sandbox); 3] =
+        [&|sandbox| sandbox.ask(&Request::HoldTree), &|sandbox| sandbox.ask(&Request::UseHeldTree), &|sandbox| {
+            sandbox.put_tree(Tree::Kept, &vec![0; HELD_BYTES_MAX + 1]);
+            sandbox.ask(&Request::HoldTree);
+        }];
+    for ask in asks {
+        let mut sandbox = Sandbox::with_job(&[], "");
+        ask(&mut sandbox);
+        assert!(matches!(sandbox.report(), Report::Fault { .. }));
+    }
 }

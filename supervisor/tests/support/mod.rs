@@ -4,8 +4,10 @@
 
 mod group;
 
-use std::io::{Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use enclos_protocol::frame::{self, CHUNK_BYTES_MAX, Decoder};
 use enclos_protocol::job::{JobPath, Stream};
@@ -21,7 +23,7 @@ use serde_bytes::ByteBuf;
 
 pub use group::Group;
 
-/// Makes the root below `$1` and replaces itself by the supervisor `$2`.
+/// Makes the root below `$1` and replaces itself by the supervisor `$2`, which finds the socket `$3`, if that is said.
 const SYSTEM: &str = include_str!("system.sh");
 
 /// Who programs are outside of their cells; nobody else is.
@@ -32,8 +34,8 @@ const JUDGE_HOST_UID: u32 = 1_999_000_001;
 /// A sandbox.
 pub struct Sandbox {
     child: Child,
-    input: ChildStdin,
-    output: ChildStdout,
+    input: Box<dyn Write>,
+    output: Box<dyn Read>,
     decoder: Decoder,
     _root: tempfile::TempDir,
     group: Option<Group>,
@@ -77,22 +79,30 @@ pub fn shell(code: &str) -> StepRequest {
 impl Sandbox {
     /// One that was set up, in the middle of a job that brought `files` and `stdin`. Its cells have no cgroups.
     pub fn with_job(files: &[(&str, &str)], stdin: &str) -> Self {
-        let mut sandbox = Self::set_up(None);
+        let mut sandbox = Self::set_up(None, None);
         sandbox.begin_job(files, stdin);
         sandbox
     }
 
     /// One that was set up and whose cells have cgroups, idle.
     pub fn with_cgroups() -> Self {
-        Self::set_up(Some(Group::make()))
+        Self::set_up(Some(Group::make()), None)
     }
 
-    fn set_up(group: Option<Group>) -> Self {
+    /// The same, spoken to over a socket; at its path nobody listens any more.
+    pub fn over_socket() -> Self {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        Self::set_up(Some(Group::make()), Some(&directory.path().join("wire")))
+    }
+
+    fn set_up(group: Option<Group>, socket: Option<&Path>) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "cells of other users are made by root only");
         let root = tempfile::tempdir().expect("a directory can be made");
+        let listener = socket.map(|path| UnixListener::bind(path).expect("a socket can be made"));
         let mut child = Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SYSTEM, "sh"])
             .args([root.path().as_os_str(), env!("CARGO_BIN_EXE_enclos-supervisor").as_ref()])
+            .arg(socket.unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -100,6 +110,7 @@ impl Sandbox {
         let input = child.stdin.take().expect("it is a pipe");
         let output = child.stdout.take().expect("it is a pipe");
         let place = group.as_ref().map(Group::place);
+        let (input, output) = (Box::new(input), Box::new(output));
         let mut sandbox = Self { child, input, output, decoder: Decoder::default(), _root: root, group };
         assert_eq!(sandbox.report(), Report::Ready { version: SUPERVISOR_VERSION });
         sandbox.ask(&Request::Setup(Setup {
@@ -110,9 +121,16 @@ impl Sandbox {
             cgroup: place,
             container_cpu: None,
             cpus: None,
+            wire: listener.is_some(),
         }));
         let set_up = sandbox.report();
-        assert!(matches!(set_up, Report::SetUp(_)), "{set_up:?}");
+        let Report::SetUp(facts) = set_up else { panic!("{set_up:?}") };
+        assert_eq!(facts.wire, listener.is_some());
+        if let Some(listener) = listener {
+            let (socket, _) = listener.accept().expect("the supervisor is connected");
+            sandbox.input = Box::new(socket.try_clone().expect("a socket has many descriptors"));
+            sandbox.output = Box::new(socket);
+        }
         sandbox
     }
 
@@ -171,6 +189,12 @@ impl Sandbox {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// Nothing is said to it any more; gives whether it then ends.
+    pub fn hang_up(mut self) -> bool {
+        (self.input, self.output) = (Box::new(std::io::sink()), Box::new(std::io::empty()));
+        self.child.wait().is_ok()
     }
 
     /// A tree as the agent gets it.

@@ -22,6 +22,10 @@ else
     mkdir -p enclos/cgroup/unified
     mount --rbind /sys/fs/cgroup enclos/cgroup/unified
 fi
+if [ -n "$3" ]; then
+    : > enclos/wire
+    mount --bind "$3" enclos/wire
+fi
 ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr

@@ -328,6 +328,9 @@ impl Attempt {
             request.stdin = StdinSource::Staged;
             seat.sandbox().await?.put_stdin(&input.stdin).await?;
         }
+        if spec.keep_files.is_empty() && !seat.wants_tree() {
+            seat.sandbox().await?.end_with_next_step();
+        }
         let mut left_together = u64::MAX;
         let mut teller = Teller {
             attempt: self,

@@ -123,8 +123,8 @@ impl<'a> Seat<'a> {
             return Ok(None);
         };
         let key = self.key();
-        if let Some(known) = key.and_then(|key| self.place.workshop.cache.find(&key)) {
-            return self.bring(&known).await.map(Some);
+        if let Some((key, known)) = key.and_then(|key| Some((key, self.place.workshop.cache.find(&key)?))) {
+            return self.bring(key, &known).await.map(Some);
         }
         if self.sandbox().await?.is_plain() && key.is_none() && !self.renews() {
             // What it leaves is simply there, and nobody else wants it.
@@ -163,7 +163,7 @@ impl<'a> Seat<'a> {
     }
 
     /// Tells what an earlier step wrote, and brings what it left.
-    async fn bring(&mut self, known: &Compiled) -> Result<StepReport, Broken> {
+    async fn bring(&mut self, key: CacheKey, known: &Compiled) -> Result<StepReport, Broken> {
         let Place { attempt, program, .. } = &self.place;
         let (attempt, step) = (*attempt, program.step);
         if let Some(cause) = attempt.stop.cause() {
@@ -173,7 +173,7 @@ impl<'a> Seat<'a> {
         for (stream, bytes) in &known.output {
             attempt.tell(Progress::Output(step, *stream, bytes.clone())).await;
         }
-        self.sandbox().await?.put_tree(Tree::Kept, &known.tree).await?;
+        self.sandbox().await?.put_compiled(key, &known.tree).await?;
         if self.renews() {
             self.tree = Some(known.tree.clone());
         }
@@ -208,6 +208,11 @@ impl<'a> Seat<'a> {
     /// Whose seat it is.
     pub(super) fn program(&self) -> Program<'a> {
         self.place.program
+    }
+
+    /// Whether what the compile step left is taken out at the end.
+    pub(super) fn wants_tree(&self) -> bool {
+        self.fresh.is_some()
     }
 
     /// What the compile step left, as an archive.

@@ -116,6 +116,7 @@ impl EngineBench {
             isolation: host.isolation,
             apparmor: host.apparmor,
             cgroup: cgroup.map_err(|error| ours(&error))?,
+            wire: None,
         };
         let container = host.engine.create(&spec).await.map_err(|error| match error {
             EngineError::NoImage(_) => NotInstalled::NoBase(order.base.name.clone()),

@@ -3,24 +3,23 @@
 //! What it does is said beforehand, in order: which calls fail, what each step
 //! does, what each job leaves. Without a script everything goes well.
 
+mod supervisor;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use enclos_protocol::frame::{self, CHUNK_BYTES_MAX, Decoder};
-use enclos_protocol::job::Stream;
-use enclos_protocol::outcome::{Accounting, Exit, StepFacts, Stop};
-use enclos_protocol::supervisor_link::{
-    CellKind, Report, Request, SUPERVISOR_VERSION, SandboxFacts, StepRequest, Tree,
-};
+use enclos_protocol::frame::Decoder;
+use enclos_protocol::outcome::Stop;
+use enclos_protocol::supervisor_link::{SandboxFacts, StepRequest, Tree};
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use serde_bytes::ByteBuf;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::io::ReaderStream;
 
+use self::supervisor::FakeSupervisor;
 use super::{
     Answer, ContainerId, Engine, EngineError, EngineFacts, KIND_SANDBOX, LABEL_AGENT, LABEL_DEADLINE, LABEL_KIND,
     LABEL_NUMBER, Labelled, Piece, SandboxSpec, Wires,
@@ -196,6 +195,7 @@ pub fn good_facts() -> SandboxFacts {
         interfaces: vec!["lo".into()],
         memory_limit_bytes: None,
         pids_limit: None,
+        wire: false,
     }
 }
 
@@ -262,6 +262,7 @@ impl Engine for FakeEngine {
                 script: std::sync::Arc::clone(&self.script),
                 hanging: self.hanging.clone(),
                 asked: std::sync::Arc::clone(&self.asked),
+                ends: false,
             };
             locked(&self.running).insert(id.clone());
             let (id, running) = (id.clone(), std::sync::Arc::clone(&self.running));
@@ -301,145 +302,5 @@ impl Engine for FakeEngine {
 
     fn is_gone(&self, _then: u64) -> BoxFuture<'_, bool> {
         Box::pin(async { self.gone.load(Ordering::Relaxed) })
-    }
-}
-
-struct FakeSupervisor {
-    pipe: DuplexStream,
-    decoder: Decoder,
-    script: std::sync::Arc<Mutex<Script>>,
-    hanging: watch::Sender<usize>,
-    asked: std::sync::Arc<Mutex<Vec<StepRequest>>>,
-}
-
-impl FakeSupervisor {
-    async fn send(&mut self, report: Report) -> Option<()> {
-        self.pipe.write_all(&frame::encode(&report).ok()?).await.ok()
-    }
-
-    async fn receive(&mut self) -> Option<Request> {
-        loop {
-            if let Some(request) = self.decoder.take::<Request>().ok()? {
-                return Some(request);
-            }
-            let mut bytes = [0; 4096];
-            match self.pipe.read(&mut bytes).await {
-                Ok(read @ 1..) => self.decoder.feed(&bytes[..read]),
-                _ => return None,
-            }
-        }
-    }
-
-    /// `None` is the end.
-    async fn serve(mut self) -> Option<()> {
-        self.send(Report::Ready { version: SUPERVISOR_VERSION }).await?;
-        loop {
-            match self.receive().await? {
-                Request::Setup(setup) => {
-                    if setup.cells == CellKind::Namespaced && locked(&self.script).without_namespaces {
-                        return self.send(Report::NoCell { message: "scripted".into() }).await;
-                    }
-                    let facts = locked(&self.script).facts.clone().unwrap_or_else(good_facts);
-                    self.send(Report::SetUp(facts)).await?;
-                    let mut script = locked(&self.script);
-                    if script.short_lived > 0 {
-                        script.short_lived -= 1;
-                        return None;
-                    }
-                }
-                Request::RunStep(step) => self.run(*step).await?,
-                Request::RunPair(_) => return None,
-                Request::TakeTree { tree, .. } => {
-                    let given = locked(&self.script).trees.iter().find(|(which, _)| *which == tree).copied();
-                    if let Some((_, archive)) = given {
-                        self.send(Report::Tree(ByteBuf::from(archive))).await?;
-                    }
-                    self.send(Report::TreeDone { whole: true }).await?;
-                }
-                Request::EndJob => {
-                    let leftovers = locked(&self.script).leftovers.pop_front().unwrap_or_default();
-                    self.send(Report::JobEnded { leftovers }).await?;
-                }
-                Request::BeginJob { .. }
-                | Request::PutFile { .. }
-                | Request::PutStdin
-                | Request::PutTree(_)
-                | Request::PutExtra { .. }
-                | Request::Data(_)
-                | Request::Stdin { .. }
-                | Request::Signal(_)
-                | Request::CancelStep => {}
-            }
-        }
-    }
-
-    async fn run(&mut self, step: StepRequest) -> Option<()> {
-        let report_bytes = usize::try_from(step.limits.report_bytes).ok()?;
-        locked(&self.asked).push(step);
-        let on_step = locked(&self.script).steps.pop_front().unwrap_or(OnStep::Print("hello", 0));
-        match on_step {
-            OnStep::Print(text, code) => {
-                for piece in text.as_bytes().chunks(CHUNK_BYTES_MAX) {
-                    self.output(piece.to_vec()).await?;
-                }
-                self.done(Some(Exit::Code(code)), None).await
-            }
-            OnStep::Killed(signal, stop) => self.done(Some(Exit::Signal(signal)), stop).await,
-            OnStep::Hang => {
-                self.output(b"before".to_vec()).await?;
-                self.hanging.send_modify(|n| *n += 1);
-                let request = self.receive().await;
-                self.hanging.send_modify(|n| *n -= 1);
-                assert_eq!(request?, Request::CancelStep);
-                self.done(Some(Exit::Signal(9)), Some(Stop::Cancelled)).await
-            }
-            OnStep::Echo => self.echo().await,
-            OnStep::Overtake => self.send(Report::StdinTaken { taken: 1, closed: false }).await,
-            OnStep::Die => None,
-            OnStep::Fault => self.send(Report::Fault { message: "scripted".into() }).await,
-            OnStep::Garble => self.pipe.write_all(&[0, 0, 0, 2, 0xff, 0xff]).await.ok(),
-            OnStep::Flood => self.output(vec![0; report_bytes + 1]).await,
-        }
-    }
-
-    async fn echo(&mut self) -> Option<()> {
-        let mut taken = 0;
-        loop {
-            self.send(Report::StdinTaken { taken, closed: false }).await?;
-            match self.receive().await? {
-                Request::Stdin { bytes, last } => {
-                    taken += bytes.len() as u64;
-                    self.output(bytes.into_vec()).await?;
-                    if last {
-                        return self.done(Some(Exit::Code(0)), None).await;
-                    }
-                }
-                Request::Signal(signal) => self.output(vec![signal.number()]).await?,
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    async fn output(&mut self, bytes: Vec<u8>) -> Option<()> {
-        self.send(Report::Output { stream: Stream::Stdout, bytes: ByteBuf::from(bytes) }).await
-    }
-
-    async fn done(&mut self, exit: Option<Exit>, stop: Option<Stop>) -> Option<()> {
-        let facts = StepFacts {
-            exit,
-            stop,
-            cpu_us: 1000,
-            wall_us: 1000,
-            memory_peak_bytes: 4096,
-            oom_kills: 0,
-            pids_refused: 0,
-            stdout_bytes: 5,
-            stderr_bytes: 0,
-            kill_us: None,
-            accounting: Accounting::Sampled,
-            start_error: None,
-            keep_error: None,
-        };
-        self.send(Report::StepDone(Box::new(facts))).await
     }
 }

@@ -113,6 +113,8 @@ pub struct SandboxSpec {
     pub apparmor: bool,
     /// Its place among the cgroups; `None` where the agent cannot make any.
     pub cgroup: Option<CgroupMount>,
+    /// Socket of the agent's that its supervisor finds at [`enclos_protocol::supervisor_link::WIRE_PATH`].
+    pub wire: Option<PathBuf>,
 }
 
 /// A piece of what a container wrote.

@@ -6,12 +6,12 @@
 //! namespaces, cgroup, uid and a stricter filter) is the supervisor's.
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountType,
+    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use enclos_protocol::install_link::{INSTALL_ARGUMENT, ROOM_DIR};
 use enclos_protocol::job::Isolation;
-use enclos_protocol::supervisor_link::{CellKind, MASKED_PATHS, SUPERVISOR_PATH};
+use enclos_protocol::supervisor_link::{CellKind, MASKED_PATHS, SUPERVISOR_PATH, WIRE_PATH};
 
 use super::{Purpose, SandboxSpec};
 
@@ -170,6 +170,17 @@ const RULES: &[Rule] = &[
             }
         },
     ),
+    rule("the agent's socket: it takes one connection, the supervisor's, before any program runs", |spec, _, host| {
+        let mount = |path: &std::path::PathBuf| Mount {
+            // Not among the binds, for which an engine that does not see the path makes a directory there.
+            typ: Some(MountType::BIND),
+            source: Some(path.display().to_string()),
+            target: Some(WIRE_PATH.to_owned()),
+            read_only: Some(true),
+            ..Default::default()
+        };
+        host.mounts = spec.wire.as_ref().map(|path| vec![mount(path)]);
+    }),
     rule("plain cells have no file systems of their own to write to", |spec, _, host| {
         if spec.cells == CellKind::Plain && spec.purpose == Purpose::Jobs {
             let room = format!("size={PLAIN_TMPFS_BYTES},nr_inodes={PLAIN_INODES_MAX}");

@@ -17,6 +17,7 @@ fn spec() -> SandboxSpec {
             parent: "/enclos-a/1".into(),
             binds: vec![("/sys/fs/cgroup/memory/enclos-a/1".into(), "/enclos/cgroup/memory".into())],
         }),
+        wire: Some("/run/enclos/sandboxes/a/1".into()),
     }
 }
 

@@ -47,6 +47,9 @@ pub enum SandboxError {
     /// The host lets it make no cell of the kind that was asked for.
     #[error("the supervisor reports that {0}")]
     NoCell(String),
+    /// Its socket.
+    #[error("the sandbox's socket failed")]
+    Wire(#[source] std::io::Error),
     /// The supervisor gave up.
     #[error("the supervisor cannot go on: {0}")]
     Fault(String),

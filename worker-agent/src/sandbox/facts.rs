@@ -104,6 +104,7 @@ mod tests {
             interfaces: vec!["lo".into(), "sit0".into()],
             memory_limit_bytes: Some(1 << 30),
             pids_limit: Some(520),
+            wire: false,
         }
     }
 
@@ -133,6 +134,7 @@ mod tests {
             interfaces: vec!["lo".into(), "eth0".into()],
             memory_limit_bytes: Some(1 << 40),
             pids_limit: None,
+            wire: false,
         };
         insta::assert_snapshot!(violations(&bad, &EXPECTED).join("\n"), @r"
         it has capabilities 0xffffffffffffffff beyond 0xc0

@@ -6,12 +6,13 @@ use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::job::{Isolation, JobFile, JobPath, Stream};
 use enclos_protocol::outcome::{self, Accounting, StepFacts};
 use enclos_protocol::supervisor_link::{
-    PairFacts, PairRequest, Report, Request, SANDBOX_HEADROOM_BYTES, StepRequest, Tree,
+    HELD_BYTES_MAX, PairFacts, PairRequest, Report, Request, SANDBOX_HEADROOM_BYTES, StepRequest, Tree,
 };
 use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
 use super::{SEND_WAIT, Sandbox, SandboxError, Whole, out_of_turn, short};
+use crate::cache::CacheKey;
 use crate::live::Input;
 use crate::stop::Stop;
 
@@ -29,6 +30,7 @@ const GVISOR_CPU_MILLIS: u32 = 100;
 const LEFTOVERS_MAX: usize = 32;
 /// What the supervisor is to do, as errors tell it.
 const DOING_STEP: &str = "run a step";
+const ENDING: &str = "end a job";
 
 /// What a job has for itself in its sandbox.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +39,17 @@ pub struct JobRoom {
     pub memory_bytes: u64,
     /// Cores that its cells are pinned to, as a cpuset list; `None`: any.
     pub cpus: Option<String>,
+}
+
+/// How far a job is with its end.
+#[derive(Default)]
+pub(super) enum Ending {
+    #[default]
+    Open,
+    /// It is to be asked for with the next step.
+    WithNextStep,
+    /// It came with the last one, which left this.
+    Over(Vec<String>),
 }
 
 /// What a step writes, as it comes, and what is said to it.
@@ -83,6 +96,7 @@ impl Sandbox {
         if let Some(Whole::Memory(tree)) = &self.whole {
             tree.limit_memory(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
         }
+        self.ending = Ending::Open;
         self.queue(&Request::BeginJob { cpus }).await?;
         for file in files {
             self.queue(&Request::PutFile { path: file.path.clone() }).await?;
@@ -116,6 +130,23 @@ impl Sandbox {
     pub async fn put_tree(&mut self, tree: Tree, archive: &[u8]) -> Result<(), SandboxError> {
         self.queue(&Request::PutTree(tree)).await?;
         self.put(archive).await
+    }
+
+    /// Brings the tree that the compile step of `key` left, which stays for the next job that wants the same.
+    ///
+    /// # Errors
+    /// Any: the sandbox must be destroyed.
+    pub async fn put_compiled(&mut self, key: CacheKey, archive: &[u8]) -> Result<(), SandboxError> {
+        if self.held == Some(key) {
+            return self.queue(&Request::UseHeldTree).await;
+        }
+        self.put_tree(Tree::Kept, archive).await?;
+        // A plain sandbox serves no other job.
+        if archive.len() <= HELD_BYTES_MAX && !self.is_plain() {
+            self.held = Some(key);
+            self.queue(&Request::HoldTree).await?;
+        }
+        Ok(())
     }
 
     /// Brings a file for the next step alone.
@@ -181,10 +212,20 @@ impl Sandbox {
         let allowed = Allowed { stdout, stderr: limits.report_bytes };
         self.limit_cpu(limits.cpu_millis)?;
         let begun = Instant::now();
-        self.ask(&Request::RunStep(Box::new(request))).await?;
+        let ends = matches!(self.ending, Ending::WithNextStep);
+        self.queue(&Request::RunStep(Box::new(request))).await?;
+        if ends {
+            self.queue(&Request::EndJob).await?;
+        }
+        self.wires.flush(SEND_WAIT).await?;
         let wait = Duration::from_millis(limits.wall_ms) + STEP_SLACK;
         match self.until_done(wait, allowed, stop, listener).await {
-            Ok(Report::StepDone(facts)) => Ok(*facts),
+            Ok(Report::StepDone(facts)) => {
+                if ends {
+                    self.ending = Ending::Over(self.ended().await?);
+                }
+                Ok(*facts)
+            }
             Ok(other) => Err(out_of_turn(other, DOING_STEP)),
             Err(SandboxError::Late { .. }) if self.isolation == Isolation::Gvisor && stop.cause().is_none() => {
                 self.silent = true;
@@ -271,19 +312,31 @@ impl Sandbox {
         }
     }
 
+    /// Lets the next step be the job's last: its end is asked for with it, and no further round trip is made.
+    pub fn end_with_next_step(&mut self) {
+        self.ending = Ending::WithNextStep;
+    }
+
     /// Ends the job; gives what was not back at base. Only without leftovers may the sandbox serve on.
     ///
     /// # Errors
     /// Any: the sandbox must be destroyed.
     pub async fn end_job(&mut self) -> Result<Vec<String>, SandboxError> {
-        let doing = "end a job";
         if self.silent {
-            return Err(SandboxError::Late { doing, seconds: 0 });
+            return Err(SandboxError::Late { doing: ENDING, seconds: 0 });
+        }
+        if let Ending::Over(leftovers) = std::mem::take(&mut self.ending) {
+            return Ok(leftovers);
         }
         self.ask(&Request::EndJob).await?;
-        match self.wires.receive(END_WAIT, doing).await? {
+        self.ended().await
+    }
+
+    /// What the job whose end was asked for left.
+    async fn ended(&mut self) -> Result<Vec<String>, SandboxError> {
+        match self.wires.receive(END_WAIT, ENDING).await? {
             Report::JobEnded { leftovers } => Ok(leftovers.into_iter().take(LEFTOVERS_MAX).map(short).collect()),
-            other => Err(out_of_turn(other, doing)),
+            other => Err(out_of_turn(other, ENDING)),
         }
     }
 }

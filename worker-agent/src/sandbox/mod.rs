@@ -17,6 +17,7 @@ mod error;
 pub mod facts;
 mod job;
 mod uids;
+pub mod wire;
 mod wires;
 
 use std::sync::Arc;
@@ -28,11 +29,13 @@ use enclos_protocol::supervisor_link::{
     CGROUP_DIR, CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup,
 };
 
+use crate::cache::CacheKey;
 use crate::cgroup::CgroupTree;
 use crate::engine::{ContainerId, Engine, Purpose, SandboxLimits, SandboxSpec, docker};
 pub use error::SandboxError;
 pub use job::{JobRoom, Listener};
 pub use uids::UidRange;
+use wire::{Listening, WireDir};
 use wires::SupervisorWires;
 
 /// Longest from the container's start until its supervisor is ready; gVisor needs seconds.
@@ -54,6 +57,8 @@ pub struct Host {
     pub engine: Arc<dyn Engine>,
     /// Where cgroups are made; `None`: accounting is sampled.
     pub cgroups: Option<CgroupTree>,
+    /// Where sockets to supervisors stand; `None`: what is said to them goes by way of the engine.
+    pub wires: Option<WireDir>,
     /// The agent's name.
     pub agent: AgentName,
     /// Identity of this process.
@@ -95,6 +100,9 @@ pub struct Sandbox {
     isolation: Isolation,
     /// It did not answer in time, and will not be asked again.
     silent: bool,
+    ending: job::Ending,
+    /// Of which compile step it holds what was left.
+    held: Option<CacheKey>,
 }
 
 /// Limits that no cell holds.
@@ -125,6 +133,7 @@ impl Host {
             place.binds.retain(|(_, to)| CPU_COUNTERS.iter().any(|name| to.strip_prefix(CGROUP_DIR) == Some(*name)));
             self.cgroups.as_ref().map_or(Ok(()), |tree| tree.close_sandbox(&branch))?;
         }
+        let listening = self.wires.as_ref().map(|dir| dir.listen(number)).transpose().map_err(SandboxError::Wire)?;
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
             image: image.to_owned(),
@@ -135,33 +144,15 @@ impl Host {
             isolation: self.isolation,
             apparmor: self.apparmor,
             cgroup,
+            wire: listening.as_ref().map(|listening| listening.path().to_owned()),
         };
         let container = self.engine.create(&spec).await?;
         remains.container = Some(container.clone());
         let wires = self.engine.attach(&container).await?;
         self.engine.start(&container).await?;
-        if let (Isolation::Userns, Some(tree)) = (self.isolation, &self.cgroups) {
-            let pid = self.engine.init_pid(&container).await?;
-            if let Some(uid) =
-                facts::mapped_root(&std::fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default())
-            {
-                tree.give_to(&branch, &container.0, uid)?;
-            }
-        }
-        let place = self.cgroups.as_ref();
-        let place = place.map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() });
-        let (cgroup, container_cpu) = if self.has_cell_cgroups() { (place, None) } else { (None, place) };
-        let setup = Setup {
-            version: SUPERVISOR_VERSION,
-            host_uid: self.uids.program(number),
-            judge_uid: self.uids.judge(number),
-            cells: self.cells,
-            cgroup,
-            container_cpu,
-            cpus: self.proof_cpus.clone(),
-        };
-        let mut wires = SupervisorWires::new(wires);
-        let facts = handshake(&mut wires, setup).await?;
+        self.give_cgroup(&branch, &container).await?;
+        let setup = self.setup(number, &container, listening.is_some());
+        let (wires, facts) = handshake(SupervisorWires::new(wires), setup, listening).await?;
         let violations = facts::violations(&facts, &facts::Expected::of(self));
         if !violations.is_empty() {
             return Err(SandboxError::Violations(violations));
@@ -172,7 +163,36 @@ impl Host {
             (CellKind::Plain, _) => self.cgroups.clone().map(Whole::Memory),
         };
         let (cells, isolation) = (self.cells, self.isolation);
-        Ok(Sandbox { number, container, facts, wires, cells, whole, isolation, silent: false })
+        let ending = job::Ending::default();
+        Ok(Sandbox { number, container, facts, wires, cells, whole, isolation, silent: false, ending, held: None })
+    }
+
+    /// In an engine that maps its containers' root to a user of the host, gives that one the container's cgroup.
+    async fn give_cgroup(&self, branch: &str, container: &ContainerId) -> Result<(), SandboxError> {
+        if let (Isolation::Userns, Some(tree)) = (self.isolation, &self.cgroups) {
+            let pid = self.engine.init_pid(container).await?;
+            let map = std::fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default();
+            if let Some(uid) = facts::mapped_root(&map) {
+                tree.give_to(branch, &container.0, uid)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn setup(&self, number: u64, container: &ContainerId, wire: bool) -> Setup {
+        let place = self.cgroups.as_ref();
+        let place = place.map(|tree| CgroupPlace { version: tree.layout().version(), path: container.0.clone() });
+        let (cgroup, container_cpu) = if self.has_cell_cgroups() { (place, None) } else { (None, place) };
+        Setup {
+            version: SUPERVISOR_VERSION,
+            host_uid: self.uids.program(number),
+            judge_uid: self.uids.judge(number),
+            cells: self.cells,
+            cgroup,
+            container_cpu,
+            cpus: self.proof_cpus.clone(),
+            wire,
+        }
     }
 
     /// Whether cells get cgroups of their own: gVisor shows its sandboxes none of the host's.
@@ -201,7 +221,12 @@ impl Host {
     }
 }
 
-async fn handshake(wires: &mut SupervisorWires, setup: Setup) -> Result<SandboxFacts, SandboxError> {
+/// Greets the supervisor and lets it prove a cell; what is said after that goes over its socket, if it has one.
+async fn handshake(
+    mut wires: SupervisorWires,
+    setup: Setup,
+    listening: Option<Listening>,
+) -> Result<(SupervisorWires, SandboxFacts), SandboxError> {
     let doing = "get ready";
     match wires.receive(READY_WAIT, doing).await? {
         Report::Ready { version: SUPERVISOR_VERSION } => {}
@@ -210,9 +235,17 @@ async fn handshake(wires: &mut SupervisorWires, setup: Setup) -> Result<SandboxF
     }
     wires.send(&Request::Setup(setup), SEND_WAIT).await?;
     let doing = "prove a cell";
-    match wires.receive(SETUP_WAIT, doing).await? {
-        Report::SetUp(facts) => Ok(facts),
-        other => Err(out_of_turn(other, doing)),
+    let facts = match wires.receive(SETUP_WAIT, doing).await? {
+        Report::SetUp(facts) => facts,
+        other => return Err(out_of_turn(other, doing)),
+    };
+    match listening {
+        Some(listening) if facts.wire => {
+            let socket = listening.take().await.map_err(SandboxError::Wire)?;
+            Ok((wires.over(socket), facts))
+        }
+        None if facts.wire => Err(SandboxError::OutOfTurn { doing }),
+        _ => Ok((wires, facts)),
     }
 }
 

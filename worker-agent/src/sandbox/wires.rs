@@ -1,4 +1,4 @@
-//! Messages over a container's attached streams, each with a deadline.
+//! Messages over a container's attached streams, or the socket in their place, each with a deadline.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use enclos_protocol::frame::{self, Decoder};
 use enclos_protocol::supervisor_link::{Report, Request};
 use futures::{FutureExt, StreamExt};
 use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::SandboxError;
+use super::{SandboxError, wire};
 use crate::engine::{Piece, Wires};
 
 /// Bytes of requests that wait for the next write at most.
@@ -27,8 +28,13 @@ impl SupervisorWires {
         Self { wires, decoder: Decoder::default(), waiting: Vec::new() }
     }
 
-    /// Sends one request with the next that is sent, or before: each write wakes four processes on
-    /// its way. Not cancel-safe.
+    /// The same over `socket`; nothing may be on its way.
+    pub(super) fn over(self, socket: UnixStream) -> Self {
+        Self { wires: wire::past_engine(self.wires, socket), ..self }
+    }
+
+    /// Sends one request with the next that is sent, or before: each write wakes the supervisor, and without a
+    /// socket three processes on its way. Not cancel-safe.
     pub(super) async fn queue(&mut self, request: &Request, wait: Duration) -> Result<(), SandboxError> {
         self.waiting.extend(frame::encode(request)?);
         if self.waiting.len() >= WAITING_BYTES_MAX { self.flush(wait).await } else { Ok(()) }
@@ -62,7 +68,7 @@ impl SupervisorWires {
         false
     }
 
-    /// Ends the supervisor's standard input, at which it ends, and waits for that at most `wait`.
+    /// Ends what the supervisor hears, at which it ends, and waits for that at most `wait`.
     pub(super) async fn end(mut self, wait: Duration) {
         let ending = async {
             // One that takes nothing more has ended already.

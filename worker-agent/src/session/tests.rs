@@ -152,6 +152,7 @@ impl Agent {
             places: crate::config::Places { sandboxes: 8, spare: 0 },
             compile_cache_bytes: 1 << 20,
             allow_sampled: false,
+            run_dir: "/run/enclos".into(),
             drain: PATIENCE,
             embedded: false,
             dependencies: None,
