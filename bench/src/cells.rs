@@ -83,13 +83,14 @@ async fn measure(args: &CellsArgs) -> Outcome<()> {
 
 /// What the sandboxes of a measurement are made of.
 pub fn host(engine: Arc<dyn Engine>, tree: &CgroupTree, agent: &AgentName, apparmor: bool) -> Host {
+    let instance = uuid::Uuid::now_v7();
     Host {
         engine,
         cgroups: Some(tree.clone()),
-        wires: WireDir::make(Path::new(RUN_DIR), agent).ok(),
+        wires: WireDir::make(Path::new(RUN_DIR), agent, instance).ok(),
         uids: UidRange::of(agent, Isolation::Runc),
         agent: agent.clone(),
-        instance: uuid::Uuid::now_v7(),
+        instance,
         isolation: Isolation::Runc,
         cells: CellKind::Namespaced,
         proof_cpus: None,

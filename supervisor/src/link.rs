@@ -93,12 +93,6 @@ impl Link {
         Ok(self.decoder.take()?)
     }
 
-    /// Puts a report on its way with the next one.
-    pub fn queue(&mut self, report: &impl Serialize) -> Result<(), LinkError> {
-        self.pending.extend(frame::encode(report)?);
-        Ok(())
-    }
-
     /// Puts a report on its way.
     pub fn send(&mut self, report: &impl Serialize) -> Result<(), LinkError> {
         self.pending.extend(frame::encode(report)?);

@@ -19,25 +19,33 @@ print(attempt("/enclos/wire"))
 print([attempt(line.split()[7]) for line in open("/proc/net/unix").readlines()[1:] if len(line.split()) > 7])
 "#;
 
+/// An agent that finds no socket to work removes its directory.
+fn has_directory(cluster: &Cluster) -> bool {
+    let prefix = format!("{}@", cluster.agents[0].name);
+    let entries = std::fs::read_dir("/run/enclos/sandboxes").into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_namespaced_cell_has_no_path_to_the_agents_socket() {
     let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "python"]]).await;
     let job = cluster.run(&source("python", LOOK_FOR_IT)).await;
     assert_eq!(job["run"]["stdout"], "[]\nNo such file or directory\n[]\n", "{job:#}");
+    assert!(has_directory(&cluster), "jobs go over sockets here");
     cluster.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plain_cell_finds_nobody_at_the_agents_socket() {
+async fn a_plain_cell_finds_no_socket_of_the_agents() {
     let cluster = Cluster::with_agents(&[&["--slots", "1", "--languages", "python", "--cells", "plain"]]).await;
     let job = cluster.run(&source("python", LOOK_FOR_IT)).await;
     let stdout = job["run"]["stdout"].as_str().expect("it prints");
     let [_, by_name, of_all] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("three lines: {job:#}") };
-    assert_eq!((by_name, of_all), ("Connection refused", "[]"), "{job:#}");
+    assert_eq!((by_name, of_all), ("No such file or directory", "[]"), "{job:#}");
     cluster.shutdown().await;
 }
 
-/// An engine that does not see the directory; here, a directory that cannot be made.
+/// As with an engine that does not see the directory, which a probe with the fake one finds out.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_directory_for_sockets_jobs_go_by_way_of_the_engine() {
     let flags = ["--slots", "1", "--languages", "c,python", "--run-dir", "/proc/none"];

@@ -391,12 +391,13 @@ fn check_pinning(config: &Config, cgroups: Option<&CgroupTree>) -> Result<(), Ag
 
 fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: Option<CgroupTree>) -> Host {
     let list = |cores: &BTreeSet<u32>| cores.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let instance = uuid::Uuid::now_v7();
     Host {
         engine,
         cgroups,
-        wires: wires(config),
+        wires: wires(config, instance),
         agent: config.name.clone(),
-        instance: uuid::Uuid::now_v7(),
+        instance,
         isolation: config.isolation,
         cells: match config.cells {
             Cells::Only(kind) => kind,
@@ -411,12 +412,12 @@ fn host(config: &Config, facts: &EngineFacts, engine: Arc<dyn Engine>, cgroups: 
 }
 
 /// Where sockets to sandboxes stand; whether the engine sees them too is for the probe to find out.
-fn wires(config: &Config) -> Option<WireDir> {
+fn wires(config: &Config, instance: uuid::Uuid) -> Option<WireDir> {
     // gVisor's sandboxes reach no socket of the host.
     if config.isolation == Isolation::Gvisor {
         return None;
     }
-    let made = WireDir::make(&config.run_dir, &config.name);
+    let made = WireDir::make(&config.run_dir, &config.name, instance);
     let told = |error: &std::io::Error| {
         tracing::info!(%error, dir = %config.run_dir.display(), "no sockets to sandboxes: all goes by way of the engine");
     };

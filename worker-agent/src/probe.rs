@@ -50,20 +50,23 @@ pub enum ProbeError {
 /// [`ProbeError`] names what does not hold.
 pub async fn prove(host: &mut Host, cells: Cells, number: u64) -> Result<(), ProbeError> {
     match prove_cells(host, cells, number).await {
-        // An engine elsewhere does not see the agent's directory, and makes no container with a socket of it.
-        Err(ProbeError::Sandbox { source: SandboxError::Engine(EngineError::Create(why)), .. })
-            if host.wires.is_some() =>
-        {
-            leave_wires(host, why.as_ref());
+        // An engine elsewhere does not see the agent's directory, and makes or starts no container with a socket of it.
+        Err(ProbeError::Sandbox { source, .. }) if host.wires.is_some() && may_be_the_socket(&source) => {
+            leave_wires(host, &source);
             prove_cells(host, cells, number).await
         }
         other => other,
     }
 }
 
+fn may_be_the_socket(error: &SandboxError) -> bool {
+    use EngineError::{Create, Start};
+    matches!(error, SandboxError::Engine(Create(_) | Start(_)) | SandboxError::Wire(_))
+}
+
 /// What is said to sandboxes goes by way of the engine from here on.
 fn leave_wires(host: &mut Host, why: &dyn std::error::Error) {
-    tracing::info!(why = chain(why), "sandboxes take no sockets here: what is said to them goes by way of the engine");
+    tracing::warn!(why = chain(why), "sandboxes take no sockets here: what is said to them goes by way of the engine");
     host.wires.take().inspect(WireDir::remove);
 }
 
@@ -96,7 +99,7 @@ pub async fn probe(host: &mut Host, number: u64) -> Result<(), ProbeError> {
             let placed = placed(host, &remains).await;
             sandbox.end().await;
             host.destroy(&remains).await;
-            if host.wires.is_some() && !connected {
+            if host.wires.is_some() && !connected && host.cells == CellKind::Namespaced {
                 leave_wires(host, &std::io::Error::from(std::io::ErrorKind::NotConnected));
             }
             placed
@@ -181,5 +184,37 @@ mod tests {
             assert!(proof.is_err());
             assert_eq!((kind, made), (CellKind::Namespaced, 1));
         }
+    }
+
+    /// Whether a host whose engine does `script` keeps its sockets, and containers that it made for that.
+    async fn keeps_wires(script: impl FnOnce(&FakeEngine)) -> (bool, usize) {
+        let engine = Arc::new(FakeEngine::default());
+        script(&engine);
+        let run = tempfile::tempdir().unwrap();
+        let mut host = Arc::into_inner(host(&engine)).expect("nobody else has it");
+        let dir = WireDir::make(run.path(), &host.agent, host.instance).unwrap();
+        host.wires = Some(dir);
+        prove(&mut host, Cells::Auto, 0).await.unwrap();
+        let left = std::fs::read_dir(run.path().join("sandboxes")).unwrap().count();
+        assert_eq!(left, usize::from(host.wires.is_some()), "the directory goes with them");
+        (host.wires.is_some(), engine.made())
+    }
+
+    #[tokio::test]
+    async fn where_no_supervisor_reaches_its_socket_all_goes_by_way_of_the_engine() {
+        assert_eq!(keeps_wires(|_| {}).await, (false, 1), "the fake's supervisors do not connect");
+        assert_eq!(keeps_wires(|engine| engine.fail(Failing::Create)).await, (false, 1));
+        assert_eq!(keeps_wires(|engine| engine.fail(Failing::Start)).await, (false, 2));
+        let lie = enclos_protocol::supervisor_link::SandboxFacts { wire: true, ..good_facts() };
+        assert_eq!(keeps_wires_lied(lie).await, None, "one that says so and is not there");
+    }
+
+    async fn keeps_wires_lied(facts: enclos_protocol::supervisor_link::SandboxFacts) -> Option<()> {
+        let engine = Arc::new(FakeEngine::default());
+        engine.find(facts);
+        let run = tempfile::tempdir().unwrap();
+        let mut host = Arc::into_inner(host(&engine)).expect("nobody else has it");
+        host.wires = Some(WireDir::make(run.path(), &host.agent, host.instance).unwrap());
+        prove(&mut host, Cells::Auto, 0).await.ok()
     }
 }

@@ -141,7 +141,7 @@ impl Server {
             Request::Setup(setup) if self.sandbox.is_none() => self.set_up(&setup),
             Request::Setup(_) => Err(Fault::Unexpected("setup twice")),
             Request::BeginJob { cpus } if self.sandbox.is_some() && self.job.is_none() => {
-                self.job = Some(Job::new(cpus)?);
+                (self.job, self.ends) = (Some(Job::new(cpus)?), false);
                 Ok(())
             }
             Request::BeginJob { .. } => Err(Fault::Unexpected("a job before setup or inside another")),
@@ -199,7 +199,8 @@ impl Server {
         let cgroup = self.sandbox.as_ref().and_then(|s| s.cgroup.as_ref());
         let mut found = facts::collect(cgroup);
         // One that cannot be reached (gVisor has none of the host's) is no loss but of time.
-        let wire = if setup.wire { UnixStream::connect(WIRE_PATH).ok() } else { None };
+        let told = |error: &io::Error| eprintln!("cannot connect to {WIRE_PATH}: {error}");
+        let wire = if setup.wire { UnixStream::connect(WIRE_PATH).inspect_err(told).ok() } else { None };
         found.wire = wire.is_some();
         self.link.send(&Report::SetUp(found))?;
         if let Some(wire) = wire {

@@ -41,13 +41,8 @@ impl Server {
 
     /// Reports what came of a step, and ends the job with it where that was asked for.
     fn report(&mut self, done: &Report) -> Result<(), Fault> {
-        if self.ends {
-            // Both in one message: whoever asked so waits for both.
-            self.link.queue(done)?;
-            return self.end_job();
-        }
         self.link.send(done)?;
-        Ok(())
+        if self.ends { self.end_job() } else { Ok(()) }
     }
 
     /// Runs a program and an interactor, and reports both.

@@ -191,10 +191,10 @@ impl Sandbox {
         }
     }
 
-    /// Nothing is said to it any more; gives whether it then ends.
+    /// Nothing is said to it any more; gives whether it then ends well.
     pub fn hang_up(mut self) -> bool {
         (self.input, self.output) = (Box::new(std::io::sink()), Box::new(std::io::empty()));
-        self.child.wait().is_ok()
+        self.child.wait().is_ok_and(|status| status.success())
     }
 
     /// A tree as the agent gets it.

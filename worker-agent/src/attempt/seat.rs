@@ -8,6 +8,8 @@
 //! one run from the next, so there each of many runs gets a sandbox of its own,
 //! into which the compiled tree is brought.
 
+use std::sync::Arc;
+
 use enclos_protocol::dependencies::Installed;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{Reuse, StepReport};
@@ -123,8 +125,8 @@ impl<'a> Seat<'a> {
             return Ok(None);
         };
         let key = self.key();
-        if let Some((key, known)) = key.and_then(|key| Some((key, self.place.workshop.cache.find(&key)?))) {
-            return self.bring(key, &known).await.map(Some);
+        if let Some(known) = key.and_then(|key| self.place.workshop.cache.find(&key)) {
+            return self.bring(&known).await.map(Some);
         }
         if self.sandbox().await?.is_plain() && key.is_none() && !self.renews() {
             // What it leaves is simply there, and nobody else wants it.
@@ -163,7 +165,7 @@ impl<'a> Seat<'a> {
     }
 
     /// Tells what an earlier step wrote, and brings what it left.
-    async fn bring(&mut self, key: CacheKey, known: &Compiled) -> Result<StepReport, Broken> {
+    async fn bring(&mut self, known: &Arc<Compiled>) -> Result<StepReport, Broken> {
         let Place { attempt, program, .. } = &self.place;
         let (attempt, step) = (*attempt, program.step);
         if let Some(cause) = attempt.stop.cause() {
@@ -173,7 +175,7 @@ impl<'a> Seat<'a> {
         for (stream, bytes) in &known.output {
             attempt.tell(Progress::Output(step, *stream, bytes.clone())).await;
         }
-        self.sandbox().await?.put_compiled(key, &known.tree).await?;
+        self.sandbox().await?.put_compiled(known).await?;
         if self.renews() {
             self.tree = Some(known.tree.clone());
         }

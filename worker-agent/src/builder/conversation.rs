@@ -193,7 +193,7 @@ impl Builder {
             }
             let piece = timeout_at(deadline, self.output.next()).await.map_err(|_| TalkError::Late(doing))?;
             match piece {
-                None => return Err(TalkError::Gone(doing)),
+                None | Some(Ok(Piece::Closed)) => return Err(TalkError::Gone(doing)),
                 Some(Err(error)) => return Err(TalkError::Engine(error)),
                 Some(Ok(Piece::Frames(bytes))) => self.decoder.feed(&bytes),
                 Some(Ok(Piece::Log(bytes))) => {

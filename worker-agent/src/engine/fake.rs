@@ -251,6 +251,7 @@ impl Engine for FakeEngine {
     fn start<'a>(&'a self, id: &'a ContainerId) -> Answer<'a, ()> {
         Box::pin(async move {
             if self.fails(Failing::Start) {
+                locked(&self.waiting).retain(|(waits, _)| waits != id);
                 return Err(EngineError::Start("scripted".into()));
             }
             let mut waiting = locked(&self.waiting);
@@ -262,6 +263,7 @@ impl Engine for FakeEngine {
                 script: std::sync::Arc::clone(&self.script),
                 hanging: self.hanging.clone(),
                 asked: std::sync::Arc::clone(&self.asked),
+                holds: false,
                 ends: false,
             };
             locked(&self.running).insert(id.clone());

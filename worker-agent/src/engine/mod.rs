@@ -122,6 +122,8 @@ pub struct SandboxSpec {
 pub enum Piece {
     /// On stdout: frames of the supervisor, cut anywhere.
     Frames(Bytes),
+    /// The supervisor speaks no more; the container may not have ended yet.
+    Closed,
     /// On stderr: words of the supervisor for the log.
     Log(Bytes),
 }

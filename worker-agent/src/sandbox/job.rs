@@ -1,5 +1,6 @@
 //! What a job does in a sandbox: its files in, its steps run, what they left out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
@@ -12,7 +13,7 @@ use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
 use super::{SEND_WAIT, Sandbox, SandboxError, Whole, out_of_turn, short};
-use crate::cache::CacheKey;
+use crate::cache::Compiled;
 use crate::live::Input;
 use crate::stop::Stop;
 
@@ -48,8 +49,8 @@ pub(super) enum Ending {
     Open,
     /// It is to be asked for with the next step.
     WithNextStep,
-    /// It came with the last one, which left this.
-    Over(Vec<String>),
+    /// It was, with the last one.
+    Asked,
 }
 
 /// What a step writes, as it comes, and what is said to it.
@@ -132,18 +133,19 @@ impl Sandbox {
         self.put(archive).await
     }
 
-    /// Brings the tree that the compile step of `key` left, which stays for the next job that wants the same.
+    /// Brings the tree of `compiled`, which stays for the next job that wants the same.
     ///
     /// # Errors
     /// Any: the sandbox must be destroyed.
-    pub async fn put_compiled(&mut self, key: CacheKey, archive: &[u8]) -> Result<(), SandboxError> {
-        if self.held == Some(key) {
+    pub async fn put_compiled(&mut self, compiled: &Arc<Compiled>) -> Result<(), SandboxError> {
+        // By its very self, of which a weak pointer keeps the place: a step that was repeated left another.
+        if self.held.as_ref().is_some_and(|held| held.as_ptr() == Arc::as_ptr(compiled)) {
             return self.queue(&Request::UseHeldTree).await;
         }
-        self.put_tree(Tree::Kept, archive).await?;
+        self.put_tree(Tree::Kept, &compiled.tree).await?;
         // A plain sandbox serves no other job.
-        if archive.len() <= HELD_BYTES_MAX && !self.is_plain() {
-            self.held = Some(key);
+        if compiled.tree.len() <= HELD_BYTES_MAX && !self.is_plain() {
+            self.held = Some(Arc::downgrade(compiled));
             self.queue(&Request::HoldTree).await?;
         }
         Ok(())
@@ -216,16 +218,12 @@ impl Sandbox {
         self.queue(&Request::RunStep(Box::new(request))).await?;
         if ends {
             self.queue(&Request::EndJob).await?;
+            self.ending = Ending::Asked;
         }
         self.wires.flush(SEND_WAIT).await?;
         let wait = Duration::from_millis(limits.wall_ms) + STEP_SLACK;
         match self.until_done(wait, allowed, stop, listener).await {
-            Ok(Report::StepDone(facts)) => {
-                if ends {
-                    self.ending = Ending::Over(self.ended().await?);
-                }
-                Ok(*facts)
-            }
+            Ok(Report::StepDone(facts)) => Ok(*facts),
             Ok(other) => Err(out_of_turn(other, DOING_STEP)),
             Err(SandboxError::Late { .. }) if self.isolation == Isolation::Gvisor && stop.cause().is_none() => {
                 self.silent = true;
@@ -325,15 +323,9 @@ impl Sandbox {
         if self.silent {
             return Err(SandboxError::Late { doing: ENDING, seconds: 0 });
         }
-        if let Ending::Over(leftovers) = std::mem::take(&mut self.ending) {
-            return Ok(leftovers);
+        if !matches!(self.ending, Ending::Asked) {
+            self.ask(&Request::EndJob).await?;
         }
-        self.ask(&Request::EndJob).await?;
-        self.ended().await
-    }
-
-    /// What the job whose end was asked for left.
-    async fn ended(&mut self) -> Result<Vec<String>, SandboxError> {
         match self.wires.receive(END_WAIT, ENDING).await? {
             Report::JobEnded { leftovers } => Ok(leftovers.into_iter().take(LEFTOVERS_MAX).map(short).collect()),
             other => Err(out_of_turn(other, ENDING)),

@@ -20,7 +20,7 @@ mod uids;
 pub mod wire;
 mod wires;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use enclos_protocol::ids::AgentName;
@@ -29,7 +29,7 @@ use enclos_protocol::supervisor_link::{
     CGROUP_DIR, CellKind, CgroupPlace, Report, Request, SUPERVISOR_VERSION, SandboxFacts, Setup,
 };
 
-use crate::cache::CacheKey;
+use crate::cache::Compiled;
 use crate::cgroup::CgroupTree;
 use crate::engine::{ContainerId, Engine, Purpose, SandboxLimits, SandboxSpec, docker};
 pub use error::SandboxError;
@@ -102,7 +102,7 @@ pub struct Sandbox {
     silent: bool,
     ending: job::Ending,
     /// Of which compile step it holds what was left.
-    held: Option<CacheKey>,
+    held: Option<Weak<Compiled>>,
 }
 
 /// Limits that no cell holds.
@@ -133,7 +133,7 @@ impl Host {
             place.binds.retain(|(_, to)| CPU_COUNTERS.iter().any(|name| to.strip_prefix(CGROUP_DIR) == Some(*name)));
             self.cgroups.as_ref().map_or(Ok(()), |tree| tree.close_sandbox(&branch))?;
         }
-        let listening = self.wires.as_ref().map(|dir| dir.listen(number)).transpose().map_err(SandboxError::Wire)?;
+        let listening = self.listen(number);
         let spec = SandboxSpec {
             name: format!("enclos-{}-{number}", self.agent),
             image: image.to_owned(),
@@ -165,6 +165,14 @@ impl Host {
         let (cells, isolation) = (self.cells, self.isolation);
         let ending = job::Ending::default();
         Ok(Sandbox { number, container, facts, wires, cells, whole, isolation, silent: false, ending, held: None })
+    }
+
+    /// A socket for it, where they are had; one that cannot be made is no loss but of time. Programs in plain cells
+    /// would read its path and with it the agent's name (proc(5), `/proc/net/unix`).
+    fn listen(&self, number: u64) -> Option<Listening> {
+        let listening = self.wires.as_ref().filter(|_| self.cells == CellKind::Namespaced)?.listen(number);
+        let told = |error: &std::io::Error| tracing::warn!(sandbox = number, %error, "it has no socket");
+        listening.inspect_err(told).ok()
     }
 
     /// In an engine that maps its containers' root to a user of the host, gives that one the container's cgroup.

@@ -9,7 +9,7 @@
 //!  socket:             listens        connected  │ every request and report from here on
 //! ```
 //! The socket takes that one connection: then it is gone from the directory, and nobody listens any more. Cells see
-//! neither it nor its directory, and plain ones only a name at which nobody answers.
+//! neither it nor its directory; where they are plain, there is none.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -32,6 +32,10 @@ use crate::engine::{EngineError, Piece, Wires};
 
 /// What a supervisor that says it is connected may take until that is seen here.
 const ACCEPT_WAIT: Duration = Duration::from_secs(5);
+/// Longest path of a socket, in bytes (unix(7)).
+const PATH_BYTES_MAX: usize = 107;
+/// Digits of the largest number of a sandbox, and a slash.
+const NUMBER_BYTES: usize = 21;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -40,17 +44,25 @@ const READ_BYTES: usize = 16 * 1024;
 pub struct WireDir(PathBuf);
 
 impl WireDir {
-    /// The directory of `agent` below `run_dir`, empty and nobody else's; what an earlier agent of this name left there is removed.
+    /// The directory of the process `instance` of `agent` below `run_dir`, nobody else's; what earlier ones of this
+    /// name left there is removed.
     ///
     /// # Errors
-    /// It cannot be made.
-    pub fn make(run_dir: &Path, agent: &AgentName) -> io::Result<Self> {
+    /// It cannot be made, or is too long for sockets.
+    pub fn make(run_dir: &Path, agent: &AgentName, instance: uuid::Uuid) -> io::Result<Self> {
         let sandboxes = run_dir.join("sandboxes");
+        // No name of an agent has that sign.
+        let prefix = format!("{agent}@");
+        let [.., a, b, c, d] = *instance.as_bytes();
+        let path = sandboxes.join(format!("{prefix}{:08x}", u32::from_be_bytes([a, b, c, d])));
+        if path.as_os_str().len() + NUMBER_BYTES > PATH_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidFilename, "the path is too long for sockets in it"));
+        }
         fs::create_dir_all(&sandboxes)?;
-        let path = sandboxes.join(agent.as_str());
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        for entry in fs::read_dir(&sandboxes)?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                fs::remove_dir_all(entry.path())?;
+            }
         }
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
@@ -59,7 +71,7 @@ impl WireDir {
     /// Listens for the supervisor of sandbox `number`.
     ///
     /// # Errors
-    /// The socket cannot be made: a path of more than 107 bytes, among others (unix(7)).
+    /// The socket cannot be made: the directory was removed, among others.
     pub fn listen(&self, number: u64) -> io::Result<Listening> {
         let path = self.0.join(number.to_string());
         let listening = Listening { listener: UnixListener::bind(&path)?, path };
@@ -116,7 +128,7 @@ pub fn past_engine(attached: Wires, socket: UnixStream) -> Wires {
 
 /// Frames from the socket; all else, and the end, from the container.
 struct Joined {
-    /// Until the supervisor closes it; its container's end is near then.
+    /// Until the supervisor closes it, which is told; its container's end is near then.
     frames: Option<ReaderStream<OwnedReadHalf>>,
     streams: BoxStream<'static, Result<Piece, EngineError>>,
     /// Its end would be the end of a container whose supervisor still listened there.
@@ -130,7 +142,10 @@ impl Stream for Joined {
         if let Some(frames) = &mut self.frames {
             match frames.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(Ok(Piece::Frames(bytes)))),
-                Poll::Ready(Some(Err(_)) | None) => self.frames = None,
+                Poll::Ready(Some(Err(_)) | None) => {
+                    self.frames = None;
+                    return Poll::Ready(Some(Ok(Piece::Closed)));
+                }
                 Poll::Pending => {}
             }
         }

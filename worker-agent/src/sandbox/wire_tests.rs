@@ -5,9 +5,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 
+fn make(run: &Path, agent: &str, instance: u128) -> WireDir {
+    WireDir::make(run, &agent.parse().unwrap(), uuid::Uuid::from_u128(instance)).unwrap()
+}
+
 fn directory() -> (tempfile::TempDir, WireDir) {
     let run = tempfile::tempdir().unwrap();
-    let dir = WireDir::make(run.path(), &"a".parse().unwrap()).unwrap();
+    let dir = make(run.path(), "a", 1);
     (run, dir)
 }
 
@@ -16,15 +20,25 @@ fn attached(output: impl Stream<Item = Result<Piece, EngineError>> + Send + 'sta
 }
 
 #[test]
-fn a_directory_is_the_agents_alone_and_empty_at_its_start() {
+fn a_directory_is_one_process_own_and_what_earlier_ones_left_goes() {
     let (run, dir) = directory();
     assert_eq!(fs::metadata(&dir.0).unwrap().mode() & 0o777, 0o700);
-    fs::write(dir.0.join("7"), "").unwrap();
-    let other = WireDir::make(run.path(), &"b".parse().unwrap()).unwrap();
-    fs::write(other.0.join("7"), "").unwrap();
-    let again = WireDir::make(run.path(), &"a".parse().unwrap()).unwrap();
-    assert_eq!(fs::read_dir(&again.0).unwrap().count(), 0);
-    assert_eq!(fs::read_dir(&other.0).unwrap().count(), 1, "another agent's is not touched");
+    let other = make(run.path(), "a.b", 1);
+    let again = make(run.path(), "a", 2);
+    assert!(!dir.0.exists() && other.0.exists() && again.0.exists());
+    // The one that was replaced ends later, and takes nothing of the other's.
+    assert!(dir.listen(1).is_err());
+    dir.remove();
+    assert!(again.listen(1).is_ok());
+}
+
+#[test]
+fn a_directory_is_refused_in_which_a_later_socket_would_have_too_long_a_path() {
+    let run = tempfile::tempdir().unwrap();
+    let long = run.path().join("x".repeat(80));
+    let made = WireDir::make(&long, &"a".parse().unwrap(), uuid::Uuid::nil());
+    assert_eq!(made.unwrap_err().kind(), io::ErrorKind::InvalidFilename);
+    assert!(!long.exists());
 }
 
 #[tokio::test]
@@ -65,6 +79,7 @@ async fn frames_come_from_the_socket_and_the_end_from_the_container() {
     theirs.read_exact(&mut request).await.unwrap();
     assert_eq!(&request, b"request");
     drop(theirs);
+    assert_eq!(wires.output.next().await.unwrap().unwrap(), Piece::Closed);
     let mut next = wires.output.next();
     assert!(futures::poll!(&mut next).is_pending(), "the container has not ended yet");
     end.send(()).unwrap();

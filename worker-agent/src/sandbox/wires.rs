@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{SandboxError, wire};
+use super::{SandboxError, short, wire};
 use crate::engine::{Piece, Wires};
 
 /// Bytes of requests that wait for the next write at most.
@@ -54,7 +54,26 @@ impl SupervisorWires {
             self.wires.input.flush().await
         });
         let late = SandboxError::Late { doing: "take a request", seconds: wait.as_secs() };
-        written.await.map_err(|_| late)?.map_err(SandboxError::Write)
+        match written.await.map_err(|_| late)? {
+            Ok(()) => Ok(()),
+            // One that gave up takes nothing more, and has said why.
+            Err(error) => Err(self.last_words().unwrap_or(SandboxError::Write(error))),
+        }
+    }
+
+    /// The fault of a supervisor that has ended.
+    fn last_words(&mut self) -> Option<SandboxError> {
+        while let Some(Some(Ok(piece))) = self.wires.output.next().now_or_never() {
+            if let Piece::Frames(bytes) = piece {
+                self.decoder.feed(&bytes);
+            }
+        }
+        while let Ok(Some(report)) = self.decoder.take::<Report>() {
+            if let Report::Fault { message } = report {
+                return Some(SandboxError::Fault(short(message)));
+            }
+        }
+        None
     }
 
     /// Whether the stream ended, or holds what nobody asked for.
@@ -97,7 +116,7 @@ impl SupervisorWires {
             let piece = timeout_at(deadline, self.wires.output.next()).await;
             let piece = piece.map_err(|_| SandboxError::Late { doing, seconds: begun.elapsed().as_secs() })?;
             match piece {
-                None => return Err(SandboxError::Ended { doing }),
+                None | Some(Ok(Piece::Closed)) => return Err(SandboxError::Ended { doing }),
                 Some(Err(error)) => return Err(SandboxError::Engine(error)),
                 Some(Ok(Piece::Frames(bytes))) => self.decoder.feed(&bytes),
                 Some(Ok(Piece::Log(bytes))) => {

@@ -18,6 +18,8 @@ pub(super) struct FakeSupervisor {
     pub(super) script: std::sync::Arc<Mutex<Script>>,
     pub(super) hanging: watch::Sender<usize>,
     pub(super) asked: std::sync::Arc<Mutex<Vec<StepRequest>>>,
+    /// A tree stays in it.
+    pub(super) holds: bool,
     /// The job ends with the step that runs.
     pub(super) ends: bool,
 }
@@ -71,13 +73,13 @@ impl FakeSupervisor {
                     }
                     self.send(Report::TreeDone { whole: true }).await?;
                 }
+                Request::HoldTree => self.holds = true,
+                Request::UseHeldTree => assert!(self.holds, "what nobody brought is not there"),
                 Request::EndJob => self.end_job().await?,
                 Request::BeginJob { .. }
                 | Request::PutFile { .. }
                 | Request::PutStdin
                 | Request::PutTree(_)
-                | Request::HoldTree
-                | Request::UseHeldTree
                 | Request::PutExtra { .. }
                 | Request::Data(_)
                 | Request::Stdin { .. }
