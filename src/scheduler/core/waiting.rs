@@ -169,10 +169,12 @@ impl Core {
     }
 
     /// Whether an agent that has not spoken since the start may have a job which waits as far as the store knows: a
-    /// crash takes the note of what was given out just before it.
+    /// crash takes the note of what was given out just before it. What this master has given out since is over, and
+    /// with it all that was before.
     fn may_be_held(&self, job: &Job, now: Instant) -> bool {
         let waits = matches!(job.state, State::Ready(_) | State::Delayed { .. });
-        waits && job.order < self.restored.before && now < self.restored.heard_by
+        let is_of_before = job.token.is_none_or(|token| token.epoch < self.policy.epoch);
+        waits && is_of_before && job.order < self.restored.before && now < self.restored.heard_by
     }
 
     /// A job that has expired is given to nobody, and ends only when its agent has had the time to speak.
