@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
+use enclos_protocol::ids::{AgentName, AttemptId, JobId};
 use enclos_protocol::job::JobReport;
 use enclos_protocol::outcome::StepFacts;
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::core::{Core, Policy};
@@ -25,30 +25,18 @@ use super::handle::{Message, Scheduler};
 use super::learnt::{Keeping, taught};
 use super::notes::Notes;
 use super::view::{Place, Share};
+use super::writes::{self, WriteEnd};
 use crate::config::QueueBounds;
 use crate::metrics::{Metrics, OfLanguage};
 use crate::progress::{Holder, Progress, Results};
 use crate::queue::Backlog;
-use crate::store::{
-    AttemptFacts, Ending, Finish, PredictionRow, Recorded, Requeued, Started, Store, StoreError, UnixTime,
-};
+use crate::store::{AttemptFacts, Ending, Finish, PredictionRow, Recorded, Requeued, Started, Store, UnixTime};
 use crate::traces::{Told, Traces};
 
 /// How often leases and delays are looked at, and notes that failed are written again.
 const TICK: Duration = Duration::from_millis(100);
-/// Pause before a job's end is recorded again after the store failed.
-const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// Longest that writes may take at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a write came to.
-enum WriteEnd {
-    /// There is nothing to be done about it.
-    Done,
-    /// These attempts are noted, or could not be.
-    Noted(Vec<(JobId, FencingToken)>, bool),
-    /// A job's end that the core must hear of, and what the store did.
-    Ended(Arc<Finish>, Recorded),
-}
 
 /// What the driver needs.
 #[derive(Debug)]
@@ -272,10 +260,7 @@ impl Driver {
                 self.traces.requeued(job);
                 self.notes.over(job);
                 let (store, requeued) = (Arc::clone(&self.store), Requeued { job, token, attempts, failures });
-                self.writes.spawn(async move {
-                    is_noted(store.requeued(requeued).await);
-                    WriteEnd::Done
-                });
+                self.writes.spawn(writes::requeue(store, requeued));
             }
             Action::Finish(finishing) => self.record(*finishing),
             Action::Entered(tenant, bytes) => self.backlog().enter(&tenant, bytes),
@@ -318,9 +303,7 @@ impl Driver {
         if notes.is_empty() {
             return None;
         }
-        let (store, told) = (Arc::clone(&self.store), told(&notes));
-        let write = async move { WriteEnd::Noted(told, is_noted(store.started(notes).await)) };
-        Some(self.writes.spawn(write).id())
+        Some(self.writes.spawn(writes::note(Arc::clone(&self.store), notes)).id())
     }
 
     fn record(&mut self, finishing: Finishing) {
@@ -343,7 +326,7 @@ impl Driver {
         let (ending, unnoted) = (Ending { judged, ..ending }, self.notes.over(job));
         let finished = UnixTime::now();
         let finish = Finish { job, attempt, attempts, unnoted, ending, outputs, cases, finished };
-        self.writes.spawn(record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
+        self.writes.spawn(writes::record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
     }
 
     fn written(&mut self, end: Result<(task::Id, WriteEnd), task::JoinError>) {
@@ -407,34 +390,4 @@ fn measure<'a>(
     }
     report.run.iter().map(|step| &step.facts).chain(cases).for_each(|facts| counts.run.observe_us(facts.wall_us));
     told.laps.iter().for_each(|laps| counts.claimed(laps.claims));
-}
-
-fn told(notes: &[Started]) -> Vec<(JobId, FencingToken)> {
-    notes.iter().map(|note| (note.job, note.attempt.token)).collect()
-}
-
-fn is_noted(end: Result<(), StoreError>) -> bool {
-    end.inspect_err(|error| {
-        tracing::warn!(error = error as &dyn std::error::Error, "an attempt could not be noted");
-    })
-    .is_ok()
-}
-
-/// Records a job's end, again and again while the store fails (a full disk): the agent keeps its
-/// report until it is acknowledged, so nothing is lost even if this never succeeds.
-async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationToken) -> WriteEnd {
-    loop {
-        match store.finish(Arc::clone(&finish)).await {
-            Ok(recorded) => return WriteEnd::Ended(finish, recorded),
-            Err(StoreError::Closed) => return WriteEnd::Done,
-            Err(error) => {
-                let (job, error): (_, &dyn std::error::Error) = (finish.job, &error);
-                tracing::error!(%job, error, "a job's end could not be recorded; trying again");
-            }
-        }
-        tokio::select! {
-            () = sleep(RECORD_AGAIN) => {}
-            () = shutdown.cancelled() => return WriteEnd::Done,
-        }
-    }
 }

@@ -27,6 +27,7 @@ mod notes;
 mod placement;
 pub mod predict;
 mod view;
+mod writes;
 
 #[cfg(test)]
 mod model;
