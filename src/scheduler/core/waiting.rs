@@ -58,7 +58,7 @@ impl Core {
         let order = self.next_order;
         self.next_order += 1;
         let arrived = now.instant.checked_sub(waited).unwrap_or(now.instant);
-        let (cost_us, cpu_millis) = self.expectation(&demand, traits.source);
+        let (cost_us, cpu_millis) = self.expectation(id, &demand, traits.source);
         let waiting = Waiting { job: id, order, arrived, priority, demand, cost_us };
         let ticket = self.queue.insert(waiting);
         let job = Job {
@@ -100,10 +100,12 @@ impl Core {
 
     /// What a job is expected to take, in microseconds of a slot (0: not known), and of the processors,
     /// in thousandths of a core.
-    fn expectation(&self, demand: &crate::queue::Demand, source: u64) -> (u64, u32) {
+    fn expectation(&mut self, id: JobId, demand: &crate::queue::Demand, source: u64) -> (u64, u32) {
         let limit = u32::try_from(demand.room.cpu_millis).unwrap_or(u32::MAX);
         let (tenant, language) = (&*demand.tenant, &*demand.language);
-        let Some(estimate) = self.estimate(Subject { tenant, language, source }) else { return (0, limit) };
+        let estimate = self.estimate(Subject { tenant, language, source });
+        self.estimated = Some((id, estimate));
+        let Some(estimate) = estimate else { return (0, limit) };
         let (wall_us, cpu_us) = (estimate.wall_us.mean.max(1), estimate.cpu_us.mean);
         let cost_us = wall_us.saturating_mul(self.size_permille(demand.room)) / 1000;
         let cpu_millis = cpu_us.saturating_mul(1000) / wall_us;
