@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::query::{Nothing, Strict, job_id};
 use super::room::Held;
-use super::submit::{self, Kept};
+use super::submit::{self, Kept, Wants};
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Refusal};
 use crate::gate::Caller;
@@ -82,7 +82,7 @@ async fn one(
     body: Arc<super::body::Body>,
 ) -> Result<wire::Job, Refusal> {
     let bytes = Bytes::from(String::from(Box::<str>::from(submission)));
-    let Kept { job, new } = submit::take(api, caller, bytes, key, body).await?;
+    let Kept { job, new } = submit::take(api, caller, (bytes, key, Wants::Place), body).await?;
     if let Some(job) = new.and_then(|new| jobs::of_new(api, &new)) {
         return Ok(job);
     }

@@ -1,10 +1,11 @@
 //! `POST /v1/jobs`: from a body to a durable job that waits, and perhaps to its end.
 //!
 //! ```text
-//! body ─ admit ─ place in the queue? ─┬─ live state ─ store (durable) ─ scheduler ─┬─ answer
-//!                                     └── goes on when the client leaves ──────────┘
+//! body ─ admit ─ place in the queue? ─ live state ─┬─ store (durable) ─ scheduler ─┬─ answer
+//!                                                  └─ though the client leaves ────┘
 //! ```
 
+mod entering;
 mod grants;
 mod kept;
 
@@ -20,6 +21,8 @@ use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
 
+use self::entering::Entering;
+pub(super) use self::entering::Wants;
 use self::kept::Shown;
 pub(super) use self::kept::{Kept, New};
 use super::query::{Strict, Wait};
@@ -71,7 +74,8 @@ pub(super) async fn submit(
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     // Before the job is kept: who is refused here may ask again without having left anything.
     let place = wait.map(|_| api.room.wait(&caller)).transpose()?;
-    let kept = take(&api, &caller, body.bytes.clone(), key, body).await?;
+    let wants = if wait.is_some() { Wants::Id } else { Wants::Place };
+    let kept = take(&api, &caller, (body.bytes.clone(), key, wants), body).await?;
     let job = kept.job;
     // The job is kept, whatever becomes of this answer: its client must be able to find it.
     let answer = match (wait, kept.new) {
@@ -101,15 +105,14 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
     }
 }
 
-/// Admits the submission in `bytes` and makes it durable, as [`keep`] does.
+/// Admits the submission in these bytes, with its key, and makes it durable, as [`keep`] does.
 pub(super) async fn take(
     api: &Arc<Api>,
     caller: &Caller,
-    bytes: Bytes,
-    key: Option<String>,
+    submission: (Bytes, Option<String>, Wants),
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
-    let taken = taken(api, caller, bytes, key, body).await;
+    let taken = taken(api, caller, submission, body).await;
     counted(api, caller, taken)
 }
 
@@ -121,8 +124,7 @@ fn counted<T>(api: &Api, caller: &Caller, result: Result<T, Refusal>) -> Result<
 async fn taken(
     api: &Arc<Api>,
     caller: &Caller,
-    bytes: Bytes,
-    key: Option<String>,
+    (bytes, key, wants): (Bytes, Option<String>, Wants),
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
     // Of those that a full queue refuses, nothing is looked at; a job that is known by its key needs no place.
@@ -130,7 +132,7 @@ async fn taken(
         look_for_place(api, caller)?;
     }
     match admit(api, caller, bytes.clone()).await {
-        Ok((admitted, memory)) => keep(api, caller, admitted, key, (body, memory)).await,
+        Ok((admitted, memory)) => keep(api, caller, admitted, (key, wants), (body, memory)).await,
         // What a job of before referred to may have gone since; its answer is the same.
         Err(refusal) if refusal.code == "unknown_blob" => {
             let known = known_before(api, caller, key, bytes).await?;
@@ -234,31 +236,22 @@ async fn known_before(
     }
 }
 
-/// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
-/// between must not leave a job that the store has and the scheduler does not know. `body` is its
-/// share of the memory, which is needed until the input is written.
+/// Makes the job durable and has it wait. The store's writer does what follows the commit: a client that leaves in
+/// between must not leave a job that the store has and the scheduler does not know. `body` is its share of the memory,
+/// which is needed until the input is written.
 async fn keep(
     api: &Arc<Api>,
     caller: &Caller,
     admitted: Admitted,
-    key: Option<String>,
+    (key, wants): (Option<String>, Wants),
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
     let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
     let wanted = wanted(caller, admitted.priority.unwrap_or_default(), admitted.size_bytes());
-    let reservation = match place(api, caller, wanted).await {
-        Ok(reservation) => reservation,
-        Err(refusal) => return known(api, caller, idempotency, refusal).await,
-    };
-    let task = {
-        let (api, asked) = (Arc::clone(api), caller.asked);
-        api.admissions.clone().spawn(async move {
-            let kept = store(&api, admitted, idempotency, (reservation, asked)).await;
-            drop(body);
-            kept
-        })
-    };
-    task.await.unwrap_or_else(|_| Err(error::internal()))
+    match place(api, caller, wanted).await {
+        Ok(reservation) => store(api, (admitted, body), idempotency, (reservation, caller.asked), wants).await,
+        Err(refusal) => known(api, caller, idempotency, refusal).await,
+    }
 }
 
 /// A place in the queue, where the tenant's quotas and the service's bounds have one.
@@ -293,10 +286,11 @@ async fn known(
 }
 
 async fn store(
-    api: &Api,
-    admitted: Admitted,
+    api: &Arc<Api>,
+    (admitted, body): (Admitted, impl Send + 'static),
     idempotency: Option<Idempotency>,
-    (reservation, asked): (Reservation, Asked),
+    reserved: (Reservation, Asked),
+    wants: Wants,
 ) -> Result<Kept, Refusal> {
     let input_bytes = admitted.size_bytes();
     let Admitted {
@@ -320,10 +314,10 @@ async fn store(
         traits: Traits { source },
         waited: Duration::ZERO,
     };
-    let language = Arc::clone(&submitted.demand.language);
     let spec = Arc::new(spec);
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec, scoring.clone());
+    let (entering, told) = Entering::new(api, reserved, submitted, wants);
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
     let created = UnixTime::now();
     let erasures = api.store.erasures();
@@ -342,20 +336,14 @@ async fn store(
         idempotency,
         callback,
     };
-    let admission = api.store.admit(new).await;
-    if !matches!(admission, Ok(Admission::New)) {
-        api.progress.forget(job);
-    }
+    let then = move |admission| {
+        drop(body);
+        entering.enter(admission);
+    };
+    api.store.admit_then(new, then).await?;
+    let (admission, place) = told.heard().await;
     match admission? {
-        Admission::New => {
-            api.metrics.language(&language).admitted.increment();
-            api.traces.admitted(job, &asked, &language, submitted.priority.as_str());
-            api.metrics.pulse.accepted(&submitted.demand.tenant);
-            api.progress.added(job, &submitted.demand.tenant);
-            // If the scheduler has ended, the job is taken up at the next start.
-            let place = api.scheduler.submit(reservation, submitted).await.unwrap_or(None);
-            Ok(Kept::new(job, shown, place))
-        }
+        Admission::New => Ok(Kept::new(job, shown, place)),
         Admission::Existing(job) => Ok(Kept::before(job)),
         Admission::Conflict => Err(error::idempotency_conflict()),
         Admission::UnknownBlob(field) => Err(Refusal::unknown_blob(field)),

@@ -171,7 +171,9 @@ impl Driver {
             Message::Submitted(submitted, reply) => {
                 let job = submitted.job;
                 self.event(Event::Submitted(*submitted));
-                let _ = reply.send(self.place(job));
+                if let Some(reply) = reply.filter(|reply| !reply.is_closed()) {
+                    let _ = reply.send(self.place(job));
+                }
             }
             Message::Join(joining, sender) => {
                 self.sessions.insert(joining.session, sender);

@@ -38,5 +38,5 @@ pub use event::{
     Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession, Traits,
 };
 pub use fleet::Packing;
-pub use handle::{Reservation, Scheduler, SchedulerGone};
+pub use handle::{PlaceReply, Reservation, Scheduler, SchedulerGone};
 pub use view::{AgentState, AgentView, Place, Share, Totals};

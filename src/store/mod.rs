@@ -222,13 +222,30 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; the job then is not kept.
     pub async fn admit(&self, job: NewJob) -> Result<Admission, StoreError> {
+        let (reply, admission) = tokio::sync::oneshot::channel();
+        self.admit_then(job, move |admission| drop(reply.send(admission))).await?;
+        admission.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// The same, where `then` goes on whatever becomes of the caller, who is not waited for: in the writer's thread
+    /// once the job is durable, or is not kept. It is to be short, and is dropped where the store is closed before.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the job then is not kept.
+    pub async fn admit_then(
+        &self,
+        job: NewJob,
+        then: impl FnOnce(Result<Admission, StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
         let (id, admit) = (job.id, Admit::encode(job)?);
-        let work = admit.work();
-        let admission = self.writer.write(admit).await?;
-        if let (Admission::New, Some(work)) = (&admission, work) {
-            self.fresh.keep(id, work);
-        }
-        Ok(admission)
+        let (work, fresh) = (admit.work(), self.fresh.clone());
+        let then = move |admission| {
+            if let (Ok(Admission::New), Some(work)) = (&admission, work) {
+                fresh.keep(id, work);
+            }
+            then(admission);
+        };
+        self.writer.write_then(admit, then).await
     }
 
     /// What an idempotency key that was used before answers; `None`: it is new.
