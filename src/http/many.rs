@@ -26,7 +26,6 @@ use super::submit::{self, Kept, Wants};
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Refusal};
 use crate::gate::Caller;
-use crate::progress::Cursor;
 
 /// Submissions of a batch that are admitted at once: enough to share a commit.
 const AT_ONCE: usize = 16;
@@ -122,7 +121,7 @@ pub(super) async fn wait(
 /// The id, when its job has ended or there is none.
 async fn end_of(api: Arc<Api>, caller: Caller, id: String) -> String {
     if let Some(live) = job_id(&id).ok().and_then(|job| api.progress.find_of(caller.tenant.as_str(), job)) {
-        live.watch(Cursor::default()).finished().await;
+        live.ended().await;
     }
     id
 }

@@ -20,9 +20,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
+use futures::FutureExt as _;
+use futures::future::{Either, ready};
 
-use self::entering::Entering;
 pub(super) use self::entering::Wants;
+use self::entering::{Entering, Told};
 use self::kept::Shown;
 pub(super) use self::kept::{Kept, New};
 use super::query::{Strict, Wait};
@@ -33,7 +35,7 @@ use crate::config::Scheduling;
 use crate::gate::Caller;
 use crate::queue::{self, Demand, Overloaded, Priority, Wanted};
 use crate::scheduler::{Reservation, Submitted, Traits};
-use crate::store::{Admission, Idempotency, NewCase, NewJob, Turn, UnixTime, day_ends};
+use crate::store::{Admission, Digest, Idempotency, NewCase, NewJob, StoreError, Turn, UnixTime, day_ends};
 use crate::traces::Asked;
 
 /// Bodies above this are parsed off the async threads, in bytes.
@@ -146,25 +148,19 @@ async fn taken(
 type Unpacked = Option<Held>;
 
 /// The job, valid, with its share of the memory beside that of its body.
-async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
+async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Box<Admitted>, Unpacked), Refusal> {
     let is_large = bytes.len() > PARSE_HERE_MAX;
     let parsed = perhaps_elsewhere(is_large, move || Parsed::of(&bytes)).await?;
-    let (archive, named) = (parsed.archive_blob(), parsed.blobs());
-    let (mut brought, mut memory) = (Brought::default(), None);
-    if !named.is_empty() {
-        let now = UnixTime::now();
-        brought.sizes = api.store.blob_sizes(caller.owner(), named.into_iter().collect(), now).await?;
-        if let Some(digest) = archive {
-            memory = Some(api.bodies.room(caller, UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
-            let found = api.store.blob(caller.owner(), digest, now).await?;
-            brought.archive = found.map(|(_, file)| Box::new(BufReader::new(file)) as Box<dyn Read + Send>);
-        }
-    }
+    // Most bring none: what looks for them is not moved about with those.
+    let (brought, memory) = match parsed.blobs() {
+        named if named.is_empty() => Default::default(),
+        named => Box::pin(bring(api, caller, named.into_iter().collect(), parsed.archive_blob())).await?,
+    };
     let catalogue = Arc::clone(&api.catalogue);
     let unpacks = brought.archive.is_some();
     let (owner, asked) = (caller.owner(), parsed.isolation());
     let admitting = move || parsed.admit(&catalogue, &owner, brought);
-    let mut admitted = perhaps_elsewhere(is_large || unpacks, admitting).await?;
+    let mut admitted = perhaps_elsewhere(is_large || unpacks, move || admitting().map(Box::new)).await?;
     if admitted.spec.dependencies.is_some() && !api.installs {
         return Err(error::dependencies_denied());
     }
@@ -173,6 +169,23 @@ async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitte
     admitted.priority = Some(grants::priority(&caller.quota, admitted.priority)?);
     admitted.queue_ttl = queue_ttl(&api.scheduling, admitted.queue_ttl)?;
     Ok((admitted, memory))
+}
+
+/// What the caller has of these blobs, with the archive among them.
+async fn bring(
+    api: &Api,
+    caller: &Caller,
+    named: Vec<Digest>,
+    archive: Option<Digest>,
+) -> Result<(Brought, Unpacked), Refusal> {
+    let (mut brought, mut memory, now) = (Brought::default(), None, UnixTime::now());
+    brought.sizes = api.store.blob_sizes(caller.owner(), named, now).await?;
+    if let Some(digest) = archive {
+        memory = Some(api.bodies.room(caller, UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
+        let found = api.store.blob(caller.owner(), digest, now).await?;
+        brought.archive = found.map(|(_, file)| Box::new(BufReader::new(file)) as Box<dyn Read + Send>);
+    }
+    Ok((brought, memory))
 }
 
 /// How long the job may wait, where it asks for this or leaves it to others.
@@ -210,14 +223,16 @@ fn wanted(caller: &Caller, priority: Priority, bytes: u64) -> Wanted {
 }
 
 /// Does what takes long off the async threads.
-pub(super) async fn perhaps_elsewhere<T: Send + 'static>(
+pub(super) fn perhaps_elsewhere<T: Send + 'static>(
     takes_long: bool,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    if !takes_long {
-        return work();
+) -> impl Future<Output = Result<T, Refusal>> + Send {
+    if takes_long {
+        let done = tokio::task::spawn_blocking(work);
+        Either::Left(done.map(|done| done.unwrap_or_else(|_| Err(error::internal()))))
+    } else {
+        Either::Right(ready(work()))
     }
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(error::internal()))
 }
 
 /// The job that this submission made before under this key.
@@ -242,16 +257,35 @@ async fn known_before(
 async fn keep(
     api: &Arc<Api>,
     caller: &Caller,
-    admitted: Admitted,
+    admitted: Box<Admitted>,
     (key, wants): (Option<String>, Wants),
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
     let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
     let wanted = wanted(caller, admitted.priority.unwrap_or_default(), admitted.size_bytes());
     match place(api, caller, wanted).await {
-        Ok(reservation) => store(api, (admitted, body), idempotency, (reservation, caller.asked), wants).await,
-        Err(refusal) => known(api, caller, idempotency, refusal).await,
+        Ok(reservation) => {
+            let Begun { job, shown, told, writing } =
+                begin(api, (admitted, body), idempotency, (reservation, caller.asked), wants);
+            writing.await?;
+            let (admission, place) = told.heard().await;
+            match admission? {
+                Admission::New => Ok(Kept::new(job, shown, place)),
+                Admission::Existing(job) => Ok(Kept::before(job)),
+                Admission::Conflict => Err(error::idempotency_conflict()),
+                Admission::UnknownBlob(field) => Err(Refusal::unknown_blob(field)),
+            }
+        }
+        Err(refusal) => Box::pin(known(api, caller, idempotency, refusal)).await,
     }
+}
+
+/// A job on its way into the store.
+struct Begun<W> {
+    job: JobId,
+    shown: Shown,
+    told: Told,
+    writing: W,
 }
 
 /// A place in the queue, where the tenant's quotas and the service's bounds have one.
@@ -285,17 +319,17 @@ async fn known(
     }
 }
 
-async fn store(
+fn begin(
     api: &Arc<Api>,
-    (admitted, body): (Admitted, impl Send + 'static),
+    (admitted, body): (Box<Admitted>, impl Send + 'static),
     idempotency: Option<Idempotency>,
     reserved: (Reservation, Asked),
     wants: Wants,
-) -> Result<Kept, Refusal> {
+) -> Begun<impl Future<Output = Result<(), StoreError>>> {
     let input_bytes = admitted.size_bytes();
     let Admitted {
         spec, input, cases, blobs, scoring, compile_key, priority, queue_ttl, source, labels, callback, ..
-    } = admitted;
+    } = *admitted;
     let callback = callback.map(|target| target.as_str().to_owned());
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
@@ -340,12 +374,5 @@ async fn store(
         drop(body);
         entering.enter(admission);
     };
-    api.store.admit_then(new, then).await?;
-    let (admission, place) = told.heard().await;
-    match admission? {
-        Admission::New => Ok(Kept::new(job, shown, place)),
-        Admission::Existing(job) => Ok(Kept::before(job)),
-        Admission::Conflict => Err(error::idempotency_conflict()),
-        Admission::UnknownBlob(field) => Err(Refusal::unknown_blob(field)),
-    }
+    Begun { job, shown, told, writing: api.store.admit_then(new, then) }
 }

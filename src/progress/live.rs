@@ -1,13 +1,14 @@
 //! One job's live state.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use enclos_protocol::cases::{CASES_REPORT_BYTES_MAX, CaseReport};
 use enclos_protocol::ids::{AgentName, FencingToken};
 use enclos_protocol::job::{JobSpec, Step, Stream};
 use enclos_protocol::outcome::Outcome;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
@@ -59,6 +60,8 @@ pub struct Live {
     /// Counts changes: watchers wait for a number, so none is missed between looking and waiting. It is
     /// made for the first of them: it is a third of what a job that waits would take.
     pub(super) changes: OnceLock<watch::Sender<u64>>,
+    /// Told when it has ended: who waits for that alone is woken once. Made for the first of them, too.
+    ended: OnceLock<Arc<Notify>>,
 }
 
 /// A job's phase at one moment.
@@ -111,8 +114,8 @@ impl Live {
         let stdin = spec.live_stdin.then(Arc::default);
         let tenant = names.shared(&spec.binding.tenant);
         let languages = (names.shared(&spec.language), companion.map(|c| names.shared(&c.language)));
-        let changes = OnceLock::new();
-        Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes }
+        let (changes, ended) = (OnceLock::new(), OnceLock::new());
+        Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes, ended }
     }
 
     /// Whose job it is.
@@ -302,7 +305,20 @@ impl Live {
             state.end = end.filter(|_| state.end_is_wanted && self.cases == 0);
             true
         });
+        if let Some(ended) = self.ended.get() {
+            ended.notify_waiters();
+        }
         self.stdin.iter().for_each(|stdin| stdin.end());
+    }
+
+    /// Waits until the job has ended; cancel-safe.
+    pub async fn ended(&self) {
+        let mut ended = pin!(self.ended.get_or_init(Arc::default).notified());
+        // Before the look: an end that comes after it is not missed.
+        ended.as_mut().enable();
+        if self.lock().phase != Phase::Finished {
+            ended.await;
+        }
     }
 
     /// Makes a change under the lock and wakes the watchers if there was one.

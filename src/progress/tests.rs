@@ -205,7 +205,7 @@ fn what_one_watcher_was_told_is_told_as_it_is_to_those_at_the_same_place_and_to_
     for watcher in [&mut first, &mut second, &mut behind] {
         watcher.next_phase().unwrap();
     }
-    let mut say = |offset, bytes: &[u8]| live.output((TOKEN, &agent()), STDOUT, offset, bytes).unwrap();
+    let say = |offset, bytes: &[u8]| live.output((TOKEN, &agent()), STDOUT, offset, bytes).unwrap();
     let tell = |watcher: &mut Watcher| {
         let before = watcher.cursor();
         watcher.next_seen().unwrap();

@@ -2,8 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
-use axum::body::Bytes;
 use serde::Serialize;
+use tokio_util::bytes::Bytes;
 
 /// One event.
 #[derive(Clone, PartialEq, Eq, Debug)]

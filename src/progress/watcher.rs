@@ -89,11 +89,4 @@ impl Watcher {
         // The sender lives in `live`, which is held here, so this never fails.
         let _ = self.changes.changed().await;
     }
-
-    /// Waits until the job has finished; cancel-safe.
-    pub async fn finished(&mut self) {
-        while self.live.snapshot().phase != Phase::Finished {
-            self.changed().await;
-        }
-    }
 }

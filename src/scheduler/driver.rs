@@ -3,7 +3,7 @@
 //! ```text
 //! messages ─┐                     ┌─▶ sessions (bounded senders; a full one is closed)
 //! ticks ────┼─▶ core ─▶ actions ──┼─▶ progress (live state)
-//! writes ───┘  ▲                  └─▶ writes: one task each, joined here
+//! writes ───┘  ▲                  └─▶ writes: one task each, joined here; ends of jobs without one
 //!              └──────────── their ends are events
 //! ```
 
@@ -35,6 +35,8 @@ use crate::traces::{Told, Traces};
 
 /// How often leases and delays are looked at, and notes that failed are written again.
 const TICK: Duration = Duration::from_millis(100);
+/// Messages that are taken one after the other before anything else is looked at.
+const AT_ONCE: usize = 64;
 /// Longest that writes may take at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -69,6 +71,8 @@ pub struct Driver {
     backlog: Arc<Mutex<Backlog>>,
     sessions: HashMap<SessionId, mpsc::Sender<ToSession>>,
     writes: JoinSet<WriteEnd>,
+    /// Ends of jobs, as the store's writer tells them.
+    ends: (mpsc::Sender<WriteEnd>, mpsc::Receiver<WriteEnd>),
     notes: Notes,
     /// The write of notes that gathered, while it goes on; what is urgent is written beside it.
     noting: Option<task::Id>,
@@ -103,6 +107,7 @@ impl Driver {
             backlog,
             sessions,
             writes,
+            ends: mpsc::channel(writes::ENDS_MAX),
             notes,
             noting,
             holds_notes: false,
@@ -126,10 +131,22 @@ impl Driver {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(end) = self.writes.join_next_with_id() => self.written(end),
-                message = self.messages.recv() => match message {
-                    Some(message) => self.take(message),
-                    None => break,
-                },
+                Some(end) = self.ends.1.recv() => {
+                    self.heard(end);
+                    // What has come together is taken together: a look at everything else costs as much as a message.
+                    for _ in 1..AT_ONCE {
+                        let Ok(end) = self.ends.1.try_recv() else { break };
+                        self.heard(end);
+                    }
+                }
+                message = self.messages.recv() => {
+                    let Some(message) = message else { break };
+                    self.take(message);
+                    for _ in 1..AT_ONCE {
+                        let Ok(message) = self.messages.try_recv() else { break };
+                        self.take(message);
+                    }
+                }
                 _ = ticks.tick() => {
                     self.holds_notes = false;
                     self.event(Event::Tick);
@@ -159,8 +176,12 @@ impl Driver {
     }
 
     async fn wait_for_writes(&mut self) {
-        while let Some(end) = self.writes.join_next_with_id().await {
-            self.written(end);
+        // A place that is not free is that of an end which is still to be heard of.
+        while !self.writes.is_empty() || self.ends.0.capacity() < writes::ENDS_MAX {
+            tokio::select! {
+                Some(end) = self.writes.join_next_with_id() => self.written(end),
+                Some(end) = self.ends.1.recv() => self.heard(end),
+            }
         }
     }
 
@@ -328,15 +349,30 @@ impl Driver {
         let (ending, unnoted) = (Ending { judged, ..ending }, self.notes.over(job));
         let finished = UnixTime::now();
         let finish = Finish { job, attempt, attempts, unnoted, ending, outputs, cases, finished };
-        self.writes.spawn(writes::record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
+        let finish = Arc::new(finish);
+        if !writes::record_now(&self.store, &finish, &self.ends.0) {
+            self.record_in_time(finish);
+        }
+    }
+
+    fn record_in_time(&mut self, finish: Arc<Finish>) {
+        self.writes.spawn(writes::record(Arc::clone(&self.store), finish, self.shutdown.clone()));
     }
 
     fn written(&mut self, end: Result<(task::Id, WriteEnd), task::JoinError>) {
         let ended = end.as_ref().map_or_else(task::JoinError::id, |(id, _)| *id);
         self.noting.take_if(|noting| *noting == ended);
-        match end.map(|(_, end)| end) {
-            Ok(WriteEnd::Done) => {}
-            Ok(WriteEnd::Noted(notes, is_noted)) => {
+        match end {
+            Ok((_, end)) => self.heard(end),
+            Err(error) => tracing::error!(%error, "a write's task failed"),
+        }
+    }
+
+    fn heard(&mut self, end: WriteEnd) {
+        match end {
+            WriteEnd::Done => {}
+            WriteEnd::Unrecorded(finish) => self.record_in_time(finish),
+            WriteEnd::Noted(notes, is_noted) => {
                 self.notes.written(notes, is_noted);
                 // Where the store fails, the next tick is soon enough.
                 self.holds_notes |= !is_noted;
@@ -344,7 +380,7 @@ impl Driver {
                     self.write_notes();
                 }
             }
-            Ok(WriteEnd::Ended(finish, recorded)) => {
+            WriteEnd::Ended(finish, recorded) => {
                 let (job, outcome) = (finish.job, finish.ending.outcome);
                 let demand = self.core.demand(job);
                 self.metrics.language(demand.map_or("", |demand| &demand.language)).finished(outcome);
@@ -358,7 +394,6 @@ impl Driver {
                 tracing::debug!(%job, outcome = outcome.as_str(), "a job ended");
                 self.event(Event::Recorded { job, recorded });
             }
-            Err(error) => tracing::error!(%error, "a write's task failed"),
         }
     }
 

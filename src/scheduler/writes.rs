@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use enclos_protocol::ids::{FencingToken, JobId};
 use futures::FutureExt as _;
+use tokio::sync::mpsc::{self, OwnedPermit};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,49 @@ pub(super) enum WriteEnd {
     Noted(Vec<(JobId, FencingToken)>, bool),
     /// A job's end that the core must hear of, and what the store did.
     Ended(Arc<Finish>, Recorded),
+    /// A job's end that is still to be recorded.
+    Unrecorded(Arc<Finish>),
+}
+
+/// Ends that may be on their way to the disk, or have come from it and not been heard of; others are tasks that wait.
+pub(super) const ENDS_MAX: usize = 2048;
+
+/// A job's end on its way to the disk, without a task: what comes of it is told by the store's writer.
+struct OnItsWay {
+    finish: Arc<Finish>,
+    /// `None` once it was told.
+    told: Option<OwnedPermit<WriteEnd>>,
+}
+
+impl OnItsWay {
+    fn tell(mut self, recorded: Result<Recorded, StoreError>) {
+        let finish = Arc::clone(&self.finish);
+        let end = match recorded {
+            Ok(recorded) => WriteEnd::Ended(finish, recorded),
+            Err(error) => {
+                let (job, error): (_, &dyn std::error::Error) = (finish.job, &error);
+                tracing::error!(%job, error, "a job's end could not be recorded; trying again");
+                WriteEnd::Unrecorded(finish)
+            }
+        };
+        self.told.take().map(|told| told.send(end));
+    }
+}
+
+impl Drop for OnItsWay {
+    /// The store had no place for it, or was closed: the driver is to know.
+    fn drop(&mut self) {
+        self.told.take().map(|told| told.send(WriteEnd::Unrecorded(Arc::clone(&self.finish))));
+    }
+}
+
+/// Has a job's end recorded, of which `ends` hears; `false`: there is no place for it now, and nothing was done.
+pub(super) fn record_now(store: &Store, finish: &Arc<Finish>, ends: &mpsc::Sender<WriteEnd>) -> bool {
+    let Ok(told) = ends.clone().try_reserve_owned() else { return false };
+    let end = OnItsWay { finish: Arc::clone(finish), told: Some(told) };
+    // Where the store has no place, it is dropped with what was to follow, and that is heard.
+    store.finish_then(Arc::clone(finish), move |recorded| end.tell(recorded));
+    true
 }
 
 /// Notes that attempts were given out.
@@ -76,7 +120,31 @@ async fn caught<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result
 
 #[cfg(test)]
 mod tests {
+    use enclos_protocol::outcome::Outcome;
+
     use super::*;
+    use crate::store::{Ending, Outputs, UnixTime};
+
+    fn end_of(job: JobId) -> Arc<Finish> {
+        let ending = Ending { outcome: Outcome::Cancelled, message: None, report: None, judged: None };
+        let (outputs, finished) = (Outputs::default(), UnixTime(3));
+        Arc::new(Finish { job, attempt: None, attempts: 0, unnoted: None, ending, outputs, cases: vec![], finished })
+    }
+
+    #[tokio::test]
+    async fn an_end_is_heard_of_whatever_becomes_of_it_and_takes_a_place_until_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Arc::default()).unwrap().store;
+        let (ends, mut heard) = mpsc::channel(1);
+        let end = end_of(JobId::generate());
+        assert!(record_now(&store, &end, &ends));
+        assert!(!record_now(&store, &end, &ends), "there is no place for a second");
+        assert!(matches!(heard.recv().await, Some(WriteEnd::Ended(_, Recorded::Refused))), "there is no such job");
+        store.close();
+        assert!(record_now(&store, &end, &ends));
+        assert!(matches!(heard.recv().await, Some(WriteEnd::Unrecorded(finish)) if finish.job == end.job));
+        assert_eq!(ends.capacity(), 1);
+    }
 
     #[tokio::test]
     async fn notes_whose_write_panics_are_known_to_be_unwritten() {

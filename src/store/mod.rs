@@ -21,6 +21,7 @@ mod files;
 mod finish;
 mod fresh;
 mod keys;
+mod life;
 mod open;
 mod predictions;
 mod prune;
@@ -68,10 +69,8 @@ pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, 
 
 use blobs::{Blobs, uses};
 use callbacks::Outbox;
-use finish::FinishJob;
 use fresh::Fresh;
 use read::Readers;
-use write::Admit;
 use writer::Writer;
 
 /// The file of the data directory that holds the key under which callbacks' secrets are sealed.
@@ -217,37 +216,6 @@ impl Store {
         open::open(dir, metrics)
     }
 
-    /// Keeps a new job, unless its idempotency key is known. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the job then is not kept.
-    pub async fn admit(&self, job: NewJob) -> Result<Admission, StoreError> {
-        let (reply, admission) = tokio::sync::oneshot::channel();
-        self.admit_then(job, move |admission| drop(reply.send(admission))).await?;
-        admission.await.map_err(|_| StoreError::Closed)?
-    }
-
-    /// The same, where `then` goes on whatever becomes of the caller, who is not waited for: in the writer's thread
-    /// once the job is durable, or is not kept. It is to be short, and is dropped where the store is closed before.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the job then is not kept.
-    pub async fn admit_then(
-        &self,
-        job: NewJob,
-        then: impl FnOnce(Result<Admission, StoreError>) + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let (id, admit) = (job.id, Admit::encode(job)?);
-        let (work, fresh) = (admit.work(), self.fresh.clone());
-        let then = move |admission| {
-            if let (Ok(Admission::New), Some(work)) = (&admission, work) {
-                fresh.keep(id, work);
-            }
-            then(admission);
-        };
-        self.writer.write_then(admit, then).await
-    }
-
     /// What an idempotency key that was used before answers; `None`: it is new.
     ///
     /// # Errors
@@ -282,17 +250,6 @@ impl Store {
     /// [`StoreError`].
     pub async fn requeued(&self, requeued: Requeued) -> Result<(), StoreError> {
         self.writer.write(requeued).await
-    }
-
-    /// Records how a job ended, once: report and outputs in one transaction, fenced by the token.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is then recorded.
-    pub async fn finish(&self, finish: Arc<Finish>) -> Result<Recorded, StoreError> {
-        self.fresh.take(finish.job);
-        let ended = self.writer.write(FinishJob::encode(finish)?).await?;
-        self.outbox.enqueued(ended.enqueued);
-        Ok(ended.recorded)
     }
 
     /// A job of a tenant, or `None`.

@@ -126,14 +126,25 @@ impl Writer {
     /// Has `operation` made, and returns when it waits for that. After the commit, or where it failed, the
     /// writer's thread does `then`, however the caller fares; all other writes wait for it. Where the store is
     /// closed before, `then` is dropped.
-    pub(super) async fn write_then<O: Operation>(
+    pub(super) fn write_then<O: Operation>(
         &self,
         operation: O,
         then: impl FnOnce(Result<O::Answer, StoreError>) + Send + 'static,
-    ) -> Result<(), StoreError> {
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        // Made here: what waits, and is moved about with its caller, is a pointer to it.
+        let pending: Box<dyn Write> = Box::new(Pending { operation, answer: None, then });
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
-        queue.send(Box::new(Pending { operation, answer: None, then })).await.map_err(|_| StoreError::Closed)
+        async move { queue.ok_or(StoreError::Closed)?.send(pending).await.map_err(|_| StoreError::Closed) }
+    }
+
+    /// The same where there is a place at once; where there is none, nothing is done, and `then` is dropped.
+    pub(super) fn try_write_then<O: Operation>(
+        &self,
+        operation: O,
+        then: impl FnOnce(Result<O::Answer, StoreError>) + Send + 'static,
+    ) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().is_some_and(|queue| queue.try_send(Box::new(Pending { operation, answer: None, then })).is_ok())
     }
 
     /// Lets the thread commit what waits and joins it.

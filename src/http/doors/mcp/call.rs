@@ -70,10 +70,9 @@ impl Call {
 /// Waits for the end of a job: `false` where its client left before.
 async fn ends(api: &Api, caller: &Caller, id: JobId, left: &CancellationToken, teller: Option<Teller>) -> bool {
     let Some(live) = api.progress.find_of(caller.tenant.as_str(), id) else { return true };
-    let mut watcher = live.watch(Cursor::default());
     tokio::select! {
         biased;
-        () = watcher.finished() => true,
+        () = live.ended() => true,
         // Its end is no wish of the client's: the job outlives a restart, as all do.
         () = api.shutdown.cancelled() => true,
         () = left.cancelled() => false,
