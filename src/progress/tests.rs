@@ -233,3 +233,46 @@ fn what_one_watcher_was_told_is_told_as_it_is_to_those_at_the_same_place_and_to_
     second.keep_told(place, &large);
     assert_eq!(second.next_told(), None, "what is large is not kept");
 }
+
+/// A future that is polled by hand.
+struct Waiting<F> {
+    future: std::pin::Pin<Box<F>>,
+    woken: Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl<F: Future> Waiting<F> {
+    fn on(future: F) -> Self {
+        Self { future: Box::pin(future), woken: Arc::default() }
+    }
+
+    fn is_over(&mut self) -> bool {
+        let waker = Arc::clone(&self.woken).into();
+        self.future.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_ready()
+    }
+
+    fn was_woken(&self) -> bool {
+        self.woken.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_end_is_woken_by_that_alone_and_not_kept_where_it_has_come() {
+    let live = running(0, 16);
+    let mut waiting = Waiting::on(live.ended());
+    assert!(!waiting.is_over());
+    live.output((TOKEN, &agent()), STDOUT, 0, b"x").unwrap();
+    live.advance(TOKEN, &agent(), Phase::Running(Step::Run));
+    assert!(!waiting.was_woken());
+    live.finished(None);
+    assert!(waiting.was_woken() && waiting.is_over());
+    live.ended().await;
+}
