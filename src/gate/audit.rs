@@ -34,7 +34,7 @@ use crate::store::UnixTime;
 const WAITING_MAX: usize = 1024;
 /// Lines that are written at once.
 const GROUP_MAX: usize = 256;
-/// So long others are waited for when a line came, and written with it: nobody waits for the disk.
+/// So long others are waited for when a line of a job came, and written with it: nobody waits for the disk.
 const GATHERING: Duration = Duration::from_millis(5);
 /// Most characters of what a client named.
 const TARGET_CHARS_MAX: usize = 256;
@@ -145,6 +145,15 @@ impl Audit {
     /// # Errors
     /// Where the file cannot be opened or the thread not started.
     pub fn start(dir: &Path, bounds: AuditBounds, metrics: Arc<Metrics>) -> io::Result<Self> {
+        Self::start_gathering(dir, bounds, metrics, GATHERING)
+    }
+
+    fn start_gathering(
+        dir: &Path,
+        bounds: AuditBounds,
+        metrics: Arc<Metrics>,
+        gathering: Duration,
+    ) -> io::Result<Self> {
         let mut books = Vec::new();
         for kept in Kept::ALL {
             books.push((kept, Book::open(dir, kept, bounds)?));
@@ -155,7 +164,7 @@ impl Audit {
             let mut group = Vec::with_capacity(GROUP_MAX);
             while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
                 if may_wait(&group) {
-                    gather(&mut waiting, &mut group);
+                    gather(&mut waiting, &mut group, gathering);
                 }
                 for (kept, book) in &mut books {
                     let lines: Vec<&[u8]> =
@@ -178,6 +187,7 @@ impl Audit {
         if let Some(lines) = self.lines() {
             // It has ended only where the service does.
             let _ = lines.send((deed.kept, deed.line(UnixTime::now()))).await;
+            self.hurry(deed.kept);
         }
     }
 
@@ -187,6 +197,14 @@ impl Audit {
             && lines.try_send((deed.kept, deed.line(UnixTime::now()))).is_err()
         {
             self.metrics.audit_lost.increment();
+        }
+        self.hurry(deed.kept);
+    }
+
+    /// What is gathering waits no longer where a line of access came.
+    fn hurry(&self, kept: Kept) {
+        if kept == Kept::Access {
+            self.thread.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|t| t.thread().unpark());
         }
     }
 
@@ -207,6 +225,7 @@ impl Audit {
     /// Writes what waits and ends the thread. Blocks until it is done.
     pub fn close(&self) {
         drop(self.lines.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.hurry(Kept::Access);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|t| t.join().is_err()) {
             tracing::error!("the audit log's thread panicked");
@@ -225,14 +244,19 @@ fn may_wait(group: &[Entry]) -> bool {
     group.len() < GROUP_MAX && group.iter().all(|(kept, _)| *kept == Kept::Jobs)
 }
 
-/// Lets a moment pass and takes the lines that came in it; at the end those that wait are all that come.
-#[expect(clippy::disallowed_methods, reason = "whoever comes meanwhile is not to wake the thread: that is the gain")]
-fn gather(waiting: &mut mpsc::Receiver<Entry>, group: &mut Vec<Entry>) {
-    if !waiting.is_closed() {
-        thread::sleep(GATHERING);
+/// Lets a moment pass and takes the lines that came in it; a line of access ends it, and so does the end of the
+/// service. Whoever else comes does not wake the thread: that is the gain.
+fn gather(waiting: &mut mpsc::Receiver<Entry>, group: &mut Vec<Entry>, gathering: Duration) {
+    let end = Instant::now() + gathering;
+    loop {
+        let is_over = waiting.is_closed() || Instant::now() >= end;
+        let room = GROUP_MAX.saturating_sub(group.len());
+        group.extend(iter::from_fn(|| waiting.try_recv().ok()).take(room));
+        if is_over || !may_wait(group) {
+            return;
+        }
+        thread::park_timeout(end.saturating_duration_since(Instant::now()));
     }
-    let room = GROUP_MAX.saturating_sub(group.len());
-    group.extend(iter::from_fn(|| waiting.try_recv().ok()).take(room));
 }
 
 /// The file that is added to, and those of before.
@@ -324,6 +348,22 @@ mod tests {
         assert!(may_wait(&of(Kept::Jobs, GROUP_MAX - 1)));
         assert!(!may_wait(&of(Kept::Jobs, GROUP_MAX)));
         assert!(!may_wait(&[of(Kept::Jobs, 3), of(Kept::Access, 1)].concat()));
+    }
+
+    #[tokio::test]
+    async fn a_line_of_access_waits_for_none_that_gather() {
+        let (dir, an_hour) = (tempfile::tempdir().unwrap(), Duration::from_secs(3600));
+        let bounds = AuditBounds { file_bytes_max: 1 << 20, files_max: 1 };
+        let audit = Audit::start_gathering(dir.path(), bounds, Arc::default(), an_hour).unwrap();
+        audit.note(&Deed { kept: Kept::Jobs, what: "POST /v1/jobs".into(), ..Deed::default() }).await;
+        audit.note(&Deed { what: "POST /v1/keys".into(), ..Deed::default() }).await;
+        let begun = Instant::now();
+        while lines(&file(dir.path(), Kept::Access)).is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it waits with those of jobs");
+            thread::yield_now();
+        }
+        audit.close();
+        assert_eq!(lines(&file(dir.path(), Kept::Jobs)).len(), 1, "what had gathered is written with it");
     }
 
     #[tokio::test]

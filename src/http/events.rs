@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
+use tokio::time::timeout;
 
 use super::query::{Named, Nothing, Strict, job_id};
-use super::watch::{Told, Watch, cursor};
+use super::watch::{Watch, cursor};
 use super::{Api, wire};
 use crate::admission::Refusal;
 use crate::gate::Caller;
 
 /// How often a comment is sent where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// It, as it is sent.
+const COMMENT: &[u8] = b":\n\n";
 /// Header with which a client comes back.
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -46,9 +49,14 @@ pub(super) async fn events(
         // To a browser's EventSource this says: do not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let events = watch.events().map(|told| {
-        let Told { cursor, kind, json } = told;
-        Ok::<_, Infallible>(Event::default().id(cursor).event(kind).data(json))
+    let texts = stream::unfold(Box::pin(watch.events()), |mut events| async move {
+        // Cancel-safe: what is being made ready stays with the events.
+        let text = match timeout(KEEP_ALIVE, events.next()).await {
+            Ok(told) => told?.text().clone(),
+            Err(_) => Bytes::from_static(COMMENT),
+        };
+        Some((Ok::<_, Infallible>(text), events))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    Ok((headers, Body::from_stream(texts)).into_response())
 }

@@ -17,7 +17,7 @@ use super::submit::New;
 use super::{Api, error, wire};
 use crate::admission::{self, Refusal};
 use crate::gate::Caller;
-use crate::progress::{Cursor, EndWish, Phase, Snapshot};
+use crate::progress::{EndWish, Phase, Snapshot};
 use crate::scheduler::{Event, Place};
 use crate::store::{Erasure, Filter, StoredState};
 
@@ -50,8 +50,7 @@ pub(super) async fn show(
 /// Waits for a job's end: 200, or 202 where it did not come in time or the service is ending.
 pub(super) async fn wait(api: &Api, caller: &Caller, id: JobId, wait: Duration) -> StatusCode {
     let Some(live) = api.progress.find_of(caller.tenant.as_str(), id) else { return StatusCode::OK };
-    let mut watcher = live.watch(Cursor::default());
-    let ended = api.shutdown.run_until_cancelled(timeout(wait, watcher.finished())).await;
+    let ended = api.shutdown.run_until_cancelled(timeout(wait, live.ended())).await;
     if matches!(ended, Some(Ok(()))) { StatusCode::OK } else { StatusCode::ACCEPTED }
 }
 

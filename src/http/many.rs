@@ -22,11 +22,10 @@ use tokio::time::timeout;
 
 use super::query::{Nothing, Strict, job_id};
 use super::room::Held;
-use super::submit::{self, Kept};
+use super::submit::{self, Kept, Wants};
 use super::{Api, error, jobs, wire};
 use crate::admission::{self, Refusal};
 use crate::gate::Caller;
-use crate::progress::Cursor;
 
 /// Submissions of a batch that are admitted at once: enough to share a commit.
 const AT_ONCE: usize = 16;
@@ -82,7 +81,7 @@ async fn one(
     body: Arc<super::body::Body>,
 ) -> Result<wire::Job, Refusal> {
     let bytes = Bytes::from(String::from(Box::<str>::from(submission)));
-    let Kept { job, new } = submit::take(api, caller, bytes, key, body).await?;
+    let Kept { job, new } = submit::take(api, caller, (bytes, key, Wants::Place), body).await?;
     if let Some(job) = new.and_then(|new| jobs::of_new(api, &new)) {
         return Ok(job);
     }
@@ -122,7 +121,7 @@ pub(super) async fn wait(
 /// The id, when its job has ended or there is none.
 async fn end_of(api: Arc<Api>, caller: Caller, id: String) -> String {
     if let Some(live) = job_id(&id).ok().and_then(|job| api.progress.find_of(caller.tenant.as_str(), job)) {
-        live.watch(Cursor::default()).finished().await;
+        live.ended().await;
     }
     id
 }

@@ -1,10 +1,11 @@
 //! `POST /v1/jobs`: from a body to a durable job that waits, and perhaps to its end.
 //!
 //! ```text
-//! body ─ admit ─ place in the queue? ─┬─ live state ─ store (durable) ─ scheduler ─┬─ answer
-//!                                     └── goes on when the client leaves ──────────┘
+//! body ─ admit ─ place in the queue? ─ live state ─┬─ store (durable) ─ scheduler ─┬─ answer
+//!                                                  └─ though the client leaves ────┘
 //! ```
 
+mod entering;
 mod grants;
 mod kept;
 
@@ -19,7 +20,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enclos_protocol::ids::JobId;
 use enclos_protocol::supervisor_link::INPUT_BYTES_MAX;
+use futures::FutureExt as _;
+use futures::future::{Either, ready};
 
+pub(super) use self::entering::Wants;
+use self::entering::{Entering, Told};
 use self::kept::Shown;
 pub(super) use self::kept::{Kept, New};
 use super::query::{Strict, Wait};
@@ -30,7 +35,7 @@ use crate::config::Scheduling;
 use crate::gate::Caller;
 use crate::queue::{self, Demand, Overloaded, Priority, Wanted};
 use crate::scheduler::{Reservation, Submitted, Traits};
-use crate::store::{Admission, Idempotency, NewCase, NewJob, Turn, UnixTime, day_ends};
+use crate::store::{Admission, Digest, Idempotency, NewCase, NewJob, StoreError, Turn, UnixTime, day_ends};
 use crate::traces::Asked;
 
 /// Bodies above this are parsed off the async threads, in bytes.
@@ -71,7 +76,8 @@ pub(super) async fn submit(
     let body = api.bodies.read(request, admission::BODY_BYTES_MAX).await?;
     // Before the job is kept: who is refused here may ask again without having left anything.
     let place = wait.map(|_| api.room.wait(&caller)).transpose()?;
-    let kept = take(&api, &caller, body.bytes.clone(), key, body).await?;
+    let wants = if wait.is_some() { Wants::Id } else { Wants::Place };
+    let kept = take(&api, &caller, (body.bytes.clone(), key, wants), body).await?;
     let job = kept.job;
     // The job is kept, whatever becomes of this answer: its client must be able to find it.
     let answer = match (wait, kept.new) {
@@ -101,15 +107,14 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
     }
 }
 
-/// Admits the submission in `bytes` and makes it durable, as [`keep`] does.
+/// Admits the submission in these bytes, with its key, and makes it durable, as [`keep`] does.
 pub(super) async fn take(
     api: &Arc<Api>,
     caller: &Caller,
-    bytes: Bytes,
-    key: Option<String>,
+    submission: (Bytes, Option<String>, Wants),
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
-    let taken = taken(api, caller, bytes, key, body).await;
+    let taken = taken(api, caller, submission, body).await;
     counted(api, caller, taken)
 }
 
@@ -121,8 +126,7 @@ fn counted<T>(api: &Api, caller: &Caller, result: Result<T, Refusal>) -> Result<
 async fn taken(
     api: &Arc<Api>,
     caller: &Caller,
-    bytes: Bytes,
-    key: Option<String>,
+    (bytes, key, wants): (Bytes, Option<String>, Wants),
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
     // Of those that a full queue refuses, nothing is looked at; a job that is known by its key needs no place.
@@ -130,7 +134,7 @@ async fn taken(
         look_for_place(api, caller)?;
     }
     match admit(api, caller, bytes.clone()).await {
-        Ok((admitted, memory)) => keep(api, caller, admitted, key, (body, memory)).await,
+        Ok((admitted, memory)) => keep(api, caller, admitted, (key, wants), (body, memory)).await,
         // What a job of before referred to may have gone since; its answer is the same.
         Err(refusal) if refusal.code == "unknown_blob" => {
             let known = known_before(api, caller, key, bytes).await?;
@@ -144,25 +148,19 @@ async fn taken(
 type Unpacked = Option<Held>;
 
 /// The job, valid, with its share of the memory beside that of its body.
-async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitted, Unpacked), Refusal> {
+async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Box<Admitted>, Unpacked), Refusal> {
     let is_large = bytes.len() > PARSE_HERE_MAX;
     let parsed = perhaps_elsewhere(is_large, move || Parsed::of(&bytes)).await?;
-    let (archive, named) = (parsed.archive_blob(), parsed.blobs());
-    let (mut brought, mut memory) = (Brought::default(), None);
-    if !named.is_empty() {
-        let now = UnixTime::now();
-        brought.sizes = api.store.blob_sizes(caller.owner(), named.into_iter().collect(), now).await?;
-        if let Some(digest) = archive {
-            memory = Some(api.bodies.room(caller, UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
-            let found = api.store.blob(caller.owner(), digest, now).await?;
-            brought.archive = found.map(|(_, file)| Box::new(BufReader::new(file)) as Box<dyn Read + Send>);
-        }
-    }
+    // Most bring none: what looks for them is not moved about with those.
+    let (brought, memory) = match parsed.blobs() {
+        named if named.is_empty() => Default::default(),
+        named => Box::pin(bring(api, caller, named.into_iter().collect(), parsed.archive_blob())).await?,
+    };
     let catalogue = Arc::clone(&api.catalogue);
     let unpacks = brought.archive.is_some();
     let (owner, asked) = (caller.owner(), parsed.isolation());
     let admitting = move || parsed.admit(&catalogue, &owner, brought);
-    let mut admitted = perhaps_elsewhere(is_large || unpacks, admitting).await?;
+    let mut admitted = perhaps_elsewhere(is_large || unpacks, move || admitting().map(Box::new)).await?;
     if admitted.spec.dependencies.is_some() && !api.installs {
         return Err(error::dependencies_denied());
     }
@@ -171,6 +169,23 @@ async fn admit(api: &Arc<Api>, caller: &Caller, bytes: Bytes) -> Result<(Admitte
     admitted.priority = Some(grants::priority(&caller.quota, admitted.priority)?);
     admitted.queue_ttl = queue_ttl(&api.scheduling, admitted.queue_ttl)?;
     Ok((admitted, memory))
+}
+
+/// What the caller has of these blobs, with the archive among them.
+async fn bring(
+    api: &Api,
+    caller: &Caller,
+    named: Vec<Digest>,
+    archive: Option<Digest>,
+) -> Result<(Brought, Unpacked), Refusal> {
+    let (mut brought, mut memory, now) = (Brought::default(), None, UnixTime::now());
+    brought.sizes = api.store.blob_sizes(caller.owner(), named, now).await?;
+    if let Some(digest) = archive {
+        memory = Some(api.bodies.room(caller, UNPACKED_COPIES * INPUT_BYTES_MAX).await?);
+        let found = api.store.blob(caller.owner(), digest, now).await?;
+        brought.archive = found.map(|(_, file)| Box::new(BufReader::new(file)) as Box<dyn Read + Send>);
+    }
+    Ok((brought, memory))
 }
 
 /// How long the job may wait, where it asks for this or leaves it to others.
@@ -208,14 +223,16 @@ fn wanted(caller: &Caller, priority: Priority, bytes: u64) -> Wanted {
 }
 
 /// Does what takes long off the async threads.
-pub(super) async fn perhaps_elsewhere<T: Send + 'static>(
+pub(super) fn perhaps_elsewhere<T: Send + 'static>(
     takes_long: bool,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    if !takes_long {
-        return work();
+) -> impl Future<Output = Result<T, Refusal>> + Send {
+    if takes_long {
+        let done = tokio::task::spawn_blocking(work);
+        Either::Left(done.map(|done| done.unwrap_or_else(|_| Err(error::internal()))))
+    } else {
+        Either::Right(ready(work()))
     }
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(error::internal()))
 }
 
 /// The job that this submission made before under this key.
@@ -234,31 +251,41 @@ async fn known_before(
     }
 }
 
-/// Makes the job durable and has it wait. A task of its own does it: a client that leaves in
-/// between must not leave a job that the store has and the scheduler does not know. `body` is its
-/// share of the memory, which is needed until the input is written.
+/// Makes the job durable and has it wait. The store's writer does what follows the commit: a client that leaves in
+/// between must not leave a job that the store has and the scheduler does not know. `body` is its share of the memory,
+/// which is needed until the input is written.
 async fn keep(
     api: &Arc<Api>,
     caller: &Caller,
-    admitted: Admitted,
-    key: Option<String>,
+    admitted: Box<Admitted>,
+    (key, wants): (Option<String>, Wants),
     body: impl Send + 'static,
 ) -> Result<Kept, Refusal> {
     let idempotency = key.map(|key| Idempotency { key, digest: admitted.body_digest });
     let wanted = wanted(caller, admitted.priority.unwrap_or_default(), admitted.size_bytes());
-    let reservation = match place(api, caller, wanted).await {
-        Ok(reservation) => reservation,
-        Err(refusal) => return known(api, caller, idempotency, refusal).await,
-    };
-    let task = {
-        let (api, asked) = (Arc::clone(api), caller.asked);
-        api.admissions.clone().spawn(async move {
-            let kept = store(&api, admitted, idempotency, (reservation, asked)).await;
-            drop(body);
-            kept
-        })
-    };
-    task.await.unwrap_or_else(|_| Err(error::internal()))
+    match place(api, caller, wanted).await {
+        Ok(reservation) => {
+            let Begun { job, shown, told, writing } =
+                begin(api, (admitted, body), idempotency, (reservation, caller.asked), wants);
+            writing.await?;
+            let (admission, place) = told.heard().await;
+            match admission? {
+                Admission::New => Ok(Kept::new(job, shown, place)),
+                Admission::Existing(job) => Ok(Kept::before(job)),
+                Admission::Conflict => Err(error::idempotency_conflict()),
+                Admission::UnknownBlob(field) => Err(Refusal::unknown_blob(field)),
+            }
+        }
+        Err(refusal) => Box::pin(known(api, caller, idempotency, refusal)).await,
+    }
+}
+
+/// A job on its way into the store.
+struct Begun<W> {
+    job: JobId,
+    shown: Shown,
+    told: Told,
+    writing: W,
 }
 
 /// A place in the queue, where the tenant's quotas and the service's bounds have one.
@@ -292,16 +319,17 @@ async fn known(
     }
 }
 
-async fn store(
-    api: &Api,
-    admitted: Admitted,
+fn begin(
+    api: &Arc<Api>,
+    (admitted, body): (Box<Admitted>, impl Send + 'static),
     idempotency: Option<Idempotency>,
-    (reservation, asked): (Reservation, Asked),
-) -> Result<Kept, Refusal> {
+    reserved: (Reservation, Asked),
+    wants: Wants,
+) -> Begun<impl Future<Output = Result<(), StoreError>>> {
     let input_bytes = admitted.size_bytes();
     let Admitted {
         spec, input, cases, blobs, scoring, compile_key, priority, queue_ttl, source, labels, callback, ..
-    } = admitted;
+    } = *admitted;
     let callback = callback.map(|target| target.as_str().to_owned());
     let compiles = api.catalogue.by_id(&spec.language).is_some_and(|l| l.compile.is_some());
     let job = JobId::generate();
@@ -320,10 +348,10 @@ async fn store(
         traits: Traits { source },
         waited: Duration::ZERO,
     };
-    let language = Arc::clone(&submitted.demand.language);
     let spec = Arc::new(spec);
     // Before the job can be found in the store: an unfinished job always has a live state.
     api.progress.register(job, &spec, scoring.clone());
+    let (entering, told) = Entering::new(api, reserved, submitted, wants);
     let cases = cases.into_iter().map(|NamedCase { name, case }| NewCase { name, case }).collect();
     let created = UnixTime::now();
     let erasures = api.store.erasures();
@@ -342,22 +370,9 @@ async fn store(
         idempotency,
         callback,
     };
-    let admission = api.store.admit(new).await;
-    if !matches!(admission, Ok(Admission::New)) {
-        api.progress.forget(job);
-    }
-    match admission? {
-        Admission::New => {
-            api.metrics.language(&language).admitted.increment();
-            api.traces.admitted(job, &asked, &language, submitted.priority.as_str());
-            api.metrics.pulse.accepted(&submitted.demand.tenant);
-            api.progress.added(job, &submitted.demand.tenant);
-            // If the scheduler has ended, the job is taken up at the next start.
-            let place = api.scheduler.submit(reservation, submitted).await.unwrap_or(None);
-            Ok(Kept::new(job, shown, place))
-        }
-        Admission::Existing(job) => Ok(Kept::before(job)),
-        Admission::Conflict => Err(error::idempotency_conflict()),
-        Admission::UnknownBlob(field) => Err(Refusal::unknown_blob(field)),
-    }
+    let then = move |admission| {
+        drop(body);
+        entering.enter(admission);
+    };
+    Begun { job, shown, told, writing: api.store.admit_then(new, then) }
 }

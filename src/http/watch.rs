@@ -10,29 +10,17 @@ use std::sync::Arc;
 
 use enclos_protocol::ids::JobId;
 use futures::Stream;
-use serde::Serialize;
 
 use super::render::{self, Beside};
 use super::room::Held;
 use super::{Api, error, jobs};
 use crate::admission::Refusal;
 use crate::gate::Caller;
-use crate::progress::{Cursor, Phase, Seen, Watcher, Written};
+use crate::progress::{Cursor, Phase, Seen, Told, Watcher, Written};
 use crate::store::{CaseRecord, Detail, JobRecord, PARTS, StoredState};
 
 /// Name of the last event.
 pub(super) const FINISHED: &str = "finished";
-
-/// One event.
-#[derive(Debug)]
-pub(super) struct Told {
-    /// Where to go on after it.
-    pub(super) cursor: String,
-    /// `state`, `output`, `case` or [`FINISHED`].
-    pub(super) kind: &'static str,
-    /// Its JSON, on one line.
-    pub(super) json: String,
-}
 
 /// A cursor as a client gives it back; empty, it is what a browser knows before the first event.
 pub(super) fn cursor(name: &str, text: &str) -> Result<Cursor, Refusal> {
@@ -118,23 +106,26 @@ impl Watch {
         loop {
             match &mut self.source {
                 Source::Live(watcher) => {
+                    if let Some(told) = watcher.next_told() {
+                        return Some(told);
+                    }
+                    let before = watcher.cursor();
                     if let Some(seen) = watcher.next_seen() {
                         let cursor = watcher.cursor();
-                        let (record, heads) = match &seen {
-                            Seen::Chunk(_) => (None, &[][..]),
-                            Seen::Case(..) => {
-                                let (record, heads) = self.heads().await?;
-                                (Some(record), heads)
-                            }
-                        };
-                        return seen_event(&cursor, seen, record, heads);
+                        if let Seen::Chunk(_) = &seen {
+                            let told = seen_event(&cursor, seen, None, &[])?;
+                            watcher.keep_told(before, &told);
+                            return Some(told);
+                        }
+                        let (record, heads) = self.heads().await?;
+                        return seen_event(&cursor, seen, Some(record), heads);
                     }
                     match watcher.next_phase() {
                         Some(snapshot) if snapshot.phase == Phase::Finished => self.turn_to_the_store().await?,
                         Some(snapshot) => {
                             let cursor = watcher.cursor();
                             let place = jobs::place(&self.api, self.id, Some(&snapshot)).await.unwrap_or(None);
-                            return event(&cursor, "state", &render::state_event(&snapshot, place));
+                            return Told::new(&cursor, "state", &render::state_event(&snapshot, place));
                         }
                         None => self.api.shutdown.run_until_cancelled(watcher.changed()).await?,
                     }
@@ -145,7 +136,7 @@ impl Watch {
                         return seen_event(cursor, seen, Some(record), &detail.cases);
                     }
                     cursor.phase = Some(Phase::Finished);
-                    let finished = event(cursor, FINISHED, &render::job(record, Beside::default()));
+                    let finished = Told::new(cursor, FINISHED, &render::job(record, Beside::default()));
                     self.source = Source::Over;
                     return finished;
                 }
@@ -188,11 +179,9 @@ pub(super) fn next_stored(detail: &Detail, cursor: &mut Cursor) -> Option<Seen> 
 
 fn seen_event(cursor: &Cursor, seen: Seen, record: Option<&JobRecord>, heads: &[CaseRecord]) -> Option<Told> {
     match seen {
-        Seen::Chunk(chunk) => event(cursor, "output", &render::output_event(chunk)),
-        Seen::Case(index, report) => event(cursor, "case", &render::case_event(&record?.spec, heads, index, &report)?),
+        Seen::Chunk(chunk) => Told::new(cursor, "output", &render::output_event(chunk)),
+        Seen::Case(index, report) => {
+            Told::new(cursor, "case", &render::case_event(&record?.spec, heads, index, &report)?)
+        }
     }
-}
-
-fn event(cursor: &Cursor, kind: &'static str, data: &impl Serialize) -> Option<Told> {
-    Some(Told { cursor: cursor.to_string(), kind, json: serde_json::to_string(data).ok()? })
 }

@@ -1,40 +1,41 @@
-//! One job's live state, and a watcher's way through it.
+//! One job's live state.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use enclos_protocol::cases::{CASES_REPORT_BYTES_MAX, CaseReport};
 use enclos_protocol::ids::{AgentName, FencingToken};
 use enclos_protocol::job::{JobSpec, Step, Stream};
 use enclos_protocol::outcome::Outcome;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::OutputError;
 use super::cursor::{Cursor, Phase};
 use super::holder::Holder;
 use super::names::Names;
-use super::seen::{Seen, Written};
 use super::stdin::{Heard, Stdin, Unfit};
+use super::told::Told;
+use super::watcher::Watcher;
 use super::wish::EndWish;
 use crate::scoring::{Judged, Scoring};
 use crate::store::{CaseResult, Finish, Outputs, PARTS, Part};
 
-/// What a job has written that wrote nothing.
-static NOTHING: Outputs = Outputs([const { Vec::new() }; PARTS]);
-
 #[derive(Debug)]
-struct State {
-    phase: Phase,
-    token: Option<FencingToken>,
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) token: Option<FencingToken>,
     holder: Option<Arc<Holder>>,
     /// What is done for the image that its attempt waits for; told in phase `Given` only.
     image: Option<String>,
     /// `None`: nothing was written. A job that waits holds none: it would be a third of what it takes.
-    outputs: Option<Box<Outputs>>,
+    pub(super) outputs: Option<Box<Outputs>>,
     /// Cases of which something is known; a job that waits holds none.
-    cases: BTreeMap<u32, CaseResult>,
+    pub(super) cases: BTreeMap<u32, CaseResult>,
     /// Bytes that all of them have written together.
     case_bytes: u64,
+    /// The last piece of output that somebody was told: after which place, and up to which.
+    pub(super) told: Option<Box<(Cursor, Cursor, Told)>>,
     /// Somebody waits to be told how it ended.
     end_is_wanted: bool,
     /// That, for them.
@@ -51,14 +52,16 @@ pub struct Live {
     /// Most bytes of each part; those of the run are of each case, where there are cases.
     caps: [u64; PARTS],
     /// How many cases it has; 0: it is run once.
-    cases: u32,
+    pub(super) cases: u32,
     scoring: Scoring,
     /// What clients say to it, where its standard input is live.
     stdin: Option<Arc<Stdin>>,
     state: Mutex<State>,
     /// Counts changes: watchers wait for a number, so none is missed between looking and waiting. It is
     /// made for the first of them: it is a third of what a job that waits would take.
-    changes: OnceLock<watch::Sender<u64>>,
+    pub(super) changes: OnceLock<watch::Sender<u64>>,
+    /// Told when it has ended: who waits for that alone is woken once. Made for the first of them, too.
+    ended: OnceLock<Arc<Notify>>,
 }
 
 /// A job's phase at one moment.
@@ -103,6 +106,7 @@ impl Live {
             outputs: None,
             cases: BTreeMap::new(),
             case_bytes: 0,
+            told: None,
             end_is_wanted: false,
             end: None,
         };
@@ -110,8 +114,8 @@ impl Live {
         let stdin = spec.live_stdin.then(Arc::default);
         let tenant = names.shared(&spec.binding.tenant);
         let languages = (names.shared(&spec.language), companion.map(|c| names.shared(&c.language)));
-        let changes = OnceLock::new();
-        Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes }
+        let (changes, ended) = (OnceLock::new(), OnceLock::new());
+        Self { tenant, languages, caps, cases, scoring, stdin, state: Mutex::new(state), changes, ended }
     }
 
     /// Whose job it is.
@@ -143,7 +147,7 @@ impl Live {
     #[must_use]
     pub fn watch(self: &Arc<Self>, cursor: Cursor) -> Watcher {
         let changes = self.changes.get_or_init(|| watch::Sender::new(0)).subscribe();
-        Watcher { changes, live: Arc::clone(self), cursor, image: None }
+        Watcher::new(Arc::clone(self), changes, cursor)
     }
 
     pub(super) fn queued(&self) {
@@ -301,7 +305,20 @@ impl Live {
             state.end = end.filter(|_| state.end_is_wanted && self.cases == 0);
             true
         });
+        if let Some(ended) = self.ended.get() {
+            ended.notify_waiters();
+        }
         self.stdin.iter().for_each(|stdin| stdin.end());
+    }
+
+    /// Waits until the job has ended; cancel-safe.
+    pub async fn ended(&self) {
+        let mut ended = pin!(self.ended.get_or_init(Arc::default).notified());
+        // Before the look: an end that comes after it is not missed.
+        ended.as_mut().enable();
+        if self.lock().phase != Phase::Finished {
+            ended.await;
+        }
     }
 
     /// Makes a change under the lock and wakes the watchers if there was one.
@@ -313,7 +330,7 @@ impl Live {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -329,6 +346,7 @@ impl State {
 
     fn forget_output(&mut self) {
         self.outputs = None;
+        self.told = None;
         self.cases.clear();
         self.case_bytes = 0;
     }
@@ -368,63 +386,4 @@ fn append(kept: &mut Vec<u8>, cap: u64, offset: u64, bytes: &[u8]) -> Result<u64
     }
     kept.extend_from_slice(new);
     Ok(new.len() as u64)
-}
-
-/// A cursor on one job's live state.
-#[derive(Debug)]
-pub struct Watcher {
-    live: Arc<Live>,
-    changes: watch::Receiver<u64>,
-    cursor: Cursor,
-    /// The last that it was told of the image. No part of the cursor: who comes back is told again.
-    image: Option<String>,
-}
-
-impl Watcher {
-    /// What has been seen.
-    #[must_use]
-    pub fn cursor(&self) -> Cursor {
-        self.cursor
-    }
-
-    /// The phase now, if it (or the attempt, or what is done for its image) is not the one last seen.
-    pub fn next_phase(&mut self) -> Option<Snapshot> {
-        let snapshot = self.live.snapshot();
-        if snapshot.token != self.cursor.token {
-            // Another attempt writes its output anew.
-            self.cursor.offsets = [0; PARTS];
-            self.cursor.case = 0;
-        } else if self.cursor.phase == Some(snapshot.phase) && self.image == snapshot.image {
-            return None;
-        }
-        self.image.clone_from(&snapshot.image);
-        self.cursor.token = snapshot.token;
-        self.cursor.phase = Some(snapshot.phase);
-        Some(snapshot)
-    }
-
-    /// The next output or end of a case beyond the cursor, of the attempt that the cursor names.
-    pub fn next_seen(&mut self) -> Option<Seen> {
-        let state = self.live.lock();
-        if state.token != self.cursor.token {
-            return None;
-        }
-        let complete = state.phase == Phase::Finished;
-        let case = |number| state.cases.get(&number);
-        Written { outputs: state.outputs.as_deref().unwrap_or(&NOTHING), case, cases: self.live.cases, complete }
-            .next(&mut self.cursor)
-    }
-
-    /// Waits until something has changed since the last call; cancel-safe.
-    pub async fn changed(&mut self) {
-        // The sender lives in `live`, which is held here, so this never fails.
-        let _ = self.changes.changed().await;
-    }
-
-    /// Waits until the job has finished; cancel-safe.
-    pub async fn finished(&mut self) {
-        while self.live.snapshot().phase != Phase::Finished {
-            self.changed().await;
-        }
-    }
 }

@@ -19,6 +19,8 @@ mod seen;
 mod stdin;
 #[cfg(test)]
 mod tests;
+mod told;
+mod watcher;
 mod wish;
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,9 +40,11 @@ use crate::store::{Finish, Part};
 
 pub use cursor::{Cursor, NotACursor, Phase};
 pub use holder::Holder;
-pub use live::{Live, Results, Snapshot, Watcher};
+pub use live::{Live, Results, Snapshot};
 pub use seen::{Chunk, Seen, Written};
 pub use stdin::{Client, Given, Heard, Refused, Stage, Stdin, Unfit};
+pub use told::Told;
+pub use watcher::Watcher;
 pub use wish::EndWish;
 
 /// Changes that are kept for who watches them all.

@@ -8,10 +8,10 @@ use enclos_protocol::job::{Step, Stream};
 use enclos_protocol::outcome::Outcome;
 
 use super::cursor::{Cursor, Phase};
-use super::live::{Live, Results, Watcher};
+use super::live::{Live, Results};
 use super::names::Names;
 use super::seen::{Chunk, Seen};
-use super::{Holder, NotACursor, OutputError};
+use super::{Holder, NotACursor, OutputError, Told, Watcher};
 use crate::scoring::Scoring;
 use crate::store::{Ending, Finish, Outputs, Part, UnixTime};
 use crate::testing;
@@ -196,4 +196,83 @@ fn an_end_is_kept_for_who_waits_for_it_alone_and_once() {
     assert_eq!(holder.agent, agent());
     assert!(of_cases.take().is_none(), "its cases stand in the store");
     assert!(unasked.take_end().is_none() && given_up.take_end().is_none() && plain.take_end().is_none());
+}
+
+#[test]
+fn what_one_watcher_was_told_is_told_as_it_is_to_those_at_the_same_place_and_to_nobody_else() {
+    let live = running(0, 1 << 20);
+    let [mut first, mut second, mut behind] = [(); 3].map(|()| live.watch(Cursor::default()));
+    for watcher in [&mut first, &mut second, &mut behind] {
+        watcher.next_phase().unwrap();
+    }
+    let say = |offset, bytes: &[u8]| live.output((TOKEN, &agent()), STDOUT, offset, bytes).unwrap();
+    let tell = |watcher: &mut Watcher| {
+        let before = watcher.cursor();
+        watcher.next_seen().unwrap();
+        let told = Told::new(&watcher.cursor(), "output", &"as it was written").unwrap();
+        watcher.keep_told(before, &told);
+        told
+    };
+    say(0, b"one");
+    assert_eq!(second.next_told(), None);
+    let told = tell(&mut first);
+    assert_eq!(second.next_told(), Some(told));
+    assert_eq!((second.cursor(), second.next_told()), (first.cursor(), None));
+    say(3, b"two");
+    let told = tell(&mut first);
+    assert_eq!(behind.next_told(), None, "it stands elsewhere");
+    behind.next_seen().unwrap();
+    assert_eq!(behind.next_seen(), None, "it saw both at once");
+    // Another attempt writes anew: nothing is told of the one before.
+    live.running(FencingToken { epoch: 1, counter: 2 }, Holder::first(&agent()));
+    assert_eq!(second.next_told(), None);
+    let large = Told::new(&second.cursor(), "output", &"x".repeat(4096)).unwrap();
+    assert!(told.text().len() < large.text().len());
+    second.next_phase().unwrap();
+    let place = second.cursor();
+    second.keep_told(place, &large);
+    assert_eq!(second.next_told(), None, "what is large is not kept");
+}
+
+/// A future that is polled by hand.
+struct Waiting<F> {
+    future: std::pin::Pin<Box<F>>,
+    woken: Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl<F: Future> Waiting<F> {
+    fn on(future: F) -> Self {
+        Self { future: Box::pin(future), woken: Arc::default() }
+    }
+
+    fn is_over(&mut self) -> bool {
+        let waker = Arc::clone(&self.woken).into();
+        self.future.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_ready()
+    }
+
+    fn was_woken(&self) -> bool {
+        self.woken.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_end_is_woken_by_that_alone_and_not_kept_where_it_has_come() {
+    let live = running(0, 16);
+    let mut waiting = Waiting::on(live.ended());
+    assert!(!waiting.is_over());
+    live.output((TOKEN, &agent()), STDOUT, 0, b"x").unwrap();
+    live.advance(TOKEN, &agent(), Phase::Running(Step::Run));
+    assert!(!waiting.was_woken());
+    live.finished(None);
+    assert!(waiting.was_woken() && waiting.is_over());
+    live.ended().await;
 }

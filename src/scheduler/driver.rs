@@ -3,7 +3,7 @@
 //! ```text
 //! messages ─┐                     ┌─▶ sessions (bounded senders; a full one is closed)
 //! ticks ────┼─▶ core ─▶ actions ──┼─▶ progress (live state)
-//! writes ───┘  ▲                  └─▶ writes: one task each, joined here
+//! writes ───┘  ▲                  └─▶ writes: one task each, joined here; ends of jobs without one
 //!              └──────────── their ends are events
 //! ```
 
@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
+use enclos_protocol::ids::{AgentName, AttemptId, JobId};
 use enclos_protocol::job::JobReport;
 use enclos_protocol::outcome::StepFacts;
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::core::{Core, Policy};
@@ -25,30 +25,20 @@ use super::handle::{Message, Scheduler};
 use super::learnt::{Keeping, taught};
 use super::notes::Notes;
 use super::view::{Place, Share};
+use super::writes::{self, WriteEnd};
 use crate::config::QueueBounds;
 use crate::metrics::{Metrics, OfLanguage};
 use crate::progress::{Holder, Progress, Results};
 use crate::queue::Backlog;
-use crate::store::{
-    AttemptFacts, Ending, Finish, PredictionRow, Recorded, Requeued, Started, Store, StoreError, UnixTime,
-};
+use crate::store::{AttemptFacts, Ending, Finish, PredictionRow, Recorded, Requeued, Started, Store, UnixTime};
 use crate::traces::{Told, Traces};
 
 /// How often leases and delays are looked at, and notes that failed are written again.
 const TICK: Duration = Duration::from_millis(100);
-/// Pause before a job's end is recorded again after the store failed.
-const RECORD_AGAIN: Duration = Duration::from_secs(1);
+/// Messages that are taken one after the other before anything else is looked at.
+const AT_ONCE: usize = 64;
 /// Longest that writes may take at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a write came to.
-enum WriteEnd {
-    /// There is nothing to be done about it.
-    Done,
-    /// These attempts are noted, or could not be.
-    Noted(Vec<(JobId, FencingToken)>, bool),
-    /// A job's end that the core must hear of, and what the store did.
-    Ended(Arc<Finish>, Recorded),
-}
 
 /// What the driver needs.
 #[derive(Debug)]
@@ -81,6 +71,8 @@ pub struct Driver {
     backlog: Arc<Mutex<Backlog>>,
     sessions: HashMap<SessionId, mpsc::Sender<ToSession>>,
     writes: JoinSet<WriteEnd>,
+    /// Ends of jobs, as the store's writer tells them.
+    ends: (mpsc::Sender<WriteEnd>, mpsc::Receiver<WriteEnd>),
     notes: Notes,
     /// The write of notes that gathered, while it goes on; what is urgent is written beside it.
     noting: Option<task::Id>,
@@ -115,6 +107,7 @@ impl Driver {
             backlog,
             sessions,
             writes,
+            ends: mpsc::channel(writes::ENDS_MAX),
             notes,
             noting,
             holds_notes: false,
@@ -138,10 +131,22 @@ impl Driver {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(end) = self.writes.join_next_with_id() => self.written(end),
-                message = self.messages.recv() => match message {
-                    Some(message) => self.take(message),
-                    None => break,
-                },
+                Some(end) = self.ends.1.recv() => {
+                    self.heard(end);
+                    // What has come together is taken together: a look at everything else costs as much as a message.
+                    for _ in 1..AT_ONCE {
+                        let Ok(end) = self.ends.1.try_recv() else { break };
+                        self.heard(end);
+                    }
+                }
+                message = self.messages.recv() => {
+                    let Some(message) = message else { break };
+                    self.take(message);
+                    for _ in 1..AT_ONCE {
+                        let Ok(message) = self.messages.try_recv() else { break };
+                        self.take(message);
+                    }
+                }
                 _ = ticks.tick() => {
                     self.holds_notes = false;
                     self.event(Event::Tick);
@@ -171,8 +176,12 @@ impl Driver {
     }
 
     async fn wait_for_writes(&mut self) {
-        while let Some(end) = self.writes.join_next_with_id().await {
-            self.written(end);
+        // A place that is not free is that of an end which is still to be heard of.
+        while !self.writes.is_empty() || self.ends.0.capacity() < writes::ENDS_MAX {
+            tokio::select! {
+                Some(end) = self.writes.join_next_with_id() => self.written(end),
+                Some(end) = self.ends.1.recv() => self.heard(end),
+            }
         }
     }
 
@@ -183,7 +192,9 @@ impl Driver {
             Message::Submitted(submitted, reply) => {
                 let job = submitted.job;
                 self.event(Event::Submitted(*submitted));
-                let _ = reply.send(self.place(job));
+                if let Some(reply) = reply.filter(|reply| !reply.is_closed()) {
+                    let _ = reply.send(self.place(job));
+                }
             }
             Message::Join(joining, sender) => {
                 self.sessions.insert(joining.session, sender);
@@ -272,10 +283,7 @@ impl Driver {
                 self.traces.requeued(job);
                 self.notes.over(job);
                 let (store, requeued) = (Arc::clone(&self.store), Requeued { job, token, attempts, failures });
-                self.writes.spawn(async move {
-                    is_noted(store.requeued(requeued).await);
-                    WriteEnd::Done
-                });
+                self.writes.spawn(writes::requeue(store, requeued));
             }
             Action::Finish(finishing) => self.record(*finishing),
             Action::Entered(tenant, bytes) => self.backlog().enter(&tenant, bytes),
@@ -318,9 +326,7 @@ impl Driver {
         if notes.is_empty() {
             return None;
         }
-        let (store, told) = (Arc::clone(&self.store), told(&notes));
-        let write = async move { WriteEnd::Noted(told, is_noted(store.started(notes).await)) };
-        Some(self.writes.spawn(write).id())
+        Some(self.writes.spawn(writes::note(Arc::clone(&self.store), notes)).id())
     }
 
     fn record(&mut self, finishing: Finishing) {
@@ -343,15 +349,30 @@ impl Driver {
         let (ending, unnoted) = (Ending { judged, ..ending }, self.notes.over(job));
         let finished = UnixTime::now();
         let finish = Finish { job, attempt, attempts, unnoted, ending, outputs, cases, finished };
-        self.writes.spawn(record(Arc::clone(&self.store), Arc::new(finish), self.shutdown.clone()));
+        let finish = Arc::new(finish);
+        if !writes::record_now(&self.store, &finish, &self.ends.0) {
+            self.record_in_time(finish);
+        }
+    }
+
+    fn record_in_time(&mut self, finish: Arc<Finish>) {
+        self.writes.spawn(writes::record(Arc::clone(&self.store), finish, self.shutdown.clone()));
     }
 
     fn written(&mut self, end: Result<(task::Id, WriteEnd), task::JoinError>) {
         let ended = end.as_ref().map_or_else(task::JoinError::id, |(id, _)| *id);
         self.noting.take_if(|noting| *noting == ended);
-        match end.map(|(_, end)| end) {
-            Ok(WriteEnd::Done) => {}
-            Ok(WriteEnd::Noted(notes, is_noted)) => {
+        match end {
+            Ok((_, end)) => self.heard(end),
+            Err(error) => tracing::error!(%error, "a write's task failed"),
+        }
+    }
+
+    fn heard(&mut self, end: WriteEnd) {
+        match end {
+            WriteEnd::Done => {}
+            WriteEnd::Unrecorded(finish) => self.record_in_time(finish),
+            WriteEnd::Noted(notes, is_noted) => {
                 self.notes.written(notes, is_noted);
                 // Where the store fails, the next tick is soon enough.
                 self.holds_notes |= !is_noted;
@@ -359,7 +380,7 @@ impl Driver {
                     self.write_notes();
                 }
             }
-            Ok(WriteEnd::Ended(finish, recorded)) => {
+            WriteEnd::Ended(finish, recorded) => {
                 let (job, outcome) = (finish.job, finish.ending.outcome);
                 let demand = self.core.demand(job);
                 self.metrics.language(demand.map_or("", |demand| &demand.language)).finished(outcome);
@@ -373,7 +394,6 @@ impl Driver {
                 tracing::debug!(%job, outcome = outcome.as_str(), "a job ended");
                 self.event(Event::Recorded { job, recorded });
             }
-            Err(error) => tracing::error!(%error, "a write's task failed"),
         }
     }
 
@@ -407,34 +427,4 @@ fn measure<'a>(
     }
     report.run.iter().map(|step| &step.facts).chain(cases).for_each(|facts| counts.run.observe_us(facts.wall_us));
     told.laps.iter().for_each(|laps| counts.claimed(laps.claims));
-}
-
-fn told(notes: &[Started]) -> Vec<(JobId, FencingToken)> {
-    notes.iter().map(|note| (note.job, note.attempt.token)).collect()
-}
-
-fn is_noted(end: Result<(), StoreError>) -> bool {
-    end.inspect_err(|error| {
-        tracing::warn!(error = error as &dyn std::error::Error, "an attempt could not be noted");
-    })
-    .is_ok()
-}
-
-/// Records a job's end, again and again while the store fails (a full disk): the agent keeps its
-/// report until it is acknowledged, so nothing is lost even if this never succeeds.
-async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationToken) -> WriteEnd {
-    loop {
-        match store.finish(Arc::clone(&finish)).await {
-            Ok(recorded) => return WriteEnd::Ended(finish, recorded),
-            Err(StoreError::Closed) => return WriteEnd::Done,
-            Err(error) => {
-                let (job, error): (_, &dyn std::error::Error) = (finish.job, &error);
-                tracing::error!(%job, error, "a job's end could not be recorded; trying again");
-            }
-        }
-        tokio::select! {
-            () = sleep(RECORD_AGAIN) => {}
-            () = shutdown.cancelled() => return WriteEnd::Done,
-        }
-    }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use enclos_protocol::ids::{AgentName, AttemptId, JobId};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::event::{Event, Joining, SessionId, Submitted, ToSession};
@@ -20,10 +21,13 @@ const WAITING_MAX: usize = 4096;
 #[error("the scheduler has ended")]
 pub struct SchedulerGone;
 
+/// Who is told where a job stands; `None`: it does not wait.
+pub type PlaceReply = oneshot::Sender<Option<Place>>;
+
 /// What the driver is sent.
 pub(super) enum Message {
     Event(Event),
-    Submitted(Box<Submitted>, oneshot::Sender<Option<Place>>),
+    Submitted(Box<Submitted>, Option<PlaceReply>),
     Join(Box<Joining>, mpsc::Sender<ToSession>),
     Places(Vec<JobId>, oneshot::Sender<Vec<Option<Place>>>),
     Agents(oneshot::Sender<Vec<AgentView>>),
@@ -82,20 +86,30 @@ impl Scheduler {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner).look(wanted, Instant::now())
     }
 
-    /// A stored job takes its place, which is told if it waits. If the scheduler has ended, it waits for the
-    /// next start.
+    /// A stored job takes its place, which `place` is told if somebody wants to know. If the scheduler has ended, it
+    /// waits for the next start. Blocks while too many messages wait: for threads, not for tasks.
     ///
     /// # Errors
     /// [`SchedulerGone`].
-    pub async fn submit(
+    ///
+    /// # Panics
+    /// In a task, where it would have to wait.
+    pub fn submit(
         &self,
         mut reservation: Reservation,
         submitted: Submitted,
-    ) -> Result<Option<Place>, SchedulerGone> {
-        let (reply, place) = oneshot::channel();
-        self.messages.send(Message::Submitted(Box::new(submitted), reply)).await.map_err(|_| SchedulerGone)?;
-        reservation.backlog = None;
-        place.await.map_err(|_| SchedulerGone)
+        place: Option<PlaceReply>,
+    ) -> Result<(), SchedulerGone> {
+        let message = Message::Submitted(Box::new(submitted), place);
+        let sent = self.messages.try_send(message).or_else(|error| match error {
+            TrySendError::Full(message) => self.messages.blocking_send(message).map_err(|_| SchedulerGone),
+            TrySendError::Closed(_) => Err(SchedulerGone),
+        });
+        if sent.is_ok() {
+            // It is the job's from here on.
+            reservation.backlog = None;
+        }
+        sent
     }
 
     /// Tells what happened.

@@ -14,8 +14,8 @@
 //! [`core`] is pure: state + event + now → actions; it can be run a thousand
 //! times faster than life. [`driver`](self::driver) feeds it events one by one
 //! and does what it says. A session registers its own bounded sender; nothing
-//! here names a session's type. Events never wait for the disk: writes are
-//! tasks whose end is another event.
+//! here names a session's type. Events never wait for the disk: what becomes of
+//! a write is another event.
 
 mod core;
 mod driver;
@@ -27,6 +27,7 @@ mod notes;
 mod placement;
 pub mod predict;
 mod view;
+mod writes;
 
 #[cfg(test)]
 mod model;
@@ -37,5 +38,5 @@ pub use event::{
     Action, Event, Finishing, Joining, Moment, Offer, RunningBounds, SessionId, Submitted, Survivor, ToSession, Traits,
 };
 pub use fleet::Packing;
-pub use handle::{Reservation, Scheduler, SchedulerGone};
+pub use handle::{PlaceReply, Reservation, Scheduler, SchedulerGone};
 pub use view::{AgentState, AgentView, Place, Share, Totals};

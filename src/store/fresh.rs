@@ -3,7 +3,7 @@
 //! Bounded, and a copy of what is durable: whatever is not here is read from the database.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use enclos_protocol::agent_link::INLINE_INPUT_BYTES_MAX;
 use enclos_protocol::ids::JobId;
@@ -45,9 +45,9 @@ struct Works {
     bytes: usize,
 }
 
-/// The jobs that are kept.
-#[derive(Debug, Default)]
-pub(super) struct Fresh(Mutex<Works>);
+/// The jobs that are kept. All clones are one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fresh(Arc<Mutex<Works>>);
 
 impl Fresh {
     /// Keeps a job that is durable now; one that is too large for a message is not kept.

@@ -21,6 +21,7 @@ mod files;
 mod finish;
 mod fresh;
 mod keys;
+mod life;
 mod open;
 mod predictions;
 mod prune;
@@ -68,10 +69,8 @@ pub use write::{Admission, AttemptFacts, Finish, Idempotency, NewJob, Recorded, 
 
 use blobs::{Blobs, uses};
 use callbacks::Outbox;
-use finish::FinishJob;
 use fresh::Fresh;
 use read::Readers;
-use write::Admit;
 use writer::Writer;
 
 /// The file of the data directory that holds the key under which callbacks' secrets are sealed.
@@ -217,20 +216,6 @@ impl Store {
         open::open(dir, metrics)
     }
 
-    /// Keeps a new job, unless its idempotency key is known. Durable when it returns.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the job then is not kept.
-    pub async fn admit(&self, job: NewJob) -> Result<Admission, StoreError> {
-        let (id, admit) = (job.id, Admit::encode(job)?);
-        let work = admit.work();
-        let admission = self.writer.write(admit).await?;
-        if let (Admission::New, Some(work)) = (&admission, work) {
-            self.fresh.keep(id, work);
-        }
-        Ok(admission)
-    }
-
     /// What an idempotency key that was used before answers; `None`: it is new.
     ///
     /// # Errors
@@ -265,17 +250,6 @@ impl Store {
     /// [`StoreError`].
     pub async fn requeued(&self, requeued: Requeued) -> Result<(), StoreError> {
         self.writer.write(requeued).await
-    }
-
-    /// Records how a job ended, once: report and outputs in one transaction, fenced by the token.
-    ///
-    /// # Errors
-    /// [`StoreError`]; nothing is then recorded.
-    pub async fn finish(&self, finish: Arc<Finish>) -> Result<Recorded, StoreError> {
-        self.fresh.take(finish.job);
-        let ended = self.writer.write(FinishJob::encode(finish)?).await?;
-        self.outbox.enqueued(ended.enqueued);
-        Ok(ended.recorded)
     }
 
     /// A job of a tenant, or `None`.

@@ -21,6 +21,7 @@ mod backup;
 mod blobs;
 mod callbacks;
 mod ends;
+mod life;
 mod many;
 mod opening;
 mod power;

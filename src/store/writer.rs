@@ -12,6 +12,7 @@
 //! at once the next are waited for a moment: they would be a commit of their own.
 
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -63,13 +64,13 @@ trait Write: Send {
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Pending<O: Operation> {
+struct Pending<O: Operation, F> {
     operation: O,
     answer: Option<O::Answer>,
-    reply: oneshot::Sender<Result<O::Answer, StoreError>>,
+    then: F,
 }
 
-impl<O: Operation> Write for Pending<O> {
+impl<O: Operation, F: FnOnce(Result<O::Answer, StoreError>) + Send> Write for Pending<O, F> {
     fn apply(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.answer = Some(self.operation.apply(connection)?);
         Ok(())
@@ -84,9 +85,14 @@ impl<O: Operation> Write for Pending<O> {
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { answer, reply, .. } = *self;
-        // The caller may have gone; what it asked for is done all the same.
-        let _ = reply.send(committed.map(|()| answer.expect("a committed write was applied")));
+        let Self { operation, answer, then } = *self;
+        // First: who is told may want for itself what the two shared.
+        drop(operation);
+        let answer = committed.map(|()| answer.expect("a committed write was applied"));
+        // What callers have done here must not take the writer with it.
+        if panic::catch_unwind(AssertUnwindSafe(|| then(answer))).is_err() {
+            tracing::error!("what follows a write panicked");
+        }
     }
 }
 
@@ -112,11 +118,33 @@ impl Writer {
     /// Has `operation` made, and answers after the commit.
     pub(super) async fn write<O: Operation>(&self, operation: O) -> Result<O::Answer, StoreError> {
         let (reply, answered) = oneshot::channel();
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
-        let pending = Box::new(Pending { operation, answer: None, reply });
-        queue.send(pending).await.map_err(|_| StoreError::Closed)?;
+        // The caller may have gone; what it asked for is done all the same.
+        self.write_then(operation, move |answer| drop(reply.send(answer))).await?;
         answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Has `operation` made, and returns when it waits for that. After the commit, or where it failed, the
+    /// writer's thread does `then`, however the caller fares; all other writes wait for it. Where the store is
+    /// closed before, `then` is dropped.
+    pub(super) fn write_then<O: Operation>(
+        &self,
+        operation: O,
+        then: impl FnOnce(Result<O::Answer, StoreError>) + Send + 'static,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        // Made here: what waits, and is moved about with its caller, is a pointer to it.
+        let pending: Box<dyn Write> = Box::new(Pending { operation, answer: None, then });
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        async move { queue.ok_or(StoreError::Closed)?.send(pending).await.map_err(|_| StoreError::Closed) }
+    }
+
+    /// The same where there is a place at once; where there is none, nothing is done, and `then` is dropped.
+    pub(super) fn try_write_then<O: Operation>(
+        &self,
+        operation: O,
+        then: impl FnOnce(Result<O::Answer, StoreError>) + Send + 'static,
+    ) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().is_some_and(|queue| queue.try_send(Box::new(Pending { operation, answer: None, then })).is_ok())
     }
 
     /// Lets the thread commit what waits and joins it.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, interval_at, timeout};
 
 use super::farewell::Farewell;
 use crate::http::Api;
-use crate::http::watch::{FINISHED, Told, Watch};
+use crate::http::watch::{FINISHED, Watch};
 use crate::http::wire::{AttachError, AttachFrame, AttachStdin, StdinStage};
 use crate::progress::{Stage, Stdin};
 
@@ -51,10 +51,11 @@ impl Telling<'_> {
             // Cancel-safe: what an arm waits for stays where it is until it is taken.
             tokio::select! {
                 told = events.next() => match told {
-                    Some(Told { cursor, kind, json }) => {
-                        let data = RawValue::from_string(json).map_err(|_| Farewell::Failed)?;
-                        self.send_frame(AttachFrame { r#type: kind, cursor: Some(cursor), data }, sink).await?;
-                        if kind == FINISHED {
+                    Some(told) => {
+                        let (r#type, data) = (told.kind(), RawValue::from_string(told.json()));
+                        let data = data.map_err(|_| Farewell::Failed)?;
+                        self.send_frame(AttachFrame { r#type, cursor: Some(told.id()), data }, sink).await?;
+                        if r#type == FINISHED {
                             return Ok(Farewell::Finished);
                         }
                     }

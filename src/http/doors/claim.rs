@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::admission::Refusal;
 use crate::gate::Caller;
-use crate::http::{Api, error, submit};
+use crate::http::submit::{self, Wants};
+use crate::http::{Api, error};
 use crate::scheduler::Event;
 
 /// The claim on a job.
@@ -39,7 +40,7 @@ impl Claim {
         let task = {
             let (api, caller) = (Arc::clone(api), caller.clone());
             async move {
-                let kept = submit::take(&api, &caller, submission, None, body).await;
+                let kept = submit::take(&api, &caller, (submission, None, Wants::Id), body).await;
                 let claim = kept.map(|kept| Self { job: kept.job, tenant: caller.owner(), api, is_held: true });
                 // Where nobody waits any more, it is dropped here.
                 drop(sender.send(claim));

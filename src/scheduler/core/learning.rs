@@ -12,6 +12,10 @@ impl Core {
     /// What a job that has not ended is expected to use, by what is known now.
     #[must_use]
     pub fn expected(&self, job: JobId) -> Option<Estimate> {
+        // Most jobs are given out as they come, and are asked about again at once.
+        if let Some((_, estimate)) = self.estimated.filter(|(of, _)| *of == job) {
+            return estimate;
+        }
         let job = self.jobs.get(&job)?;
         let (tenant, language) = (&*job.demand.tenant, &*job.demand.language);
         self.estimate(Subject { tenant, language, source: job.traits.source })
@@ -42,6 +46,7 @@ impl Core {
         let JobReport { outcome, compile, companion, run, .. } = report;
         let steps = [compile, companion, run].into_iter().flatten();
         let Some(usage) = Usage::of(*outcome, steps.chain(cases)) else { return };
+        self.estimated = None;
         let (tenant, language) = (&*job.demand.tenant, &*job.demand.language);
         self.predictor.observe(Subject { tenant, language, source: job.traits.source }, usage);
     }

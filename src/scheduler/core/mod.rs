@@ -22,7 +22,7 @@ use enclos_protocol::ids::{AgentName, AttemptId, FencingToken, JobId};
 
 use super::event::{Action, Event, Finishing, Moment, RunningBounds, Survivor, Traits};
 use super::fleet::{self, Fleet, Packing};
-use super::predict::{self, Predictor};
+use super::predict::{self, Estimate, Predictor};
 use super::view::{AgentView, Totals};
 use crate::queue::{self, Charge, Demand, Order, Priority, ReadyQueue, Ticket};
 use crate::store::UnixTime;
@@ -187,6 +187,8 @@ pub struct Core {
     running: HashMap<Arc<str>, usize>,
     bounds: RunningBounds,
     predictor: Predictor,
+    /// The last estimate, of this job, while nothing was learnt since.
+    estimated: Option<(JobId, Option<Estimate>)>,
     forecast: Option<(Instant, queue::Forecast)>,
     restored: Restored,
     /// Output that running and ending jobs may have the master hold.
@@ -234,6 +236,7 @@ impl Core {
             running: HashMap::new(),
             bounds,
             predictor,
+            estimated: None,
             forecast: None,
             restored: Restored { before: 0, heard_by: now.instant + policy.lease },
             report_bytes: 0,

@@ -58,7 +58,7 @@ impl Core {
         let order = self.next_order;
         self.next_order += 1;
         let arrived = now.instant.checked_sub(waited).unwrap_or(now.instant);
-        let (cost_us, cpu_millis) = self.expectation(&demand, traits.source);
+        let (cost_us, cpu_millis) = self.expectation(id, &demand, traits.source);
         let waiting = Waiting { job: id, order, arrived, priority, demand, cost_us };
         let ticket = self.queue.insert(waiting);
         let job = Job {
@@ -100,10 +100,12 @@ impl Core {
 
     /// What a job is expected to take, in microseconds of a slot (0: not known), and of the processors,
     /// in thousandths of a core.
-    fn expectation(&self, demand: &crate::queue::Demand, source: u64) -> (u64, u32) {
+    fn expectation(&mut self, id: JobId, demand: &crate::queue::Demand, source: u64) -> (u64, u32) {
         let limit = u32::try_from(demand.room.cpu_millis).unwrap_or(u32::MAX);
         let (tenant, language) = (&*demand.tenant, &*demand.language);
-        let Some(estimate) = self.estimate(Subject { tenant, language, source }) else { return (0, limit) };
+        let estimate = self.estimate(Subject { tenant, language, source });
+        self.estimated = Some((id, estimate));
+        let Some(estimate) = estimate else { return (0, limit) };
         let (wall_us, cpu_us) = (estimate.wall_us.mean.max(1), estimate.cpu_us.mean);
         let cost_us = wall_us.saturating_mul(self.size_permille(demand.room)) / 1000;
         let cpu_millis = cpu_us.saturating_mul(1000) / wall_us;
@@ -169,10 +171,12 @@ impl Core {
     }
 
     /// Whether an agent that has not spoken since the start may have a job which waits as far as the store knows: a
-    /// crash takes the note of what was given out just before it.
+    /// crash takes the note of what was given out just before it. What this master has given out since is over, and
+    /// with it all that was before.
     fn may_be_held(&self, job: &Job, now: Instant) -> bool {
         let waits = matches!(job.state, State::Ready(_) | State::Delayed { .. });
-        waits && job.order < self.restored.before && now < self.restored.heard_by
+        let is_of_before = job.token.is_none_or(|token| token.epoch < self.policy.epoch);
+        waits && is_of_before && job.order < self.restored.before && now < self.restored.heard_by
     }
 
     /// A job that has expired is given to nobody, and ends only when its agent has had the time to speak.

@@ -63,6 +63,19 @@ fn a_job_of_before_that_has_expired_and_is_at_no_agent_ends_after_a_lease() {
 }
 
 #[test]
+fn a_job_of_before_that_was_given_out_again_and_has_come_back_ends_when_it_expires() {
+    let mut world = World::new();
+    let job = world.submit_as(demand(0), Priority::Normal, Some(TTL));
+    world.restart(0);
+    world.join(1);
+    step(&mut world, Op::Return(1, 0, 2));
+    assert!(world.agents[1].holding.is_empty() && !world.finished.contains_key(&job));
+    world.now += TTL;
+    world.handle(Event::Tick);
+    assert_eq!(world.finished.get(&job), Some(&Outcome::Cancelled), "no agent of before can have it any more");
+}
+
+#[test]
 fn a_place_is_told_by_no_forecast_that_was_made_for_a_job_which_does_not_wait() {
     let mut world = World::new();
     world.join(1);

@@ -111,15 +111,15 @@ pub struct UnderWay {
 }
 
 /// Who is told that something is due, and where it is counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Outbox {
-    woken: Notify,
+    woken: Arc<Notify>,
     metrics: Arc<Metrics>,
 }
 
 impl Outbox {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { woken: Notify::new(), metrics }
+        Self { woken: Arc::default(), metrics }
     }
 
     /// After a commit.

@@ -23,8 +23,9 @@ use super::PATH;
 use crate::admission::{Refusal, Submission};
 use crate::gate::{Caller, Deed, Kept as Book};
 use crate::http::body::COPIES;
+use crate::http::submit::{self, Wants};
 use crate::http::wire::{Job, JobState, StateEvent, StepName};
-use crate::http::{Api, error, jobs, render, submit};
+use crate::http::{Api, error, jobs, render};
 use crate::progress::{Cursor, Live};
 
 /// Longest that a call waits for the end of its job. The job goes on, and is read later.
@@ -54,7 +55,7 @@ impl Call {
         let bytes = serde_json::to_vec(&submission).map_err(|_| error::internal())?;
         drop(submission);
         let memory = api.bodies.room(&caller, bytes.len() * COPIES).await?;
-        let kept = submit::take(&api, &caller, bytes.into(), None, memory).await;
+        let kept = submit::take(&api, &caller, (bytes.into(), None, Wants::Id), memory).await;
         note(&api, &caller, from, &kept).await;
         let id = kept?.job;
         if !ends(&api, &caller, id, &left, teller).await {
@@ -69,10 +70,9 @@ impl Call {
 /// Waits for the end of a job: `false` where its client left before.
 async fn ends(api: &Api, caller: &Caller, id: JobId, left: &CancellationToken, teller: Option<Teller>) -> bool {
     let Some(live) = api.progress.find_of(caller.tenant.as_str(), id) else { return true };
-    let mut watcher = live.watch(Cursor::default());
     tokio::select! {
         biased;
-        () = watcher.finished() => true,
+        () = live.ended() => true,
         // Its end is no wish of the client's: the job outlives a restart, as all do.
         () = api.shutdown.cancelled() => true,
         () = left.cancelled() => false,
