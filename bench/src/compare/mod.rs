@@ -56,6 +56,7 @@ use self::stage::Stage;
 use self::throughput::Grounds;
 use self::ways::Ground;
 
+pub use self::programs::{C, PYTHON, Program};
 pub use self::record::{RecordArgs, record};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
