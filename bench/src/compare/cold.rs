@@ -152,6 +152,6 @@ mod tests {
         let mut report = Report::default();
         let text = table(&[series], &mut report);
         assert!(text.contains("| Python | a beginning | 150 | 150 | 150 | 120 | 1 |"), "{text}");
-        assert_eq!(report.figures["cold.Python.some.p50_ms"], 150.0);
+        assert_eq!(report.figures["cold.Python.some.p50_ms"].value, 150.0);
     }
 }

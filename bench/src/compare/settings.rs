@@ -34,6 +34,8 @@ pub struct Settings {
     pub open: Duration,
     /// Cold starts of each kind.
     pub cold: usize,
+    /// First jobs without their files in memory, for each program and way.
+    pub uncached: usize,
     /// Starts of a whole agent.
     pub agent_starts: usize,
     /// Jobs of a series whose processor time is told apart.
@@ -66,6 +68,7 @@ impl Size {
                 clients: &[1, 2],
                 open: Duration::from_millis(500),
                 cold: 1,
+                uncached: 1,
                 agent_starts: 1,
                 accounted: 2,
                 accounted_runs: 1,
@@ -80,6 +83,7 @@ impl Size {
                 clients: &[1, 4],
                 open: Duration::from_secs(2),
                 cold: 3,
+                uncached: 2,
                 agent_starts: 1,
                 accounted: 8,
                 accounted_runs: 1,
@@ -90,10 +94,11 @@ impl Size {
                 rounds: 40,
                 slow_every: 4,
                 warm_up: 3,
-                load: Duration::from_millis(2500),
+                load: Duration::from_secs(2),
                 clients: &[1, 2, 4, 8],
                 open: Duration::from_secs(12),
                 cold: 10,
+                uncached: 5,
                 agent_starts: 3,
                 accounted: 40,
                 accounted_runs: 3,
