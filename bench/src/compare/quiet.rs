@@ -4,7 +4,7 @@
 //! on end; and the agents say that nothing runs and that their pools have what they want. An agent
 //! says so once a second, and one whose places are all taken may never have what it wants: so a longer silence counts, too.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -28,6 +28,7 @@ const WAIT_MAX_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 static WAITS: AtomicUsize = AtomicUsize::new(0);
 static IN_VAIN: AtomicUsize = AtomicUsize::new(0);
+static WAITED_MS: AtomicU64 = AtomicU64::new(0);
 static WAS_IN_VAIN: AtomicBool = AtomicBool::new(false);
 
 /// Waits until the machine does nothing more for the series before; a run goes on where that takes too long, and says so.
@@ -49,6 +50,7 @@ pub async fn wait(cluster: &Cluster) {
         }
     };
     WAITS.fetch_add(1, Ordering::Relaxed);
+    WAITED_MS.fetch_add(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     WAS_IN_VAIN.store(!is_quiet, Ordering::Relaxed);
     if !is_quiet {
         IN_VAIN.fetch_add(1, Ordering::Relaxed);
@@ -59,7 +61,8 @@ pub async fn wait(cluster: &Cluster) {
 /// How many waits there were, and after how many of them the machine was quiet.
 pub fn words() -> String {
     let (waits, in_vain) = (WAITS.load(Ordering::Relaxed), IN_VAIN.load(Ordering::Relaxed));
-    format!("{} of {waits} waits for a quiet engine ended with one.\n", waits - in_vain)
+    let seconds = WAITED_MS.load(Ordering::Relaxed) / 1000;
+    format!("{} of {waits} waits for a quiet engine ended with one; {seconds} s in all.\n", waits - in_vain)
 }
 
 /// Processor time of all that a job may leave at work.
