@@ -11,7 +11,7 @@ pub enum Size {
     Smallest,
     /// About three minutes
     Quick,
-    /// At most twenty minutes on two cores
+    /// About twenty minutes on two cores
     Full,
 }
 
@@ -92,11 +92,11 @@ impl Size {
             Self::Full => Settings {
                 runs: 3,
                 rounds: 40,
-                slow_every: 4,
+                slow_every: 5,
                 warm_up: 3,
                 load: Duration::from_secs(2),
-                clients: &[1, 2, 4, 8],
-                open: Duration::from_secs(12),
+                clients: &[1, 4, 8],
+                open: Duration::from_secs(10),
                 cold: 10,
                 uncached: 5,
                 agent_starts: 3,

@@ -38,10 +38,7 @@ pub struct PoolArgs {
 pub fn run(args: &PoolArgs) -> Outcome<()> {
     let count = usize::try_from(args.jobs)?;
     println!("{count} jobs of each workload, seed {}; {CORES} cores, {SLOTS} slots.\n", args.seed);
-    println!(
-        "| workload | pool | hits | wait p50 ms | p95 | p99 | containers a job | CPU ms a job for them | lost ms a job \
-         | sandbox-s a job | cost |\n|---|---|---|---|---|---|---|---|---|---|---|"
-    );
+    let mut shown = Vec::new();
     let mut rows = Vec::new();
     for kind in Kind::ALL {
         let (texts, costs): (Vec<String>, Vec<f64>) = measured(kind, count, args.seed).into_iter().unzip();
@@ -49,12 +46,12 @@ pub fn run(args: &PoolArgs) -> Outcome<()> {
         let best = fixed.map(|(_, cost)| *cost).fold(f64::INFINITY, f64::min);
         for ((policy, cost), text) in Policy::ALL.iter().zip(&costs).zip(&texts) {
             if args.all || policy.is_adaptive() || *cost <= best {
-                println!("{text}");
+                shown.push(text.clone());
             }
         }
         rows.push((kind, costs.into_iter().map(|cost| cost / best).collect::<Vec<_>>()));
     }
-    println!("\n| workload | cheapest fixed | adaptive, in parts of it |\n|---|---|---|");
+    println!("| workload | cheapest fixed | adaptive, in parts of it |\n|---|---|---|");
     for (kind, costs) in &rows {
         let of = |which: fn(&Policy) -> bool| {
             let those = Policy::ALL.iter().zip(costs).filter(move |(policy, _)| which(policy));
@@ -68,6 +65,11 @@ pub fn run(args: &PoolArgs) -> Outcome<()> {
             .collect();
         println!("| {} | {} | {} |", kind.name(), of(Policy::is_fixed), adaptive.join(", "));
     }
+    println!(
+        "\n| workload | pool | hits | wait p50 ms | p95 | p99 | containers a job | CPU ms a job for them | lost ms a job \
+         | sandbox-s a job | cost |\n|---|---|---|---|---|---|---|---|---|---|---|\n{}",
+        shown.join("\n")
+    );
     if let Some(directory) = &args.plots {
         std::fs::create_dir_all(directory)?;
         plot::costs(&directory.join("pool.svg"), &rows)?;
