@@ -107,7 +107,7 @@ pub async fn measure(
     let mut scoped = scopes::Seen::default();
     for run in 0..settings.runs {
         super::progress(&format!("1,000 scopes, run {} of {}", run + 1, settings.runs));
-        rates[4].push(scopes::measure(stage, run, settings.load, &mut scoped).await?);
+        rates[4].push(scopes::measure(stage, run, settings, &mut scoped).await?);
     }
     Ok(format!("{}\n{}", table(&rates, report), scoped.words(report)))
 }

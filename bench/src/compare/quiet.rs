@@ -22,9 +22,9 @@ const SILENT_LOOKS: usize = 2;
 /// Silent looks on end after which nothing more is expected of any pool.
 const SILENT_LOOKS_LONG: usize = 10;
 /// Longest wait for it.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(15);
 /// The same where the last wait was in vain: others use the engine, which no waiting ends.
-const WAIT_MAX_AFTER_FAILURE: Duration = Duration::from_secs(2);
+const WAIT_MAX_AFTER_FAILURE: Duration = Duration::from_millis(600);
 
 static WAITS: AtomicUsize = AtomicUsize::new(0);
 static IN_VAIN: AtomicUsize = AtomicUsize::new(0);

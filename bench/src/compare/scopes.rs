@@ -14,6 +14,7 @@ use super::cluster::{AgentPlan, Cluster};
 use super::load::closed;
 use super::programs::PYTHON;
 use super::report::Report;
+use super::settings::Settings;
 use super::stage::Stage;
 use super::table::number;
 use super::throughput::CLIENTS;
@@ -46,7 +47,7 @@ impl Seen {
 ///
 /// # Errors
 /// A cluster does not come up, its places do not fill, or an answer is wrong.
-pub async fn measure(stage: &Stage, run: usize, time: Duration, seen: &mut Seen) -> Outcome<f64> {
+pub async fn measure(stage: &Stage, run: usize, settings: &Settings, seen: &mut Seen) -> Outcome<f64> {
     let plan = AgentPlan { languages: "python", warm: WARM_EACH, warm_each: WARM_EACH, ..AgentPlan::default() };
     let cluster = Cluster::start(stage, &format!("scopes{run}"), &[plan]).await?;
     let jobs = AtomicUsize::new(0);
@@ -55,13 +56,13 @@ pub async fn measure(stage: &Stage, run: usize, time: Duration, seen: &mut Seen)
         cluster.client.run(Way::Tenant, &PYTHON, Some(scope)).await.map(drop)
     };
     let begun = Instant::now();
-    while cluster.sandboxes().await?.evicted == 0 {
+    while settings.fills_places && cluster.sandboxes().await?.evicted == 0 {
         if begun.elapsed() >= FILL_WAIT {
             return Err("the places of the pool do not fill".into());
         }
         closed(CLIENTS, FILL_LOOK, once).await?;
     }
-    let rate = closed(CLIENTS, time, once).await?;
+    let rate = closed(CLIENTS, settings.load, once).await?;
     // Agents say what they have once a second.
     cluster.settle().await?;
     let sandboxes = cluster.sandboxes().await?;

@@ -32,6 +32,8 @@ pub struct Settings {
     pub clients: &'static [usize],
     /// One open-loop series.
     pub open: Duration,
+    /// Whether jobs of many scopes begin when the pool's places are all taken.
+    pub fills_places: bool,
     /// Cold starts of each kind.
     pub cold: usize,
     /// First jobs without their files in memory, for each program and way.
@@ -67,6 +69,7 @@ impl Size {
                 load: Duration::from_millis(300),
                 clients: &[1, 2],
                 open: Duration::from_millis(500),
+                fills_places: false,
                 cold: 1,
                 uncached: 1,
                 agent_starts: 1,
@@ -82,6 +85,7 @@ impl Size {
                 load: Duration::from_millis(500),
                 clients: &[1, 4],
                 open: Duration::from_secs(2),
+                fills_places: true,
                 cold: 3,
                 uncached: 2,
                 agent_starts: 1,
@@ -97,6 +101,7 @@ impl Size {
                 load: Duration::from_secs(2),
                 clients: &[1, 4, 8],
                 open: Duration::from_secs(10),
+                fills_places: true,
                 cold: 10,
                 uncached: 5,
                 agent_starts: 3,
