@@ -76,7 +76,7 @@ told() {
     say "$size, $((SECONDS / 60)) minutes"
     note "written: $document (${written[*]:-nothing})"
     note "plots: $plots; all figures: $results"
-    [ "${#failed[@]}" -eq 0 ] || note "NOT measured, for what stands above: ${failed[*]}"
+    [ "${#failed[@]}" -eq 0 ] || note "NOT measured (the reason stands above): ${failed[*]}"
     [ "${#failed[@]}" -eq 0 ]
 }
 
@@ -100,7 +100,9 @@ section() {
 }
 
 compare=(compare "$size" --document "$document" --plots "$plots" --json "$results/compare.json")
-if docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}' 2>/dev/null | grep -qx runsc; then
+# Not by a pipe: who has found it reads no further, and the writer's end would be the answer.
+runtimes=$(docker info --format '{{range $name, $_ := .Runtimes}}{{println $name}}{{end}}' 2>/dev/null || true)
+if grep -qx runsc <<<"$runtimes"; then
     compare+=(--gvisor)
 fi
 if [ "$size" = full ]; then
