@@ -1,4 +1,4 @@
-//! The same commands without Enclos: bare processes with the image's toolchain, and a container each.
+//! The same commands without Enclos: bare processes with the image's toolchain.
 //!
 //! Bare processes enter the mount and pid namespaces (Java wants /proc) of an idle container of the
 //! language image (`nsenter`), so that compiler and libraries are the very same
@@ -12,7 +12,15 @@ use std::time::{Duration, Instant};
 pub struct Rootfs {
     id: String,
     pid: String,
-    image: String,
+}
+
+/// The newest of our images with this name, as the engine's client lists it.
+pub fn image_named(name: &str) -> Result<String, BareError> {
+    let format = "{{.Repository}}:{{.Tag}}";
+    let listed = output(Command::new("docker").args(["images", "--format", format]), b"")?;
+    let prefix = format!("enclos/{name}:");
+    let found = String::from_utf8_lossy(&listed).lines().find(|line| line.starts_with(&prefix)).map(str::to_owned);
+    found.ok_or_else(|| BareError(format!("no image {prefix}…: run 'enclos-agent images build'")))
 }
 
 /// A command of the engine's client or a bare process that failed.
@@ -43,27 +51,22 @@ impl Rootfs {
         let id = trimmed(output(Command::new("docker").args(run), b"")?);
         let inspect = ["inspect", "-f", "{{.State.Pid}}", &id];
         let pid = trimmed(output(Command::new("docker").args(inspect), b"")?);
-        Ok(Self { id, pid, image: image.to_owned() })
+        Ok(Self { id, pid })
     }
 
-    /// Runs each command in a directory of its own that holds `file`; answers the last one's output and the time of all.
-    pub fn run(&self, file: &str, source: &str, commands: &[Vec<String>]) -> Result<(Vec<u8>, Duration), BareError> {
+    /// Makes a program of `source`, which `file` then holds, by one command.
+    pub fn compile(&self, file: &str, source: &str, command: &[String]) -> Result<(), BareError> {
         self.enter(&["tee".into(), file.to_owned()], source.as_bytes())?;
-        let begun = Instant::now();
-        let mut last = Vec::new();
-        for command in commands {
-            last = self.enter(command, b"")?;
-        }
-        Ok((last, begun.elapsed()))
+        self.enter(command, b"").map(drop)
     }
 
-    /// Runs one command where the last ones were run; its output and its time.
+    /// Runs one command where programs are made; its output and its time.
     pub fn timed(&self, command: &[String], stdin: &[u8]) -> Result<(Vec<u8>, Duration), BareError> {
         let begun = Instant::now();
         Ok((self.enter(command, stdin)?, begun.elapsed()))
     }
 
-    /// Runs a program of the last ones' directory as a process of the host, with the image's own loader and
+    /// Runs a program that was made as a process of the host, with the image's own loader and
     /// libraries: nothing is entered, so nothing but fork, exec and the program is in the time.
     pub fn timed_outside(&self, program: &str, stdin: &[u8]) -> Result<(Vec<u8>, Duration), BareError> {
         let root = format!("/proc/{}/root", self.pid);
@@ -83,14 +86,6 @@ impl Rootfs {
         let mut nsenter = Command::new("nsenter");
         nsenter.args(["--target", &self.pid, "--mount", "--pid", "--root", "--", "env", "-C", "/tmp"]).args(command);
         output(&mut nsenter, stdin)
-    }
-
-    /// Runs the commands in a container made for them and removed after.
-    pub fn run_container(&self, source: &str, script: &str) -> Result<(Vec<u8>, Duration), BareError> {
-        let begun = Instant::now();
-        let args = ["run", "--rm", "-i", "--network", "none", "--workdir", "/tmp", "--entrypoint", "sh"];
-        let said = output(Command::new("docker").args(args).args([&self.image, "-c", script]), source.as_bytes())?;
-        Ok((said, begun.elapsed()))
     }
 }
 

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::bare::Rootfs;
-use crate::jobs::image_named;
+use crate::bare::{Rootfs, image_named};
 use crate::stats::{Series, ms, ratio};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -65,7 +64,7 @@ fn words(command: &str) -> Vec<String> {
 
 async fn many(args: &CasesArgs, rootfs: &Rootfs) -> Outcome<()> {
     let input = |n: usize| format!("{n} {n}\n");
-    rootfs.run("main.cpp", SUM, &[words("g++ -std=gnu++20 -O2 -pipe -o main main.cpp")])?;
+    rootfs.compile("main.cpp", SUM, &words("g++ -std=gnu++20 -O2 -pipe -o main main.cpp"))?;
     let mut bare = Vec::new();
     for n in 0..args.count {
         let (said, time) = rootfs.timed_outside("main", input(n).as_bytes())?;
@@ -89,8 +88,8 @@ async fn many(args: &CasesArgs, rootfs: &Rootfs) -> Outcome<()> {
 }
 
 async fn exchanges(args: &CasesArgs, rootfs: &Rootfs) -> Outcome<()> {
-    rootfs.run("answers.c", ANSWERS, &[words("gcc -O2 -o answers answers.c")])?;
-    rootfs.run("asks.c", ASKS, &[words("gcc -O2 -o asks asks.c")])?;
+    rootfs.compile("answers.c", ANSWERS, &words("gcc -O2 -o answers answers.c"))?;
+    rootfs.compile("asks.c", ASKS, &words("gcc -O2 -o asks asks.c"))?;
     let script = format!(
         "rm -f a b; mkfifo a b; echo {} > count; ./answers <a >b & ./asks count >a <b; test $? = 42",
         args.exchanges

@@ -22,7 +22,7 @@ use enclos_protocol::outcome::{Exit, StepFacts, Stop as Ended};
 use enclos_protocol::supervisor_link::{CellKind, Keep, StdinSource, StepRequest, Workspace};
 use serde_bytes::ByteBuf;
 
-use crate::jobs::image_named;
+use crate::bare::image_named;
 use crate::stats::{Series, ms};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

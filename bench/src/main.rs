@@ -7,9 +7,8 @@
 //! `compare` is the whole of it: every way to run a program beside every other, and the targets judged by that;
 //! `record` puts what one of the others said into the document that it writes.
 //! `floor` measures what the kernel asks for a process in new namespaces,
-//! `containers` what each container costs and who spends it, `cells` what a cell of a real sandbox does and how exact it is, and `jobs` measures a
-//! running master against bare processes with the very same
-//! toolchains, and against a container for each job; `cases` does so for one job that is judged by many.
+//! `containers` what each container costs and who spends it, `cells` what a cell of a real sandbox does and how exact it is;
+//! `cases` measures a job that is judged by many, through a running master, against bare processes with the very same toolchains.
 //! `tenants` measures what one tenant loses to another.
 //! `simulate` drives the scheduler's own core under a virtual clock; the only figure there that
 //! depends on the machine is the rate of decisions, and `decisions` measures what one of them costs.
@@ -27,7 +26,6 @@ mod containers;
 mod decisions;
 mod faults;
 mod floor;
-mod jobs;
 mod master;
 mod overload;
 mod plots;
@@ -75,8 +73,6 @@ enum Command {
     Overload(overload::OverloadArgs),
     /// Whether a real cluster does what the simulator says (needs root, an engine and its images)
     Agrees(agrees::AgreesArgs),
-    /// Jobs through a running master, against bare processes and `docker run`
-    Jobs(jobs::JobsArgs),
     /// The plan of the warm pool under a virtual clock, beside fixed sizes on the same jobs
     Pool(pool::PoolArgs),
     /// The scheduler under a virtual clock, beside other policies on the same arrivals
@@ -95,7 +91,6 @@ fn main() -> ExitCode {
         Command::Record(args) => compare::record(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Faults(args) => faults::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Relay(args) => faults::relay(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
-        Command::Jobs(args) => jobs::run(&args),
         Command::Master(args) => master::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Overload(args) => overload::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),
         Command::Agrees(args) => agrees::run(&args).map_err(|error| -> Box<dyn std::error::Error> { error }),

@@ -24,7 +24,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::jobs::{HELLOS, Hello};
+use crate::compare::{C, PYTHON, Program};
 use crate::stats::{Series, ms, ratio};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -47,7 +47,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Name of the tenant that floods.
 const GREEDY: &str = "greedy";
 /// The figures are of these.
-const LANGUAGES: [&str; 2] = ["c", "python"];
+const HELLOS: [&Program; 2] = [&C, &PYTHON];
 
 #[derive(Args)]
 pub struct TenantsArgs {
@@ -124,7 +124,7 @@ async fn measure(args: &TenantsArgs) -> Outcome<()> {
         "| a quiet tenant's hello beside | p50 to alone | p95 to alone | p50 ms | p95 ms | other's jobs/s | refused/s |"
     );
     println!("|---|---|---|---|---|---|---|");
-    for hello in HELLOS.iter().filter(|hello| LANGUAGES.contains(&hello.language)) {
+    for hello in HELLOS {
         client.language(hello).await?;
     }
     Ok(())
@@ -152,7 +152,7 @@ struct Seen {
 }
 
 impl Client<'_> {
-    async fn language(&self, hello: &Hello) -> Outcome<()> {
+    async fn language(&self, hello: &Program) -> Outcome<()> {
         for _ in 0..WARM_UP {
             self.quiet_job(hello).await?;
         }
@@ -183,11 +183,11 @@ impl Client<'_> {
     }
 
     /// One turn of a state.
-    async fn turn(&self, state: State, hello: &Hello, seen: &mut Seen) -> Outcome<()> {
+    async fn turn(&self, state: State, hello: &Program, seen: &mut Seen) -> Outcome<()> {
         let _core = (state == State::CoreTaken).then(Core::take).transpose()?;
         let ends = AtomicBool::new(false);
         let submission = match state {
-            State::Flood => Some(submission(hello)),
+            State::Flood => Some(hello.submission(true)),
             State::Sleepers => Some(json!({ "language": "python", "source": SLEEP })),
             State::Alone | State::CoreTaken => None,
         };
@@ -208,7 +208,7 @@ impl Client<'_> {
         self.until(|waiting, running| waiting + running == 0).await
     }
 
-    async fn timed(&self, hello: &Hello, state: State, seen: &mut Seen) -> Outcome<()> {
+    async fn timed(&self, hello: &Program, state: State, seen: &mut Seen) -> Outcome<()> {
         if matches!(state, State::Flood | State::Sleepers) {
             self.until(|waiting, running| waiting >= FLOOD_QUEUED / 2 && running > 0).await?;
         }
@@ -249,12 +249,12 @@ impl Client<'_> {
         Ok(())
     }
 
-    async fn quiet_job(&self, hello: &Hello) -> Outcome<()> {
+    async fn quiet_job(&self, hello: &Program) -> Outcome<()> {
         let url = format!("{}/v1/jobs?wait_ms=60000", self.args.url);
-        let sent = self.http.post(url).bearer_auth(&self.quiet).json(&submission(hello)).send().await?;
+        let sent = self.http.post(url).bearer_auth(&self.quiet).json(&hello.submission(true)).send().await?;
         let job: Value = sent.json().await?;
         match job["run"]["stdout"].as_str() {
-            Some(said) => hello.check(said.as_bytes()),
+            Some(said) => Ok(hello.check("Enclos", said.as_bytes())?),
             None => Err(format!("{}: {job}", hello.language).into()),
         }
     }
@@ -275,10 +275,6 @@ impl Client<'_> {
         }
         Err(format!("the other tenant's jobs are not as expected within {LOOK_WAIT:?}").into())
     }
-}
-
-fn submission(hello: &Hello) -> Value {
-    json!({ "language": hello.language, "source": hello.source, "no_cache": true })
 }
 
 /// A core that is kept busy by a process outside of Enclos.

@@ -91,9 +91,9 @@ impl Client {
     }
 
     async fn agents(&self) -> Outcome<Vec<Value>> {
-        let asked = self.http.get(format!("{}/v1/stats", self.url)).send().await?.error_for_status()?;
+        let asked = self.http.get(format!("{}/v1/agents", self.url)).send().await?.error_for_status()?;
         let mut answer: Value = asked.json().await?;
-        match answer["agents_detail"].take() {
+        match answer["agents"].take() {
             Value::Array(agents) => Ok(agents),
             other => Err(format!("no list of agents: {other}").into()),
         }
@@ -111,6 +111,16 @@ pub struct AgentPlan {
     /// Sandboxes to keep ready for each image.
     pub warm_each: usize,
     pub flags: &'static [&'static str],
+}
+
+/// Sandboxes of a cluster since its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sandboxes {
+    pub made: u64,
+    /// Those of them that wait for a first job.
+    pub unused: u64,
+    /// Idle ones whose place another needed.
+    pub evicted: u64,
 }
 
 /// A master and its agents.
@@ -192,19 +202,46 @@ impl Cluster {
     /// All agents are there, nothing runs, and as many sandboxes wait as were asked for.
     async fn is_settled(&self, agents: usize) -> bool {
         let Ok(listed) = self.client.agents().await else { return false };
-        let number = |agent: &Value, field: &str| agent[field].as_u64().unwrap_or(0);
-        let warm: u64 = listed.iter().map(|agent| number(agent, "warm")).sum();
+        let warm: u64 = listed.iter().flat_map(stock).map(|image| number(image, "warm")).sum();
         let connected = listed.iter().filter(|agent| agent["state"] == "connected").count();
         connected == agents && listed.iter().all(|agent| number(agent, "running") == 0) && warm >= self.warm as u64
     }
 
-    /// Waits until the pool is as it was before, so that what one job left to do is not in the next one's time.
+    /// Nothing runs, and of each image as many sandboxes wait as the pool wants by now.
+    pub async fn is_stocked(&self) -> bool {
+        let Ok(listed) = self.client.agents().await else { return false };
+        let has_all = |image: &Value| number(image, "warm") >= number(image, "wanted");
+        listed.iter().all(|agent| number(agent, "running") == 0 && stock(agent).iter().all(has_all))
+    }
+
+    /// Waits until the pool is as it was before and the machine quiet, so that what one job left to do is not in the next
+    /// one's time.
     ///
     /// # Errors
     /// It does not get there.
     pub async fn settle(&self) -> Outcome<()> {
         let settled = async || self.is_settled(self.names.len()).await;
-        if until(SETTLE_WAIT, settled).await { Ok(()) } else { Err("the pool does not fill again".into()) }
+        if !until(SETTLE_WAIT, settled).await {
+            return Err("the pool does not fill again".into());
+        }
+        super::quiet::wait(self).await;
+        Ok(())
+    }
+
+    /// How many sandboxes there were, as the agents last said.
+    ///
+    /// # Errors
+    /// The master does not answer.
+    pub async fn sandboxes(&self) -> Outcome<Sandboxes> {
+        let listed = self.client.agents().await?;
+        let closed = |agent: &Value| agent["sandboxes_closed"].as_object().cloned().unwrap_or_default();
+        let all =
+            |agent: &Value| closed(agent).values().filter_map(Value::as_u64).sum::<u64>() + number(agent, "sandboxes");
+        Ok(Sandboxes {
+            made: listed.iter().map(all).sum(),
+            unused: listed.iter().flat_map(stock).map(|image| number(image, "warm")).sum(),
+            evicted: listed.iter().map(|agent| number(&agent["sandboxes_closed"], "evicted")).sum(),
+        })
     }
 
     /// Ends the agents, then the master.
@@ -217,6 +254,15 @@ impl Cluster {
         }
         stage.end_child(&self.master_name).await
     }
+}
+
+/// What an agent says of each image that it keeps sandboxes of.
+fn stock(agent: &Value) -> &[Value] {
+    agent["stock"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn number(of: &Value, field: &str) -> u64 {
+    of[field].as_u64().unwrap_or(0)
 }
 
 /// Looks again and again; whether it became so in time.

@@ -19,8 +19,6 @@ use super::ways::Way;
 const WAYS: [Way; 6] = [Way::Bare, Way::DockerRun, Way::Container, Way::Exec, Way::Tenant, Way::Never];
 /// What the machine does by itself is looked at for so long.
 const IDLE: Duration = Duration::from_secs(2);
-/// What is still going on after a job's answer, as containers that go away, is waited for that long.
-const AFTER: Duration = Duration::from_millis(700);
 
 /// What one way came to.
 #[derive(Default)]
@@ -91,7 +89,7 @@ async fn one(
     for _ in 0..jobs {
         let time = match way {
             Way::Tenant | Way::Never => {
-                let answer = ground.client.run(way, program, None).await?;
+                let answer = ground.cluster.client.run(way, program, None).await?;
                 steps += answer.steps_us();
                 answer.elapsed
             }
@@ -99,11 +97,8 @@ async fn one(
         };
         cost.latency.push(run, time);
     }
-    // Its sandboxes are made anew, which is a part of what the jobs cost.
-    if way == Way::Never {
-        cluster.settle().await?;
-    }
-    tokio::time::sleep(AFTER).await;
+    // What goes on after a job's answer is a part of what it costs: containers go away, sandboxes are made anew.
+    cluster.settle().await?;
     let after = count::read(Some(cluster));
     cost.splits.push(split(&before, &after, jobs as u64, whose(way), steps, idle));
     Ok(())
@@ -123,7 +118,6 @@ pub async fn profiles(grounds: &Grounds<'_>, cluster: &Cluster, settings: &Setti
             grounds.python.once(way, &PYTHON, 0).await?;
         }
         cluster.settle().await?;
-        tokio::time::sleep(AFTER).await;
         costs.entry((PYTHON.name, way)).or_default().profile = Some(recording.end(jobs).await?);
     }
     Ok(())
@@ -144,7 +138,7 @@ pub fn table(costs: &Costs, report: &mut Report) -> String {
         let base = costs.get(&(*program, Way::Container)).map(|cost| cost.splits.as_slice()).unwrap_or_default();
         let ratios: Vec<f64> = cost.splits.iter().zip(base).map(|(split, base)| split.all / base.all).collect();
         let name = format!("cpu.{program}.{}", way.key());
-        report.figure(format!("{name}.to_container"), spread(&ratios).map(|e| e.value));
+        report.estimate(format!("{name}.to_container"), spread(&ratios));
         report.figure(format!("{name}.ms"), (!cost.splits.is_empty()).then(|| mean(&cost.splits, |split| split.all)));
         let mut row = vec![(*program).to_owned(), way.name().to_owned(), times(spread(&ratios))];
         row.push(number(mean(&cost.splits, |split| split.all)));
@@ -179,8 +173,8 @@ mod tests {
         ]);
         let mut report = Report::default();
         let text = table(&costs, &mut report);
-        assert_eq!(report.figures["cpu.C.never.to_container"], 0.25);
-        assert_eq!(report.figures["cpu.C.never.ms"], 100.0);
+        assert_eq!(report.figures["cpu.C.never.to_container"].value, 0.25);
+        assert_eq!(report.figures["cpu.C.never.ms"].value, 100.0);
         assert!(!report.figures.contains_key("cpu.Python.never.to_container"));
         assert!(text.contains("| 100 | 50% |"), "{text}");
     }

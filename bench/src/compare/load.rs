@@ -11,6 +11,8 @@ use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
 use super::Outcome;
+use super::cluster::Cluster;
+use super::quiet;
 use super::series::Samples;
 use super::stage::SLOTS_MAX;
 use crate::chance::Chance;
@@ -33,6 +35,25 @@ pub async fn closed(clients: usize, time: Duration, once: impl AsyncFn(usize) ->
     let all = futures::future::try_join_all((0..clients).map(client)).await?;
     // The last ones end after the time; what they took is counted with them.
     Ok(f64::from(all.iter().sum::<u32>()) / begun.elapsed().as_secs_f64())
+}
+
+/// Part of a series that runs before it, untimed.
+const WARM_UP_PART: u32 = 2;
+
+/// Jobs a second of a service that has warmed to this load: the same for half of the time, until the pool has what that
+/// made it want and the engine is quiet, and then the series. What the series itself causes is in its time.
+///
+/// # Errors
+/// One of the jobs fails.
+pub async fn sustained(
+    cluster: &Cluster,
+    clients: usize,
+    time: Duration,
+    once: impl AsyncFn(usize) -> Outcome<()>,
+) -> Outcome<f64> {
+    closed(clients, time / WARM_UP_PART, &once).await?;
+    quiet::wait(cluster).await;
+    closed(clients, time, &once).await
 }
 
 /// When each job of an open loop is due: `rate` a second for `time`, the same for the same seed.

@@ -3,19 +3,19 @@
 use serde_json::json;
 
 use super::Outcome;
-use super::cluster::{Client, Cluster};
-use super::load::closed;
+use super::cluster::Client;
+use super::load::sustained;
 use super::programs::{C, PYTHON};
 use super::report::Report;
 use super::room::Room;
+use super::scopes;
 use super::series::spread;
 use super::settings::Settings;
+use super::stage::Stage;
 use super::table::{Table, ranged, times};
 use super::throughput::{CLIENTS, Grounds};
 use super::ways::Way;
 
-/// Scopes that jobs come from in turn.
-const SCOPES: usize = 1000;
 /// Processor time that a program burns which would never end.
 const BURN_MS: u32 = 50;
 const EXIT_CODE: i32 = 3;
@@ -84,12 +84,13 @@ fn ends_with(room: &Room, slot: usize, (file, source): (&str, &str), code: i32) 
 /// # Errors
 /// A job did not end as it must.
 pub async fn measure(
+    stage: &Stage,
     grounds: &Grounds<'_>,
-    cluster: &Cluster,
     settings: &Settings,
     report: &mut Report,
 ) -> Outcome<String> {
     let mut rates: [Vec<f64>; 5] = Default::default();
+    let cluster = grounds.python.cluster;
     let client = &cluster.client;
     let number = std::sync::atomic::AtomicUsize::new(0);
     let next = || number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -97,20 +98,18 @@ pub async fn measure(
         super::progress(&format!("mixes, run {} of {}", run + 1, settings.runs));
         let time = settings.load;
         let hello = async |slot| grounds.python.once(Way::Bare, &PYTHON, slot).await.map(drop);
-        rates[0].push(closed(CLIENTS, time, hello).await?);
+        rates[0].push(sustained(cluster, CLIENTS, time, hello).await?);
         let hello = async |_| client.run(Way::Tenant, &PYTHON, None).await.map(drop);
-        rates[1].push(closed(CLIENTS, time, hello).await?);
-        rates[2].push(closed(CLIENTS, time, async |slot| bare(grounds, next(), slot).await).await?);
-        rates[3].push(closed(CLIENTS, time, async |_| ours(client, next()).await).await?);
-        // Each job is of another scope than the one before, so hardly any finds a sandbox of its own.
-        let scoped = async |_| {
-            let scope = format!("user-{}", next() % SCOPES);
-            client.run(Way::Tenant, &PYTHON, Some(scope)).await.map(drop)
-        };
-        rates[4].push(closed(CLIENTS, time, scoped).await?);
-        cluster.settle().await?;
+        rates[1].push(sustained(cluster, CLIENTS, time, hello).await?);
+        rates[2].push(sustained(cluster, CLIENTS, time, async |slot| bare(grounds, next(), slot).await).await?);
+        rates[3].push(sustained(cluster, CLIENTS, time, async |_| ours(client, next()).await).await?);
     }
-    Ok(table(&rates, report))
+    let mut scoped = scopes::Seen::default();
+    for run in 0..settings.runs {
+        super::progress(&format!("1,000 scopes, run {} of {}", run + 1, settings.runs));
+        rates[4].push(scopes::measure(stage, run, settings, &mut scoped).await?);
+    }
+    Ok(format!("{}\n{}", table(&rates, report), scoped.words(report)))
 }
 
 fn table(rates: &[Vec<f64>; 5], report: &mut Report) -> String {
@@ -131,8 +130,8 @@ fn table(rates: &[Vec<f64>; 5], report: &mut Report) -> String {
         let ratios: Vec<f64> =
             base.into_iter().flat_map(|base| rates[at].iter().zip(base).map(|(ours, bare)| ours / bare)).collect();
         let against = spread(&ratios);
-        report.figure(format!("mix.{key}.rate"), spread(&rates[at]).map(|e| e.value));
-        report.figure(format!("mix.{key}.to_bare"), against.map(|e| e.value));
+        report.estimate(format!("mix.{key}.rate"), spread(&rates[at]));
+        report.estimate(format!("mix.{key}.to_bare"), against);
         let words = if base.is_some() { times(against) } else { String::new() };
         table.row(vec![name.into(), ranged(spread(&rates[at])), words]);
     }
@@ -154,7 +153,7 @@ mod tests {
         let rates = [vec![100.0], vec![90.0], vec![80.0], vec![60.0], vec![10.0]];
         let mut report = Report::default();
         table(&rates, &mut report);
-        let found = ["hello", "failing", "scopes"].map(|key| report.figures[&format!("mix.{key}.to_bare")]);
+        let found = ["hello", "failing", "scopes"].map(|key| report.figures[&format!("mix.{key}.to_bare")].value);
         assert_eq!(found, [0.9, 0.75, 0.1]);
     }
 }

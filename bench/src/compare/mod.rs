@@ -25,13 +25,17 @@ mod latency;
 mod load;
 mod memory;
 mod mixes;
+mod page_cache;
 mod plot;
 mod profile;
 mod programs;
+mod quiet;
+mod readme;
 mod record;
 mod report;
 mod room;
 mod scaling;
+mod scopes;
 mod series;
 mod settings;
 mod stage;
@@ -56,6 +60,7 @@ use self::stage::Stage;
 use self::throughput::Grounds;
 use self::ways::Ground;
 
+pub use self::programs::{C, PYTHON, Program};
 pub use self::record::{RecordArgs, record};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -95,6 +100,9 @@ pub struct CompareArgs {
     /// Document whose measured sections are written anew
     #[arg(long)]
     document: Option<PathBuf>,
+    /// README whose sentence about speed is written anew, where throughput and mixes were measured
+    #[arg(long)]
+    readme: Option<PathBuf>,
     /// Directory of the SVG files
     #[arg(long)]
     plots: Option<PathBuf>,
@@ -162,12 +170,17 @@ pub fn run(args: &CompareArgs) -> Outcome<()> {
         let ended = stage.end().await;
         measured?;
         ended?;
-        report.figures.extend(args.figures.iter().cloned());
-        let judged = targets::table(&report.figures);
+        for (name, value) in &args.figures {
+            report.figure(name, Some(*value));
+        }
+        let judged = format!("{}\n{}", targets::table(&report.figures), quiet::words());
         if args.only.is_empty() && args.programs.is_empty() {
             report.section("targets", &judged)?;
         } else {
             println!("## targets, of what was measured\n\n{judged}");
+        }
+        if let Some(path) = &args.readme {
+            readme::write(path, &report.figures)?;
         }
         if let Some(path) = &args.json {
             std::fs::write(path, serde_json::to_vec_pretty(&report.json())?)?;
@@ -205,7 +218,7 @@ async fn measure(stage: &Stage, args: &CompareArgs, report: &mut Report) -> Outc
     }
     let [gcc, openjdk, python] = &rooms[..] else { return Err("a room for each image was made".into()) };
     gcc.prepare(&programs::NULL)?;
-    let ground = |room| Ground { stage, room, engine: &engine, client: &cluster.client };
+    let ground = |room| Ground { stage, room, engine: &engine, cluster: &cluster };
     let grounds = Grounds { gcc: ground(gcc), openjdk: ground(openjdk), python: ground(python) };
     warm_up(&cluster.client).await?;
     if args.has(Part::Latency) {
@@ -271,7 +284,7 @@ async fn others(
     report: &mut Report,
 ) -> Outcome<()> {
     if args.has(Part::Mixes) {
-        let body = mixes::measure(grounds, cluster, settings, report).await?;
+        let body = mixes::measure(stage, grounds, settings, report).await?;
         report.section("mixes", &body)?;
     }
     if args.has(Part::Cpu) {
@@ -285,7 +298,8 @@ async fn others(
         report.section("cpu", &body)?;
     }
     if args.has(Part::Cold) {
-        let body = cold::measure(stage, cluster, settings, report).await?;
+        let mut body = cold::measure(stage, cluster, settings, report).await?;
+        body = format!("{body}\n{}", page_cache::measure(grounds, cluster, settings, report).await?);
         report.section("cold", &body)?;
     }
     if args.has(Part::Gvisor) {
@@ -317,6 +331,7 @@ mod tests {
             programs: Vec::new(),
             gvisor,
             document: None,
+            readme: None,
             plots: None,
             json: None,
             figures: Vec::new(),

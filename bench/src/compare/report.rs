@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::Outcome;
 use super::document;
-use super::series::Samples;
+use super::series::{Estimate, Samples};
 
 /// Where it goes.
 #[derive(Debug, Default)]
 pub struct Report {
     /// By `PROGRAM.WAY.WHAT`; the targets are judged by these.
-    pub figures: BTreeMap<String, f64>,
+    pub figures: BTreeMap<String, Estimate>,
     raw: Map<String, Value>,
     document: Option<PathBuf>,
     command: String,
@@ -27,8 +27,14 @@ impl Report {
 
     /// Notes a figure, where there is one; what is no number is none.
     pub fn figure(&mut self, name: impl Into<String>, value: Option<f64>) {
-        if let Some(value) = value.filter(|value| value.is_finite()) {
-            self.figures.insert(name.into(), value);
+        self.estimate(name, value.map(Estimate::exact));
+    }
+
+    /// The same with how sure it is.
+    pub fn estimate(&mut self, name: impl Into<String>, estimate: Option<Estimate>) {
+        let is_whole = |e: &Estimate| [e.value, e.low, e.high].iter().all(|value| value.is_finite());
+        if let Some(estimate) = estimate.filter(is_whole) {
+            self.figures.insert(name.into(), estimate);
         }
     }
 
@@ -56,10 +62,14 @@ impl Report {
 
     /// All of it as one document.
     pub fn json(&self) -> Value {
+        let values: Map<String, Value> = self.figures.iter().map(|(name, e)| (name.clone(), json!(e.value))).collect();
+        let sure = self.figures.iter().filter(|(_, e)| e.low < e.high);
+        let intervals: Map<String, Value> = sure.map(|(name, e)| (name.clone(), json!([e.low, e.high]))).collect();
         json!({
             "machine": document::machine(),
             "command": self.command,
-            "figures": self.figures,
+            "figures": values,
+            "intervals": intervals,
             "raw_ms_or_as_named": self.raw,
         })
     }

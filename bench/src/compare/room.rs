@@ -59,6 +59,17 @@ impl Room {
         if self.work.join(PREPARED).is_file() { Ok(()) } else { Err("the null program was not made".into()) }
     }
 
+    /// Directories of the image's files, which all its containers share.
+    ///
+    /// # Errors
+    /// The engine does not keep them as directories.
+    pub fn layers(&self) -> Outcome<Vec<PathBuf>> {
+        let data = "{{index .GraphDriver.Data \"LowerDir\"}}:{{index .GraphDriver.Data \"UpperDir\"}}";
+        let listed = said(&mut docker(&["image", "inspect", "--format", data, &self.image]))?;
+        let layers: Vec<PathBuf> = listed.split(':').map(PathBuf::from).filter(|path| path.is_dir()).collect();
+        if layers.is_empty() { Err("the engine does not say where the image's files are".into()) } else { Ok(layers) }
+    }
+
     /// Runs all steps of a program, one after the other; how long they took.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use super::Outcome;
 use super::cluster::{AgentPlan, Cluster};
-use super::load::closed;
+use super::load::sustained;
 use super::programs::PYTHON;
 use super::report::Report;
 use super::series::spread;
@@ -48,9 +48,7 @@ pub async fn measure(stage: &Stage, settings: &Settings, report: &mut Report) ->
         super::progress(&format!("cores and agents, run {} of {}", run + 1, settings.runs));
         for (cluster, rates) in clusters.iter().zip(&mut rates) {
             let hello = async |_| cluster.client.run(Way::Tenant, &PYTHON, None).await.map(drop);
-            // Sandboxes that are bound to the tenant are made on the first jobs.
-            closed(CLIENTS, settings.load / 3, hello).await?;
-            rates.push(closed(CLIENTS, settings.load, hello).await?);
+            rates.push(sustained(cluster, CLIENTS, settings.load, hello).await?);
         }
     }
     for cluster in clusters {
@@ -63,7 +61,7 @@ fn table(shapes: &[(&str, &[&str])], rates: &[Vec<f64>], report: &mut Report) ->
     let mut table = Table::new(&["Python hello, 4 clients", "jobs/s (least to most)", "against one agent of one core"]);
     for ((name, _), series) in shapes.iter().zip(rates) {
         let ratios: Vec<f64> = series.iter().zip(&rates[0]).map(|(rate, base)| rate / base).collect();
-        report.figure(format!("scaling.{name}"), spread(&ratios).map(|e| e.value));
+        report.estimate(format!("scaling.{name}"), spread(&ratios));
         table.row(vec![(*name).into(), ranged(spread(series)), times(spread(&ratios))]);
     }
     table.to_string()
@@ -78,6 +76,6 @@ mod tests {
         let mut report = Report::default();
         let text = table(&SHAPES, &[vec![50.0], vec![80.0], vec![90.0], vec![85.0]], &mut report);
         assert!(text.contains("| 2 agents of 1 core | 90.00 (90.00 to 90.00) | **1.80x**"), "{text}");
-        assert_eq!(report.figures["scaling.1 agent of 2 cores"], 1.6);
+        assert_eq!(report.figures["scaling.1 agent of 2 cores"].value, 1.6);
     }
 }

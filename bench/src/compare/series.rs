@@ -26,6 +26,13 @@ pub struct Estimate {
     pub high: f64,
 }
 
+impl Estimate {
+    /// A figure of which nothing but itself is known.
+    pub fn exact(value: f64) -> Self {
+        Self { value, low: value, high: value }
+    }
+}
+
 impl Samples {
     /// Adds a time to the run of this number, counted from 0.
     pub fn push(&mut self, run: usize, time: Duration) {
@@ -52,14 +59,27 @@ impl Samples {
 
     /// How many times that percentile of `base` fits into this one's; `None` where either is empty.
     pub fn ratio_to(&self, base: &Self, percent: usize) -> Option<Estimate> {
-        let value = self.percentile(percent)? / base.percentile(percent)?;
+        self.against(base, |ours, base| Some(percentile(ours, percent)? / percentile(base, percent)?))
+    }
+
+    /// How many milliseconds that percentile is beyond that of `base`; `None` where either is empty.
+    pub fn beyond(&self, base: &Self, percent: usize) -> Option<Estimate> {
+        self.against(base, |ours, base| Some(percentile(ours, percent)? - percentile(base, percent)?))
+    }
+
+    /// That percentile, and how sure it is.
+    pub fn estimate(&self, percent: usize) -> Option<Estimate> {
+        self.against(&Self::default(), |ours, _| percentile(ours, percent))
+    }
+
+    fn against(&self, base: &Self, of: impl Fn(Vec<f64>, Vec<f64>) -> Option<f64>) -> Option<Estimate> {
+        let value = of(self.all(), base.all())?;
         let mut chance = Chance::of(1, 1);
-        let mut drawn: Vec<f64> = (0..DRAWS)
-            .filter_map(|_| {
-                let (ours, base) = (self.redrawn(&mut chance), base.redrawn(&mut chance));
-                Some(percentile(ours, percent)? / percentile(base, percent)?)
-            })
-            .collect();
+        let redrawn = |_| {
+            let (ours, base) = (self.redrawn(&mut chance), base.redrawn(&mut chance));
+            of(ours, base)
+        };
+        let mut drawn: Vec<f64> = (0..DRAWS).filter_map(redrawn).collect();
         drawn.sort_unstable_by(f64::total_cmp);
         let at = |thousandths: usize| drawn.get(drawn.len().saturating_sub(1) * thousandths / 1000).copied();
         Some(Estimate { value, low: at(LEFT_OUT)?, high: at(1000 - LEFT_OUT)? })
@@ -132,6 +152,15 @@ mod tests {
         assert!(few.low <= few.value && few.value <= few.high, "{few:?}");
         assert!(many.low <= 2.0 && 2.0 <= many.high, "{many:?}");
         assert!(many.high - many.low < few.high - few.low, "{few:?} {many:?}");
+    }
+
+    #[test]
+    fn a_difference_and_a_percentile_have_intervals_too() {
+        let (ours, base) = (samples(&[&[30, 31, 32, 33, 34]]), samples(&[&[20; 9]]));
+        let beyond = ours.beyond(&base, 50).unwrap();
+        assert!(beyond.low >= 10.0 && beyond.value == 12.0 && beyond.high <= 14.0, "{beyond:?}");
+        assert_eq!(base.estimate(50), Some(Estimate::exact(20.0)));
+        assert_eq!(Samples::default().estimate(50), None);
     }
 
     #[test]

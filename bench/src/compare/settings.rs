@@ -11,7 +11,7 @@ pub enum Size {
     Smallest,
     /// About three minutes
     Quick,
-    /// At most twenty minutes on two cores
+    /// About twenty minutes on two cores
     Full,
 }
 
@@ -32,8 +32,12 @@ pub struct Settings {
     pub clients: &'static [usize],
     /// One open-loop series.
     pub open: Duration,
+    /// Whether jobs of many scopes begin when the pool's places are all taken.
+    pub fills_places: bool,
     /// Cold starts of each kind.
     pub cold: usize,
+    /// First jobs without their files in memory, for each program and way.
+    pub uncached: usize,
     /// Starts of a whole agent.
     pub agent_starts: usize,
     /// Jobs of a series whose processor time is told apart.
@@ -65,7 +69,9 @@ impl Size {
                 load: Duration::from_millis(300),
                 clients: &[1, 2],
                 open: Duration::from_millis(500),
+                fills_places: false,
                 cold: 1,
+                uncached: 1,
                 agent_starts: 1,
                 accounted: 2,
                 accounted_runs: 1,
@@ -79,7 +85,9 @@ impl Size {
                 load: Duration::from_millis(500),
                 clients: &[1, 4],
                 open: Duration::from_secs(2),
+                fills_places: true,
                 cold: 3,
+                uncached: 2,
                 agent_starts: 1,
                 accounted: 8,
                 accounted_runs: 1,
@@ -88,12 +96,14 @@ impl Size {
             Self::Full => Settings {
                 runs: 3,
                 rounds: 40,
-                slow_every: 4,
+                slow_every: 5,
                 warm_up: 3,
-                load: Duration::from_millis(2500),
-                clients: &[1, 2, 4, 8],
-                open: Duration::from_secs(12),
+                load: Duration::from_secs(2),
+                clients: &[1, 4, 8],
+                open: Duration::from_secs(10),
+                fills_places: true,
                 cold: 10,
+                uncached: 5,
                 agent_starts: 3,
                 accounted: 40,
                 accounted_runs: 3,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Outcome;
-use super::load::{arrivals, closed, open};
+use super::load::{arrivals, open, sustained};
 use super::programs::{C, NULL, PYTHON, Program};
+use super::quiet;
 use super::report::Report;
 use super::series::{Samples, spread};
 use super::settings::Settings;
@@ -60,6 +61,7 @@ pub async fn by_clients(grounds: &Grounds<'_>, settings: &Settings) -> Outcome<R
             }
         }
         for &clients in settings.clients {
+            quiet::wait(grounds.gcc.cluster).await;
             let rate = floor(clients, settings.load).await?;
             rates.entry((NULL.name, Way::Outside, clients)).or_default().push(rate);
         }
@@ -75,7 +77,7 @@ async fn rate_of(
     time: Duration,
 ) -> Outcome<f64> {
     let ground = grounds.of(program);
-    closed(clients, time, async |slot| ground.once(way, program, slot).await.map(drop)).await
+    sustained(ground.cluster, clients, time, async |slot| ground.once(way, program, slot).await.map(drop)).await
 }
 
 /// Processes a second in all namespaces of a cell that the kernel gives so many workers: programs of their own, as a
@@ -120,6 +122,9 @@ pub fn table(rates: &Rates, report: &mut Report) -> String {
         let bare = rates.get(&(*program, Way::Bare, *clients)).map(Vec::as_slice).unwrap_or_default();
         let against = if *way == Way::Bare { String::new() } else { times(spread(&ratios(series, bare))) };
         table.row(vec![(*program).into(), name.into(), clients.to_string(), ranged(spread(series)), against]);
+        let figure = format!("{program}.{}.best", way.key());
+        let known = report.figures.get(&figure).map_or(0.0, |known| known.value);
+        report.estimate(figure, spread(series).filter(|rate| rate.value > known));
         report.keep_value(&format!("throughput.{program}.{}.{clients}", way.key()), series.as_slice().into());
     }
     let mut limits = Table::new(&["best of all clients", "jobs/s", "against bare, run by run"]);
@@ -129,11 +134,10 @@ pub fn table(rates: &Rates, report: &mut Report) -> String {
             [ours, Way::Bare, Way::Container, Way::Outside].map(|way| best(rates, program.name, way));
         let against = spread(&ratios(&mine, &bare));
         limits.row(vec![program.name.into(), ranged(spread(&mine)), times(against)]);
-        let middle = |values: &[f64]| spread(values).map(|e| e.value);
-        report.figure(format!("{}.limit", program.name), middle(&mine));
-        report.figure(format!("{}.limit_to_bare", program.name), against.map(|e| e.value));
-        report.figure(format!("{}.limit_to_container", program.name), middle(&ratios(&mine, &container)));
-        report.figure(format!("{}.limit_to_floor", program.name), middle(&ratios(&mine, &floor)));
+        report.estimate(format!("{}.limit", program.name), spread(&mine));
+        report.estimate(format!("{}.limit_to_bare", program.name), against);
+        report.estimate(format!("{}.limit_to_container", program.name), spread(&ratios(&mine, &container)));
+        report.estimate(format!("{}.limit_to_floor", program.name), spread(&ratios(&mine, &floor)));
     }
     format!("{table}\n{limits}")
 }
@@ -145,13 +149,14 @@ pub fn table(rates: &Rates, report: &mut Report) -> String {
 pub async fn at_rates(grounds: &Grounds<'_>, settings: &Settings, report: &mut Report) -> Outcome<String> {
     let mut table = Table::new(&["program", "offered", "jobs/s", "way", "p50 ms", "p95", "p99", "jobs"]);
     for program in [&PYTHON, &C] {
-        let limit = report.figures.get(&format!("{}.limit", program.name)).copied().ok_or("no limit was measured")?;
+        let limit = report.figures.get(&format!("{}.limit", program.name)).ok_or("no limit was measured")?.value;
         for percent in OFFERED {
             let rate = limit * f64::from(percent) / 100.0;
             super::progress(&format!("open loop of {} at {percent}%", program.name));
             for way in [Way::Bare, Way::Tenant] {
                 let due = arrivals(rate, settings.open, u64::from(percent));
                 let ground = grounds.of(program);
+                quiet::wait(ground.cluster).await;
                 let samples = open(&due, 0, async |slot| ground.once(way, program, slot).await.map(drop)).await?;
                 row(&mut table, (program, percent, rate, way), &samples);
                 let name = format!("open.{}.{}.{percent}", program.name, way.key());
@@ -186,7 +191,7 @@ mod tests {
         assert_eq!(ratios(&best(&rates, "C", Way::Tenant), &best(&rates, "C", Way::Bare)), [0.75, 0.5]);
         let mut report = Report::default();
         let text = table(&rates, &mut report);
-        assert_eq!(report.figures["C.limit_to_bare"], 0.5);
+        assert_eq!(report.figures["C.limit_to_bare"].value, 0.5);
         assert!(!report.figures.contains_key("null.limit"), "what was not measured is no figure");
         assert!(text.contains("| C | bare (chroot) | 1 |"), "{text}");
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Outcome;
-use super::cluster::Client;
+use super::cluster::Cluster;
 use super::engine::Engine;
 use super::programs::{CPP_ALL, Program};
 use super::room::Room;
@@ -93,6 +93,11 @@ impl Way {
         matches!(self, Self::Outside | Self::Bare | Self::Tenant | Self::Cached)
     }
 
+    /// Whether the engine is at work for it after its answer.
+    pub fn makes_containers(self) -> bool {
+        matches!(self, Self::DockerRun | Self::Container | Self::Never)
+    }
+
     /// Whether it says anything of this program.
     pub fn fits(self, program: &Program) -> bool {
         // Of the dearest compilation only what is ours is asked: what it runs in hardly shows.
@@ -118,7 +123,7 @@ pub struct Ground<'a> {
     pub stage: &'a Stage,
     pub room: &'a Room,
     pub engine: &'a Engine,
-    pub client: &'a Client,
+    pub cluster: &'a Cluster,
 }
 
 impl Ground<'_> {
@@ -128,7 +133,7 @@ impl Ground<'_> {
     /// It cannot be run so, or the answer is wrong.
     pub async fn once(&self, way: Way, program: &'static Program, slot: usize) -> Outcome<Duration> {
         match way {
-            Way::Tenant | Way::Cached | Way::Never => Ok(self.client.run(way, program, None).await?.elapsed),
+            Way::Tenant | Way::Cached | Way::Never => Ok(self.cluster.client.run(way, program, None).await?.elapsed),
             Way::Container => self.engine.container(self.room, program).await,
             Way::Exec => self.engine.exec(self.room, program, slot).await,
             Way::DockerRun => {
