@@ -1,5 +1,7 @@
 //! What a program meets in a cell, and what its end is told as: no engine, no agent.
 
+#[path = "cells/forerunners.rs"]
+mod forerunners;
 #[path = "cells/live.rs"]
 mod live;
 #[path = "cells/pairs.rs"]

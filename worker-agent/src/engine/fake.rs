@@ -360,7 +360,9 @@ impl FakeSupervisor {
                     let leftovers = locked(&self.script).leftovers.pop_front().unwrap_or_default();
                     self.send(Report::JobEnded { leftovers }).await?;
                 }
-                Request::BeginJob { .. }
+                Request::StartForerunner(_)
+                | Request::EndForerunner
+                | Request::BeginJob { .. }
                 | Request::PutFile { .. }
                 | Request::PutStdin
                 | Request::PutTree(_)

@@ -13,6 +13,7 @@
 //! Destroying the container and its cgroups is the pool's ([`Host::destroy`]). What a job
 //! does in it is `job`'s.
 
+mod ahead;
 mod error;
 pub mod facts;
 mod job;
@@ -92,6 +93,12 @@ pub struct Sandbox {
     cells: CellKind,
     /// What of it as a whole is held to a job's limits, if anything has to be.
     whole: Option<Whole>,
+    /// Where it has its weight among others; `None`: none of ours.
+    weights: Option<CgroupTree>,
+    /// It has the least weight: nothing but a forerunner is in it.
+    is_last: bool,
+    /// Steps that a forerunner took.
+    handed_over: u64,
     isolation: Isolation,
     /// It did not answer in time, and will not be asked again.
     silent: bool,
@@ -172,7 +179,9 @@ impl Host {
             (CellKind::Plain, _) => self.cgroups.clone().map(Whole::Memory),
         };
         let (cells, isolation) = (self.cells, self.isolation);
-        Ok(Sandbox { number, container, facts, wires, cells, whole, isolation, silent: false })
+        let weights = self.cgroups.clone().filter(|_| self.has_cell_cgroups());
+        let (is_last, handed_over, silent) = (false, 0, false);
+        Ok(Sandbox { number, container, facts, wires, cells, whole, weights, is_last, handed_over, isolation, silent })
     }
 
     /// Whether cells get cgroups of their own: gVisor shows its sandboxes none of the host's.
