@@ -121,7 +121,9 @@ mod tests {
     /// A job of `tenant` from `at` on, in sandbox `number` that is idle or is opened for it.
     fn job(plan: &mut Plan, at: Duration, number: u64, tenant: &str) {
         let _ = plan.apply(at, claim(number, "java", tenant, Reuse::Tenant));
-        let _ = plan.apply(at, Input::Opened(number));
+        if plan.sandboxes.get(&number).is_some_and(|entry| entry.phase == Phase::Starting) {
+            let _ = plan.apply(at, Input::Opened(number));
+        }
         assert_eq!(plan.sandboxes[&number].phase, Phase::Busy { single_use: false });
         let _ = plan.apply(at + MS, Input::Returned(number, After::Clean));
     }
