@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, source};
 use crate::engine;
 
-const AGENT: [&str; 6] = ["--languages", "java", "--slots", "1", "--warm", "1"];
+/// Each claim finds the sandbox in which one waits.
+const AGENT: [&str; 8] = ["--languages", "java", "--slots", "1", "--warm", "1", "--reuse", "never"];
 const TAKEN: &str = "a forerunner took the step";
 
 /// Programs whose compile step comes to each kind of end; all say something.

@@ -1,7 +1,7 @@
 //! In which idle sandboxes a forerunner waits, and when it is started. Pure.
 //!
-//! Only while a core is idle and nobody waits for a sandbox, one after the other, and in those that were used last
-//! first. It pays where the next job comes after it is ready: of who comes more often than that, nothing is begun.
+//! Only while a core is idle and nobody waits for a sandbox, one after the other; first in those whose binding is known
+//! to come again, then in those that were used or made last. It pays where the next job comes after it is ready: of who comes more often than that, nothing is begun.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Plan {
             return;
         }
         let due = self.without().filter(|(_, entry)| due(entry) <= now);
-        let Some(number) = due.max_by_key(|(_, entry)| entry.since).map(|(number, _)| number) else { return };
+        let Some(number) = due.max_by_key(|(_, entry)| rank(entry)).map(|(number, _)| number) else { return };
         let oldest = self.oldest().filter(|_| self.is_full()).map(|(number, _)| number);
         if let Some(entry) = oldest.and_then(|oldest| self.sandboxes.get_mut(&oldest)) {
             entry.has_forerunner = false;
@@ -84,19 +84,24 @@ impl Plan {
         idle.filter(|(_, entry)| entry.has_forerunner).map(|(number, entry)| (*number, entry))
     }
 
-    /// The one whose sandbox was used longest ago.
+    /// The one that is least likely to be used.
     fn oldest(&self) -> Option<(u64, &Entry)> {
-        self.with().min_by_key(|(number, entry)| (entry.since, *number))
+        self.with().min_by_key(|(number, entry)| (rank(entry), *number))
     }
 
-    /// Idle sandboxes in which one could be started: where as many wait as may, those that were used since the oldest was.
+    /// Idle sandboxes in which one could be started: where as many wait as may, those that are likelier to use it.
     fn without(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        let after = self.oldest().filter(|_| self.is_full()).map(|(_, entry)| entry.since);
+        let after = self.oldest().filter(|_| self.is_full()).map(|(_, entry)| rank(entry));
         let idle = self.sandboxes.iter().filter(|(_, entry)| entry.phase == Phase::Idle && !entry.has_forerunner);
         let of_images = idle.filter(|(_, entry)| self.forerunners.images.contains(&entry.image.name));
-        let newer = of_images.filter(move |(_, entry)| after.is_none_or(|after| entry.since > after));
+        let newer = of_images.filter(move |(_, entry)| after.is_none_or(|after| rank(entry) > after));
         newer.map(|(number, entry)| (*number, entry))
     }
+}
+
+/// How likely it is used soon.
+fn rank(entry: &Entry) -> (bool, Duration) {
+    (entry.gap.is_some(), entry.since)
 }
 
 fn due(entry: &Entry) -> Duration {
@@ -160,10 +165,10 @@ mod tests {
     #[test]
     fn for_who_comes_all_the_time_none_is_started_until_they_stay_away() {
         let mut plan = plan(1, BOUNDS);
-        for n in 0..5 {
+        for n in 0..4 {
             job(&mut plan, 200 * MS * n, 1, "a");
         }
-        let last = 801 * MS;
+        let last = 601 * MS;
         assert_eq!(plan.apply(last + QUIET, Input::Tick), []);
         assert_eq!(plan.apply(last + QUIET_OF_FREQUENT, Input::Tick), [Action::SendAhead(1, image("java"))]);
     }
@@ -181,11 +186,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_known_to_come_again_goes_before_who_may_come() {
+        let mut plan = plan(1, BOUNDS);
+        job(&mut plan, s(0), 1, "a");
+        job(&mut plan, s(3), 1, "a");
+        let _ = plan.apply(s(3) + 2 * MS, Input::Stock { image: image("java"), target: 1 });
+        let _ = plan.apply(s(3) + 3 * MS, Input::Opened(2));
+        assert_eq!(plan.apply(s(4), Input::Tick), [Action::SendAhead(1, image("java"))]);
+        assert_eq!(plan.apply(s(50), Input::Tick), [], "nor is it taken back");
+    }
+
+    #[test]
     fn a_claim_gets_the_sandbox_in_which_one_waits() {
         let mut plan = plan(1, BOUNDS);
         let _ = plan.apply(s(0), Input::Stock { image: image("java"), target: 2 });
         let _ = plan.apply(s(1), Input::Opened(1));
-        let _ = plan.apply(s(2), Input::Opened(2));
+        let _ = plan.apply(s(1), Input::Opened(2));
         let sent = plan.apply(s(3), Input::Tick);
         assert_eq!(sent, [Action::SendAhead(2, image("java"))]);
         let actions = plan.apply(s(4), claim(1, "java", "a", Reuse::Never));
