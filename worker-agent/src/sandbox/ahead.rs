@@ -19,7 +19,7 @@ impl Sandbox {
 
     /// Ends the one that waits; as above.
     pub fn end_forerunner(&mut self) -> bool {
-        self.wires.send_now(&Request::EndForerunner)
+        self.weigh_as_others().is_ok() && self.wires.send_now(&Request::EndForerunner)
     }
 
     /// Gives a sandbox for a job the weight that all others have.
