@@ -124,6 +124,12 @@ async fn no_job_notices_a_javac_that_was_killed_or_does_not_fit() {
         let waits = one_waits(&cluster).await;
         if *is_killed {
             kill(waits);
+            let threads = format!("/proc/{waits}/task");
+            cluster
+                .eventually("all of it is dead", || async {
+                    std::fs::read_dir(&threads).map_or(0, Iterator::count) <= 1
+                })
+                .await;
         }
         let job = cluster.run(program).await;
         assert_eq!((&job["outcome"], taken(&cluster)), (&json!("ok"), 0), "{job:#}");

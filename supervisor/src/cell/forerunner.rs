@@ -37,14 +37,13 @@ pub struct CommandLine {
 }
 
 impl CommandLine {
-    /// Gives it, and the end of it.
-    pub fn give(self) -> io::Result<()> {
+    /// Gives it, and the end of it; gives whether anybody is there to take it.
+    pub fn give(self) -> io::Result<bool> {
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
         match send(self.input.as_raw_fd(), &self.bytes, flags) {
-            Ok(count) if count == self.bytes.len() => Ok(()),
+            Ok(count) if count == self.bytes.len() => Ok(true),
             Ok(_) => Err(io::ErrorKind::WriteZero.into()),
-            // It is dead, and its end is heard as that of any program.
-            Err(nix::Error::EPIPE | nix::Error::ECONNRESET) => Ok(()),
+            Err(nix::Error::EPIPE | nix::Error::ECONNRESET) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -78,12 +77,15 @@ impl Forerunner {
             && self.is_ready()
     }
 
-    /// It said that it is, and nothing else; and nothing was refused to it.
+    /// It said that it is, and nothing else; it lives, and nothing was refused to it.
     fn is_ready(&mut self) -> bool {
         let mut said = [0; 2];
         let heard = recv(self.input.as_raw_fd(), &mut said, MsgFlags::MSG_DONTWAIT);
         let mut streams = [&self.stdout, &self.stderr].map(|file| PollFd::new(file.as_fd(), PollFlags::POLLIN));
+        // What it said is heard of one that is dead, too; then comes the end.
+        let lives = || recv(self.input.as_raw_fd(), &mut [0; 1], MsgFlags::MSG_DONTWAIT) == Err(nix::Error::EAGAIN);
         heard == Ok(1)
+            && lives()
             && clock::poll(&mut streams, Duration::ZERO) == Ok(0)
             && self.cell.waits()
             && self.cell.group.as_mut().is_some_and(|group| group.oom_kills() == 0 && group.pids_refused() == 0)

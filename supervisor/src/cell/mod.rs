@@ -272,9 +272,12 @@ impl Cell {
             self.started = Some((clock::now(), used));
             let told = match self.command_line.take() {
                 Some(line) => line.give(),
-                None => self.control.tell(ToCell::Go),
+                None => self.control.tell(ToCell::Go).map(|()| true),
             };
-            told.map_err(call("speak to the cell"))?;
+            if !told.map_err(call("speak to the cell"))? {
+                self.started = None;
+                self.start_error = Some("the forerunner is gone".to_owned());
+            }
         }
         Ok(())
     }
