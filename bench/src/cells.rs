@@ -181,6 +181,7 @@ pub fn step(argv: &[&str], cpu_ms: u64) -> StepRequest {
         directories: Vec::new(),
         keep: Keep::Nothing,
         whole_stdout: false,
+        forerunner: None,
     }
 }
 

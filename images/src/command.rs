@@ -12,7 +12,9 @@ use crate::language::Language;
 /// Elements that become many arguments.
 const LISTS: [&str; 2] = ["{args}", "{sources}"];
 /// Placeholders inside an element.
-const WORDS: [&str; 4] = ["{entry}", "{entry_stem}", "{entry_class}", "{heap_mib}"];
+const WORDS: [&str; 4] = ["{entry}", "{entry_stem}", "{entry_class}", HEAP];
+/// The one that follows from a limit alone.
+const HEAP: &str = "{heap_mib}";
 
 /// Environment of every step, before the language's own and the job's.
 pub const ENVIRONMENT: [(&str, &str); 5] = [
@@ -58,6 +60,25 @@ pub(crate) fn check(command: &[String]) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether `command` can be started before there is a job.
+///
+/// # Errors
+/// A sentence that names the element.
+pub(crate) fn check_ahead(command: &[String]) -> Result<(), String> {
+    if command.is_empty() {
+        return Err("ahead needs at least the program".to_owned());
+    }
+    let wrong = command.iter().find(|element| element.replace(HEAP, "").contains(['{', '}']));
+    wrong.map_or(Ok(()), |element| Err(format!("'{element}' in ahead: nothing but {HEAP} is known before a job")))
+}
+
+/// The command line that `command` comes to before there is a job, for a memory limit in bytes.
+#[must_use]
+pub fn expand_ahead(language: &Language, command: &[String], memory_bytes: u64) -> Vec<String> {
+    let heap = heap_mib(language, memory_bytes).to_string();
+    command.iter().map(|element| element.replace(HEAP, &heap)).collect()
+}
+
 /// The argument vector that `command` comes to for a job.
 #[must_use]
 pub fn expand(language: &Language, command: &[String], words: &JobWords<'_>) -> Vec<String> {
@@ -85,12 +106,15 @@ fn expand_word(language: &Language, element: &str, words: &JobWords<'_>) -> Stri
     }
     let entry = words.entry.as_str();
     let stem = entry.rsplit_once('.').map_or(entry, |(stem, _)| stem);
-    let heap_mib = words.memory_bytes / (1024 * 1024) * u64::from(language.heap_percent) / 100;
     element
-        .replace("{heap_mib}", &heap_mib.max(1).to_string())
+        .replace(HEAP, &heap_mib(language, words.memory_bytes).to_string())
         .replace("{entry_stem}", stem)
         .replace("{entry_class}", &entry_class(language, stem, words.entry_content))
         .replace("{entry}", entry)
+}
+
+fn heap_mib(language: &Language, memory_bytes: u64) -> u64 {
+    (memory_bytes / (1024 * 1024) * u64::from(language.heap_percent) / 100).max(1)
 }
 
 /// The entry's class: its package, if the source names one, and its file name.

@@ -66,7 +66,8 @@ impl Compilation<'_> {
     #[must_use]
     pub fn key(&self) -> Option<CompileKey> {
         let Self { binding, language, entry, args, limits, files } = *self;
-        let Command { command, env } = language.compile.as_ref()?;
+        // What does the same earlier makes no other result.
+        let Command { command, env, ahead: _ } = language.compile.as_ref()?;
         let mut parts = Parts::default();
         parts.text(&binding.tenant);
         parts.text(&binding.scope);

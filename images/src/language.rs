@@ -46,6 +46,9 @@ pub struct Language {
 pub struct Command {
     /// Program and arguments; placeholders as in [`crate::command`].
     pub command: Vec<String>,
+    /// Of a compile step: a program that may be started before there is a job, does its start-up, and does what
+    /// `command` would when it is given that ([`enclos_protocol::forerunner`]). It knows no word of a job.
+    pub ahead: Option<Vec<String>>,
     /// Environment that the language needs.
     #[serde(default)]
     pub env: std::collections::BTreeMap<String, String>,
@@ -136,6 +139,12 @@ fn checked(image: &str, at_start: bool, entry: Entry) -> Result<Language, Langua
     for command in entry.compile.iter().chain([&entry.run]) {
         crate::command::check(&command.command).map_err(&wrong)?;
     }
+    if entry.run.ahead.is_some() {
+        return Err(wrong("ahead is a key of compile alone".into()));
+    }
+    if let Some(ahead) = entry.compile.as_ref().and_then(|compile| compile.ahead.as_ref()) {
+        crate::command::check_ahead(ahead).map_err(&wrong)?;
+    }
     if let Some(installer) = &entry.dependencies {
         installer.check().map_err(&wrong)?;
         if !is_id(&installer.name) {
@@ -209,6 +218,19 @@ run = { command = ["x", "{entry}", "{args}"] }
     fn an_unknown_placeholder_is_refused() {
         let text = MINIMAL.replace("{entry}", "{shell}");
         assert!(parse("img", &text).unwrap_err().to_string().contains("{shell}"));
+    }
+
+    #[test]
+    fn what_starts_before_a_job_names_no_word_of_it() {
+        let with =
+            |ahead: &str| parse("img", &format!("{MINIMAL}compile = {{ command = [\"c\"], ahead = {ahead} }}\n"));
+        let language = with(r#"["w", "-m{heap_mib}"]"#).unwrap().remove(0);
+        assert_eq!(language.compile.unwrap().ahead.unwrap(), ["w", "-m{heap_mib}"]);
+        for ahead in ["[]", r#"["w", "{args}"]"#, r#"["w", "x{entry}"]"#] {
+            assert!(with(ahead).unwrap_err().to_string().contains("ahead"), "{ahead}");
+        }
+        let text = MINIMAL.replace("\"{args}\"]", "\"{args}\"], ahead = [\"w\"]");
+        assert!(parse("img", &text).unwrap_err().to_string().contains("compile alone"));
     }
 
     #[test]

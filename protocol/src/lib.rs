@@ -10,6 +10,7 @@ pub mod archive;
 pub mod cases;
 pub mod dependencies;
 pub mod dispatch;
+pub mod forerunner;
 pub mod frame;
 pub mod glob;
 pub mod ids;

@@ -4,15 +4,20 @@
 //! One job after the other:
 //!
 //! ```text
-//! Ready ─ Setup ─ SetUp ─┬─ BeginJob ─ (PutFile Data*)* ──────────────────────────────┐
+//! Ready ─ Setup ─ SetUp ─┬─ (StartForerunner │ EndForerunner)* ───────────────────────┐
+//!                        ├─ BeginJob ─ (PutFile Data*)* ──────────────────────────────┤
 //!                        │      ┌ (PutStdin Data*)? (PutTree Data* HoldTree?)? (PutExtra Data*)* │
-//!                        │      ├ RunStep ─ Output* ─ StepDone                         │
+//!                        │      ├ RunStep ─ Output* ─ HandedOver? ─ StepDone           │
 //!                        │      ├ RunPair ─ Output* ─ PairDone                         │
 //!                        │      └ TakeTree ─ Tree* ─ TreeDone     (any, as often as wanted)
 //!                        └───────────────── JobEnded ─ EndJob ─────────────────────────┘
 //! ```
 //!
 //! `EndJob` may be asked for while a step runs: then the job ends with it, and nothing else of it may be asked for.
+//!
+//! A forerunner ([`crate::forerunner`]) is used once: by the first step of the next job where it fits that, which
+//! `HandedOver` says before its `StepDone`; otherwise it ends unused.
+//!
 //! While a step with live standard input runs, `Stdin` and `Signal` may be asked for, and `StdinTaken` says from its
 //! start on how much of it the program's pipe took; at most a window beyond that may be on its way.
 //!
@@ -22,6 +27,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::forerunner::Forerunner;
 use crate::glob::Glob;
 use crate::job::{JobPath, Stream};
 use crate::limits::{OnOutputLimit, StepLimits};
@@ -236,6 +242,8 @@ pub struct StepRequest {
     /// Standard output is passed on up to `output_bytes`, not `report_bytes`; the step waits where
     /// the agent does not take it.
     pub whole_stdout: bool,
+    /// Command line of the forerunner that does the same when `argv` is handed to it; `None`: there is none.
+    pub forerunner: Option<Vec<String>>,
 }
 
 /// A program and an interactor, each the other's standard input and output, which are not reported.
@@ -274,6 +282,10 @@ pub struct PairFacts {
 pub enum Request {
     /// First, once.
     Setup(Setup),
+    /// Start a forerunner, between two jobs, unless one waits. Where none can be started nothing is said.
+    StartForerunner(Box<Forerunner>),
+    /// End the one that waits, between two jobs, if one does.
+    EndForerunner,
     /// A job begins: nothing is there of an earlier one.
     BeginJob {
         /// Cores its cells are pinned to, as a cpuset list (`"2"`, `"0-1"`); `None`: any.
@@ -350,6 +362,8 @@ pub enum Report {
         /// Nobody reads from it any more.
         closed: bool,
     },
+    /// The forerunner has taken the step that ends next.
+    HandedOver,
     /// The step is over, every process of it is gone, and all its output was sent.
     StepDone(Box<StepFacts>),
     /// The same of both.

@@ -11,7 +11,9 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 
 use enclos_protocol::job::JobPath;
-use enclos_protocol::supervisor_link::{HELD_BYTES_MAX, INPUT_BYTES_MAX, KEPT_BYTES_MAX, StdinSource, Tree, Workspace};
+use enclos_protocol::supervisor_link::{
+    HELD_BYTES_MAX, INPUT_BYTES_MAX, KEPT_BYTES_MAX, Keep, StdinSource, Tree, Workspace,
+};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{Mode, fchmod};
@@ -224,6 +226,15 @@ impl Job {
                 fchmod(&self.stdin, Mode::from_bits_truncate(0o444))?;
                 File::open(format!("/proc/self/fd/{}", self.stdin.as_raw_fd())).map(OwnedFd::from)
             }
+        }
+    }
+
+    /// A new place for what is to be kept of a step.
+    pub fn keep_for(&mut self, what: &Keep) -> io::Result<Option<File>> {
+        match what {
+            Keep::Workspace => self.keep(Tree::Kept).map(Some),
+            Keep::Files(_) => self.keep(Tree::Files).map(Some),
+            Keep::Nothing => Ok(None),
         }
     }
 

@@ -2,6 +2,8 @@
 
 #[path = "cells/ends.rs"]
 mod ends;
+#[path = "cells/forerunners.rs"]
+mod forerunners;
 #[path = "cells/live.rs"]
 mod live;
 #[path = "cells/pairs.rs"]

@@ -19,6 +19,7 @@ mod engine;
 mod examples;
 mod failing;
 mod fleet;
+mod forerunners;
 mod host;
 mod hostile;
 mod isolation;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::attempt::input::InputClient;
-use crate::attempt::{Installs, Workshop};
+use crate::attempt::{Installs, Workshop, forerunners};
 use crate::builder::{Dependencies, EngineBench};
 use crate::cache::CompileCache;
 use crate::cgroup::{CgroupError, CgroupTree, DetectError, Hold};
@@ -224,7 +224,15 @@ async fn serve(
     let images: Arc<dyn ImageSource> = Arc::new(StoreSource::new(store.clone()));
     let installs = installs(&config, &host, DerivedImages::new(docker.client())).await;
     let dependencies = installs.as_ref().map(|i| i.dependencies.clone());
-    let (pool, pool_task) = Pool::new(Arc::clone(&host), bounds(&config, first_number));
+    // Plain cells have nothing that waits, and what is not counted is held to nothing.
+    let has_forerunners = host.cells == CellKind::Namespaced && host.has_cell_cgroups();
+    let forerunners = forerunners(&catalogue, |language| has_forerunners && config.offers(language));
+    let (pool, pool_task) = Pool::with_forerunners(
+        Arc::clone(&host),
+        bounds(&config, first_number),
+        forerunners,
+        config.forerunners as usize,
+    );
     let mut tasks = JoinSet::new();
     tasks.spawn(pool_task);
     let mut stocking = JoinSet::new();
@@ -348,6 +356,7 @@ fn cgroups(
             let builder = headroom::of_builder(dependencies.memory_bytes(), config.isolation);
             limits = headroom::with_builder(limits, &builder);
         }
+        limits = headroom::with_forerunners(limits, config.forerunners);
         limits.cpu_millis = limits.cpu_millis.min(place.cpu_millis_max());
         let make = |tree: CgroupTree| tree.make_agent(&limits).map(|()| tree).map_err(CgroupsRefused::Make);
         tree.map_err(CgroupsRefused::Detect).and_then(make).map_err(|source| AgentError::NoCgroups {

@@ -154,6 +154,10 @@ pub struct RunArgs {
     /// each 512 MiB of memory for jobs].
     #[arg(long, env = "ENCLOS_SANDBOXES")]
     pub sandboxes: Option<u32>,
+    /// Compilers that have done their start-up in idle sandboxes and wait for a job, at most; 128 MiB each beside what
+    /// jobs have [default: one for each core, as far as the machine has memory beside its jobs; none in a pod].
+    #[arg(long, env = "ENCLOS_FORERUNNERS")]
+    pub forerunners: Option<u32>,
     /// Memory for results of compile steps, in bytes; 0 remembers none.
     #[arg(long, env = "ENCLOS_COMPILE_CACHE_BYTES", default_value_t = 256 * 1024 * 1024)]
     pub compile_cache_bytes: usize,
@@ -226,6 +230,8 @@ pub struct Config {
     pub warm: u32,
     /// Sandboxes at once.
     pub places: Places,
+    /// Forerunners that may wait.
+    pub forerunners: u32,
     /// Memory for results of compile steps, in bytes.
     pub compile_cache_bytes: usize,
     /// Directory for sockets to sandboxes.
@@ -355,6 +361,7 @@ impl Config {
             pin_cores: args.pin_cores.then(|| machine.cores.clone()),
             warm: args.warm,
             places,
+            forerunners: capacity::forerunners(args, machine, &capacity, places),
             compile_cache_bytes: args.compile_cache_bytes,
             run_dir: args.run_dir.clone(),
             allow_sampled: args.allow_sampled,

@@ -44,6 +44,22 @@ fn idle_sandboxes_take_their_memory_of_the_machine() {
 }
 
 #[test]
+fn forerunners_have_their_memory_beside_jobs_and_are_refused_where_none_can_wait() {
+    let of = |args: &[&str]| {
+        checked(&[&["--images", "none"], args].concat()).map(|c| (c.capacity.memory_bytes, c.forerunners))
+    };
+    assert_eq!(of(&[]).unwrap(), (6 << 30, 2));
+    assert_eq!(of(&["--memory-bytes", "8589934592"]).unwrap(), (8 << 30, 0), "nothing is left for them");
+    assert_eq!(of(&["--forerunners", "32"]).unwrap(), (4 << 30, 32));
+    assert_eq!(of(&["--pin-cores"]).unwrap().1, 0);
+    for other in [&["--pin-cores"][..], &["--isolation", "gvisor"], &["--cells", "plain"]] {
+        let error = of(&[&["--forerunners", "1"], other].concat()).unwrap_err().to_string();
+        assert!(error.contains(&other.join(" ")), "{error}");
+    }
+    assert!(of(&["--forerunners", "257"]).unwrap_err().to_string().contains("0 to 256"));
+}
+
+#[test]
 fn a_pod_offers_what_its_limit_leaves_beside_engine_and_supervisors() {
     let of = |args: &[&str], memory_bytes| {
         let machine = Machine {

@@ -1,6 +1,7 @@
 //! What sandboxes need beyond what their jobs may use. Pure.
 
 use enclos_protocol::agent_link::Capacity;
+use enclos_protocol::forerunner::{FORERUNNER_BYTES_MAX, FORERUNNER_PIDS_MAX};
 use enclos_protocol::job::Isolation;
 use enclos_protocol::supervisor_link::{SANDBOX_HEADROOM_BYTES, SANDBOX_HEADROOM_PIDS};
 
@@ -90,6 +91,21 @@ pub fn with_builder(tree: TreeLimits, builder: &SandboxLimits) -> TreeLimits {
     }
 }
 
+/// Memory that so many forerunners may take while they wait, in bytes.
+#[must_use]
+pub fn forerunner_bytes(count: u32) -> u64 {
+    FORERUNNER_BYTES_MAX * u64::from(count)
+}
+
+/// `tree` with room for so many forerunners: what waits takes nothing of what jobs were promised.
+pub fn with_forerunners(tree: TreeLimits, count: u32) -> TreeLimits {
+    TreeLimits {
+        memory_bytes: tree.memory_bytes.saturating_add(forerunner_bytes(count)),
+        pids: tree.pids.saturating_add(FORERUNNER_PIDS_MAX.saturating_mul(count)),
+        ..tree
+    }
+}
+
 /// Tasks of the host that so many processes of programs need.
 fn tasks(isolation: Isolation, pids: u32) -> u32 {
     match isolation {
@@ -127,6 +143,14 @@ mod tests {
         assert_eq!((both.memory_bytes - tree.memory_bytes, both.cpu_millis - tree.cpu_millis), (1 << 30, 1000));
         assert_eq!(both.pids - tree.pids, 64);
         assert_eq!(of_builder(1, Isolation::Gvisor).pids, 64 * 24);
+    }
+
+    #[test]
+    fn forerunners_take_nothing_of_what_jobs_were_promised() {
+        let tree = of_tree(&CAPACITY, Isolation::Runc, 0, 1 << 15);
+        let both = with_forerunners(tree, 2);
+        assert_eq!((both.memory_bytes - tree.memory_bytes, both.pids - tree.pids), (256 << 20, 96));
+        assert_eq!(both.cpu_millis, tree.cpu_millis, "they run on what is idle");
     }
 
     #[test]

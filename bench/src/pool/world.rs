@@ -150,6 +150,7 @@ impl<'a> World<'a> {
                     self.seen.waits.push(self.now - since);
                     self.resting.push((self.now + self.jobs[index].waits, number, index));
                 }
+                Action::SendAhead(..) | Action::Recall(_) => unreachable!("no image has a forerunner"),
                 Action::Refuse(_) => unreachable!("every start succeeds"),
             }
         }

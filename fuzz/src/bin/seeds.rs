@@ -205,6 +205,7 @@ fn conversation() -> Vec<Request> {
         directories: vec![path("feedback")],
         keep,
         whole_stdout: false,
+        forerunner: None,
     };
     let run = |workspace, keep| Request::RunStep(Box::new(step(workspace, keep)));
     let cgroup = CgroupPlace { version: CgroupVersion::V2, path: "/x".into() };

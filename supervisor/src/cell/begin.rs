@@ -1,16 +1,22 @@
-//! How the first process of a cell comes to be, and its streams.
+//! How the first process of a cell comes to be, and its streams; and the cell as it is watched from then on.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID};
+use enclos_protocol::supervisor_link::{CellKind, PROGRAM_UID, StepRequest};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Pid, pipe2};
 
-use super::{CellError, call};
-use crate::sys;
+use super::control::Control;
+use super::forerunner::CommandLine;
+use super::live::Live;
+use super::{Cell, CellError, Meter, READ_BYTES, Surroundings, call};
+use crate::capture::Capture;
+use crate::cgroup::CellGroup;
+use crate::locks::Locks;
+use crate::{clock, sys};
 
 /// Who the supervisor is in its container.
 pub const SUPERVISOR_UID: u32 = 0;
@@ -69,4 +75,56 @@ pub fn map_user(init: Pid, host_uid: u32) -> io::Result<()> {
     let line = format!("{PROGRAM_UID} {host_uid} 1");
     std::fs::write(format!("/proc/{init}/uid_map"), &line)?;
     std::fs::write(format!("/proc/{init}/gid_map"), &line)
+}
+
+/// One that was told its step.
+pub struct Begun {
+    pub init: Pid,
+    pub control: Control,
+    pub group: Option<CellGroup>,
+    pub uid: u32,
+    pub paired: bool,
+    pub live: Option<Live>,
+    pub stdout: Option<File>,
+    pub stderr: Option<File>,
+    pub keeps: bool,
+    pub command_line: Option<CommandLine>,
+}
+
+impl Cell {
+    /// To be watched.
+    pub(super) fn begun(surroundings: &Surroundings, request: &StepRequest, begun: Begun) -> Self {
+        let Begun { init, control, group, uid, paired, live, stdout, stderr, keeps, command_line } = begun;
+        let sampler = || surroundings.sampler(&request.limits, paired.then_some(uid));
+        Self {
+            kind: surroundings.kind,
+            init,
+            paired,
+            is_ready: false,
+            control,
+            control_open: true,
+            command_line,
+            live,
+            stdout,
+            stderr,
+            stdout_capture: if request.whole_stdout {
+                Capture::whole(&request.limits, request.on_output_limit)
+            } else {
+                Capture::new(&request.limits, request.on_output_limit)
+            },
+            stderr_capture: Capture::new(&request.limits, request.on_output_limit),
+            limits: request.limits,
+            cores: surroundings.cores,
+            meter: group.map_or_else(|| Meter::Sampled(sampler()), Meter::Cgroup),
+            locks: Locks::default(),
+            spawned_at: clock::now(),
+            started: None,
+            stop: None,
+            ended: None,
+            start_error: None,
+            keeps,
+            keep_error: None,
+            buffer: vec![0; READ_BYTES],
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use enclos_protocol::job::Stream;
-use enclos_protocol::outcome::{Accounting, StepFacts};
+use enclos_protocol::outcome::{Accounting, StepFacts, Stop};
 use enclos_protocol::supervisor_link::CellKind;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::wait::waitpid;
@@ -27,6 +27,20 @@ pub struct Finished {
 }
 
 impl Cell {
+    /// Whether its program never started, for no reason that anybody asked for.
+    pub fn is_unused(&self) -> bool {
+        self.started.is_none() && !matches!(self.stop, Some((Stop::Cancelled, _)))
+    }
+
+    /// Takes apart one that is over and was not used.
+    pub fn discard(self) {
+        let group = match self.meter {
+            Meter::Cgroup(group) => Some(group),
+            Meter::Sampled(_) => None,
+        };
+        Remains { init: Some(self.init), group }.clear();
+    }
+
     /// Reaps what is left, takes the rest of the output, and measures.
     pub fn finish(mut self) -> Result<Finished, CellError> {
         let init = self.reap();

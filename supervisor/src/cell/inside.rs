@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
 use enclos_protocol::glob::{KEEP_FILES_BYTES_MAX, KEEP_FILES_MAX};
 use enclos_protocol::job::JobPath;
@@ -25,6 +26,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid};
 
 use super::control::{Control, FromCell, ToCell};
+use super::handover;
 use super::live;
 use super::mounts::{self, Mask};
 use super::task::Task;
@@ -62,7 +64,7 @@ pub fn first_process(waiting: &Waiting<'_>) -> ! {
     sys::exit_now(0)
 }
 
-fn says(what: &'static str) -> impl Fn(io::Error) -> String {
+pub fn says(what: &'static str) -> impl Fn(io::Error) -> String {
     move |e| format!("{what}: {e}")
 }
 
@@ -83,14 +85,14 @@ fn supervise(waiting: &Waiting<'_>) -> Result<(), String> {
         sys::drop_bounding_set().map_err(says("cannot drop the bounding set"))?;
     }
     match Task::receive(&waiting.control).map_err(says("cannot take a task"))? {
+        Some(task) if task.forerunner => handover::perform(waiting, task, &proc_dir),
         Some(task) => perform(waiting, task, proc_dir),
         None => Ok(()),
     }
 }
 
 fn perform(waiting: &Waiting<'_>, mut task: Task, proc_dir: OwnedFd) -> Result<(), String> {
-    let Waiting { kind, host_uid, control, .. } = waiting;
-    if *kind == CellKind::Namespaced {
+    if waiting.kind == CellKind::Namespaced {
         mounts::fit(&task.request.limits).map_err(|e| e.to_string())?;
     }
     let children = task.signals.is_some().then(live::children).transpose();
@@ -112,22 +114,28 @@ fn perform(waiting: &Waiting<'_>, mut task: Task, proc_dir: OwnedFd) -> Result<(
             let exit = exit.map_err(says("cannot wait"))?;
             let at = clock::now();
             drop(held);
-            end_all_others();
-            let _ = control.send(&FromCell::Ended { exit, at });
-            let Some((into, what)) = keep else { return Ok(()) };
-            let kept = match kind {
-                CellKind::Plain => keep_as(*host_uid, &into, &what, exit),
-                CellKind::Namespaced => keep_files(&into, &what, exit),
-            };
-            control
-                .send(&kept.map_or_else(FromCell::NotKept, |()| FromCell::Kept))
-                .map_err(says("the supervisor is gone"))
+            tell_end(waiting, exit, at, keep)
         }
     }
 }
 
+/// Ends what is left of the program, tells how it ended, and keeps what is to be kept.
+pub fn tell_end(waiting: &Waiting<'_>, exit: Exit, at: Duration, keep: Option<(File, Keep)>) -> Result<(), String> {
+    end_all_others();
+    let _ = waiting.control.send(&FromCell::Ended { exit, at });
+    let Some((into, what)) = keep else { return Ok(()) };
+    let kept = match waiting.kind {
+        CellKind::Plain => keep_as(waiting.host_uid, &into, &what, exit),
+        CellKind::Namespaced => keep_files(&into, &what, exit),
+    };
+    waiting
+        .control
+        .send(&kept.map_or_else(FromCell::NotKept, |()| FromCell::Kept))
+        .map_err(says("the supervisor is gone"))
+}
+
 /// Reaps whoever ends until `program` does.
-fn wait_for(program: i32) -> io::Result<Exit> {
+pub fn wait_for(program: i32) -> io::Result<Exit> {
     loop {
         match sys::wait_for_child() {
             Ok((pid, exit)) if pid == program => return Ok(exit),
@@ -190,8 +198,13 @@ fn keep_files(into: &File, what: &Keep, exit: Exit) -> Result<(), String> {
     }
 }
 
-fn second_process(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> ! {
-    let message = match become_program(waiting, task, proc_dir) {
+pub fn second_process(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> ! {
+    end_with(waiting, become_program(waiting, task, proc_dir))
+}
+
+/// Ends well, or with why not.
+pub fn end_with(waiting: &Waiting<'_>, done: Result<(), StartError>) -> ! {
+    let message = match done {
         Ok(()) => sys::exit_now(0),
         Err(StartError::OutOfSpace) => FromCell::OutOfSpace,
         Err(StartError::Other(message)) => FromCell::Failed(message),
@@ -200,7 +213,7 @@ fn second_process(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> ! {
     sys::exit_now(127)
 }
 
-enum StartError {
+pub enum StartError {
     /// The files do not fit into the memory that the step may use.
     OutOfSpace,
     Other(String),
@@ -212,8 +225,8 @@ impl From<String> for StartError {
     }
 }
 
-/// Returns only after a rehearsal, or with why the program could not be executed.
-fn become_program(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> Result<(), StartError> {
+/// Becomes who the program is, where and under what it runs, and lays out its files.
+pub fn enter(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> Result<(), StartError> {
     let errno = |what: &'static str| move |e: nix::Error| format!("{what}: {e}");
     setsid().map_err(errno("cannot begin a session"))?;
     let score = openat(proc_dir, "self/oom_score_adj", OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty());
@@ -231,7 +244,13 @@ fn become_program(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> Res
     })
     .map_err(errno("cannot become the program's user"))?;
     umask(Mode::from_bits_truncate(0o022));
-    lay_out_files(&task.files, &task.request.directories)?;
+    lay_out_files(&task.files, &task.request.directories)
+}
+
+/// Returns only after a rehearsal, or with why the program could not be executed.
+fn become_program(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> Result<(), StartError> {
+    let errno = |what: &'static str| move |e: nix::Error| format!("{what}: {e}");
+    enter(waiting, task, proc_dir)?;
     // Only now: it bounds what the program writes, not what it was given.
     limit(Resource::RLIMIT_FSIZE, task.request.limits.file_bytes).map_err(errno("cannot limit the size of files"))?;
     dup2_stdin(&task.stdin).map_err(errno("cannot set standard input"))?;
@@ -241,8 +260,10 @@ fn become_program(waiting: &Waiting<'_>, task: &Task, proc_dir: &OwnedFd) -> Res
     let _ = sys::close_on_exec_from(3);
     reset_signals().map_err(errno("cannot reset signals"))?;
     let strings = Strings::of(&task.request.argv, &task.request.env)?;
-    waiting.control.send(&FromCell::Ready).map_err(says("the supervisor is gone"))?;
-    waiting.control.receive(ToCell::Go).map_err(says("the supervisor is gone"))?;
+    if !task.forerunner {
+        waiting.control.send(&FromCell::Ready).map_err(says("the supervisor is gone"))?;
+        waiting.control.receive(ToCell::Go).map_err(says("the supervisor is gone"))?;
+    }
     sys::set_no_new_privileges().map_err(says("cannot set no_new_privs"))?;
     sys::install_filter(&filter::program()).map_err(says("cannot install the filter"))?;
     if task.rehearsal {

@@ -11,6 +11,8 @@
 mod begin;
 pub mod control;
 mod finish;
+mod forerunner;
+mod handover;
 mod held;
 pub mod inside;
 pub mod live;
@@ -33,10 +35,12 @@ use nix::poll::PollFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use self::begin::pipe;
 pub use self::begin::pipe_between;
+use self::begin::{Begun, pipe};
 use self::control::{Control, FromCell, ToCell};
 pub use self::finish::Finished;
+use self::forerunner::CommandLine;
+pub use self::forerunner::Forerunner;
 use self::live::Live;
 use self::mounts::Mask;
 pub use self::prepared::{Prepared, Remains};
@@ -133,6 +137,8 @@ pub struct Cell {
     is_ready: bool,
     control: Control,
     control_open: bool,
+    /// For a program that waits for it; others start at [`ToCell::Go`].
+    command_line: Option<CommandLine>,
     live: Option<Live>,
     stdout: Option<File>,
     stderr: Option<File>,
@@ -182,42 +188,16 @@ impl Cell {
             files: &files,
             paired,
             rehearsal,
+            forerunner: false,
         };
         match given.send(&control) {
             // What it could not do is heard from it, as for one that fails later.
             Err(error) if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
             other => other.map_err(call("speak to the cell"))?,
         }
-        let sampler = || surroundings.sampler(&request.limits, paired.then_some(uid));
-        Ok(Self {
-            kind: surroundings.kind,
-            init,
-            paired,
-            is_ready: false,
-            control,
-            control_open: true,
-            live,
-            stdout,
-            stderr,
-            stdout_capture: if request.whole_stdout {
-                Capture::whole(&request.limits, request.on_output_limit)
-            } else {
-                Capture::new(&request.limits, request.on_output_limit)
-            },
-            stderr_capture: Capture::new(&request.limits, request.on_output_limit),
-            limits: request.limits,
-            cores: surroundings.cores,
-            meter: group.map_or_else(|| Meter::Sampled(sampler()), Meter::Cgroup),
-            locks: Locks::default(),
-            spawned_at: clock::now(),
-            started: None,
-            stop: None,
-            ended: None,
-            start_error: None,
-            keeps: keep.is_some(),
-            keep_error: None,
-            buffer: vec![0; READ_BYTES],
-        })
+        let keeps = keep.is_some();
+        let begun = Begun { init, control, group, uid, paired, live, stdout, stderr, keeps, command_line: None };
+        Ok(Self::begun(surroundings, request, begun))
     }
 
     /// What to wait on: control and both streams, those that are still open and have room, and
@@ -290,7 +270,14 @@ impl Cell {
         if self.is_waiting() {
             let used = self.cpu_time()?;
             self.started = Some((clock::now(), used));
-            self.control.tell(ToCell::Go).map_err(call("speak to the cell"))?;
+            let told = match self.command_line.take() {
+                Some(line) => line.give(),
+                None => self.control.tell(ToCell::Go).map(|()| true),
+            };
+            if !told.map_err(call("speak to the cell"))? {
+                self.started = None;
+                self.start_error = Some("the forerunner is gone".to_owned());
+            }
         }
         Ok(())
     }

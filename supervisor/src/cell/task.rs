@@ -21,6 +21,7 @@ const WITH_SIGNALS: u8 = 1;
 const WITH_KEEP: u8 = 2;
 const PAIRED: u8 = 4;
 const REHEARSAL: u8 = 8;
+const FORERUNNER: u8 = 16;
 
 /// A task as it is given.
 pub struct Given<'a> {
@@ -33,6 +34,7 @@ pub struct Given<'a> {
     pub files: &'a [File],
     pub paired: bool,
     pub rehearsal: bool,
+    pub forerunner: bool,
 }
 
 /// A task as it is taken.
@@ -53,6 +55,8 @@ pub struct Task {
     pub paired: bool,
     /// End well instead of executing the program: the sandbox is being proven.
     pub rehearsal: bool,
+    /// Its program starts at once, and waits for the task of its step.
+    pub forerunner: bool,
 }
 
 impl Given<'_> {
@@ -62,7 +66,8 @@ impl Given<'_> {
         let flags = flag(self.signals.is_some(), WITH_SIGNALS)
             | flag(self.keep.is_some(), WITH_KEEP)
             | flag(self.paired, PAIRED)
-            | flag(self.rehearsal, REHEARSAL);
+            | flag(self.rehearsal, REHEARSAL)
+            | flag(self.forerunner, FORERUNNER);
         let count = |files: &[File]| u8::try_from(files.len()).map_err(io::Error::other);
         let mut packet = vec![flags, count(self.members)?, count(self.files)?];
         packet.extend(frame::encode_body(self.request).map_err(io::Error::other)?);
@@ -93,6 +98,7 @@ impl Task {
             files: several(files, &mut descriptors)?,
             paired: flags & PAIRED != 0,
             rehearsal: flags & REHEARSAL != 0,
+            forerunner: flags & FORERUNNER != 0,
         };
         Ok(Some(task))
     }
@@ -156,10 +162,11 @@ mod tests {
             files: &files,
             paired: true,
             rehearsal: false,
+            forerunner: true,
         };
         given.send(&ours).unwrap();
         let task = Task::receive(&theirs).unwrap().unwrap();
-        assert_eq!((&task.request, task.paired, task.rehearsal), (&request, true, false));
+        assert_eq!((&task.request, task.paired, task.rehearsal, task.forerunner), (&request, true, false, true));
         assert_eq!([task.stdin, task.stdout, task.stderr].map(|fd| text(fd.into())), ["in", "out", "err"]);
         assert_eq!((text(task.signals.unwrap()), text(task.keep.unwrap())), ("signals".into(), "keep".into()));
         let texts = |files: Vec<File>| files.into_iter().map(text).collect::<Vec<_>>();

@@ -218,6 +218,14 @@ impl CellGroup {
         }
     }
 
+    /// Holds it to limits that are nowhere lower than those that it has, while somebody is in it.
+    pub fn raise(&self, limits: &StepLimits) -> Result<()> {
+        match self.version {
+            CgroupVersion::V1 => set(&v1::raised(v1::settings(&self.root, &self.path, limits))),
+            CgroupVersion::V2 => set(&v2::settings(&self.root, &self.path, limits, None)),
+        }
+    }
+
     /// Under version 1 cores are another hierarchy, in which only cells have groups that are pinned.
     fn pin(&mut self, cpus: &str) -> Result<()> {
         let parent = self.path.parent().unwrap_or(Path::new(""));

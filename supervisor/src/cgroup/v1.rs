@@ -54,6 +54,12 @@ pub fn settings(root: &Path, path: &Path, limits: &StepLimits) -> Vec<Setting> {
     ]
 }
 
+/// The same in the order in which limits can be raised: memory is never above memory and swap together.
+pub fn raised(mut settings: Vec<Setting>) -> Vec<Setting> {
+    settings.sort_by_key(|setting| !setting.path.ends_with("memory.memsw.limit_in_bytes"));
+    settings
+}
+
 /// The directory of a pinned group at `path` beside its others, and what is set there.
 pub fn pinned(root: &Path, path: &Path, pin: &Pin) -> (PathBuf, Vec<Setting>) {
     let directory = root.join("cpuset").join(path);
@@ -116,6 +122,13 @@ mod tests {
         };
         assert_eq!(value("memory.limit_in_bytes"), Some(64 << 20));
         assert_eq!(value("memory.kmem.tcp.limit_in_bytes"), Some(16 << 20));
+    }
+
+    #[test]
+    fn memory_and_swap_together_are_raised_before_memory() {
+        let settings = raised(settings(Path::new("/g"), Path::new("c/cell-1"), &super::super::tests::LIMITS));
+        let place = |name: &str| settings.iter().position(|s| s.path.ends_with(name));
+        assert!(place("memory.memsw.limit_in_bytes") < place("memory.limit_in_bytes"));
     }
 
     #[test]

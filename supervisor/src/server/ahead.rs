@@ -7,12 +7,16 @@
 //! step finds it ready with each; otherwise after the answer. It takes a millisecond, in which nobody is
 //! attended to, and on a machine that is busy some more.
 //! One waits for each sandbox, which its headroom holds, and it ends with the sandbox as all in it do.
+//!
+//! Between two jobs the agent may have a forerunner started in it. The next step takes that or ends it, so it never
+//! runs beside one.
 
-use enclos_protocol::supervisor_link::CellKind;
+use enclos_protocol::forerunner::Forerunner as Program;
+use enclos_protocol::supervisor_link::{CellKind, StepRequest};
 
 use super::Fault;
 use crate::base::Base;
-use crate::cell::{Prepared, Remains, Surroundings};
+use crate::cell::{Forerunner, Prepared, Remains, Surroundings};
 use crate::cgroup::Parent;
 
 /// What was set up.
@@ -27,6 +31,8 @@ pub struct Sandbox {
 enum Ahead {
     Wanted,
     Waits(Prepared),
+    /// A forerunner is in it.
+    Runs(Box<Forerunner>),
     /// It could not be; who asks for the next step is told why.
     Failed,
     /// Cells are plain, so a second one would be in the first; or nobody could tell what each has used.
@@ -47,6 +53,7 @@ impl Sandbox {
             match std::mem::replace(&mut self.ahead, Ahead::Wanted) {
                 Ahead::Waits(cell) if cell.waits() => return Ok(cell),
                 Ahead::Waits(cell) => cell.discard(),
+                Ahead::Runs(forerunner) => forerunner.discard(),
                 _ => {}
             }
         }
@@ -70,11 +77,49 @@ impl Sandbox {
         }
     }
 
+    /// Starts a forerunner, unless there is one or there can be none.
+    pub fn start_forerunner(&mut self, program: Program) {
+        self.make_ahead();
+        self.ahead = match std::mem::replace(&mut self.ahead, Ahead::Wanted) {
+            Ahead::Waits(cell) if cell.waits() => {
+                Forerunner::start(cell, program).map_or(Ahead::Wanted, |started| Ahead::Runs(Box::new(started)))
+            }
+            other => other,
+        };
+    }
+
+    /// Ends the forerunner that waits, if one does.
+    pub fn end_forerunner(&mut self) {
+        if let Some(forerunner) = self.take_forerunner() {
+            forerunner.discard();
+        }
+    }
+
+    /// The forerunner for a step; one that does not fit ends.
+    pub fn forerunner(&mut self, step: &StepRequest) -> Option<Box<Forerunner>> {
+        let mut forerunner = self.take_forerunner()?;
+        if forerunner.fits(step) {
+            return Some(forerunner);
+        }
+        forerunner.discard();
+        None
+    }
+
+    fn take_forerunner(&mut self) -> Option<Box<Forerunner>> {
+        match std::mem::replace(&mut self.ahead, Ahead::Wanted) {
+            Ahead::Runs(forerunner) => Some(forerunner),
+            other => {
+                self.ahead = other;
+                None
+            }
+        }
+    }
+
     /// What is not back at base but for the cell that waits and `held` descriptors of what stays.
     pub fn leftovers(&self, held: usize) -> Vec<String> {
         let waiting = match &self.ahead {
             Ahead::Waits(cell) => Some(cell),
-            Ahead::Wanted | Ahead::Failed | Ahead::Never => None,
+            Ahead::Wanted | Ahead::Runs(_) | Ahead::Failed | Ahead::Never => None,
         };
         let mut leftovers = self.base.differences(waiting, held);
         let known = waiting.and_then(Prepared::group);

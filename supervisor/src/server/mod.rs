@@ -140,6 +140,15 @@ impl Server {
         match request {
             Request::Setup(setup) if self.sandbox.is_none() => self.set_up(&setup),
             Request::Setup(_) => Err(Fault::Unexpected("setup twice")),
+            Request::StartForerunner(program) if self.job.is_none() => {
+                self.sandbox.as_mut().ok_or(Fault::Unexpected("a forerunner before setup"))?.start_forerunner(*program);
+                Ok(())
+            }
+            Request::StartForerunner(_) => Err(Fault::Unexpected("a forerunner in a job")),
+            Request::EndForerunner => {
+                self.sandbox.iter_mut().for_each(Sandbox::end_forerunner);
+                Ok(())
+            }
             Request::BeginJob { cpus } if self.sandbox.is_some() && self.job.is_none() => {
                 (self.job, self.ends) = (Some(Job::new(cpus)?), false);
                 Ok(())
@@ -268,7 +277,10 @@ impl Server {
         self.job.take().ok_or(Fault::Unexpected("no job to end"))?;
         ahead::clear(&mut self.remains);
         let held = usize::from(self.held.is_some());
-        let leftovers = self.sandbox.as_ref().ok_or(Fault::Unexpected("no setup"))?.leftovers(held);
+        let sandbox = self.sandbox.as_mut().ok_or(Fault::Unexpected("no setup"))?;
+        // Of a job that had no step.
+        sandbox.end_forerunner();
+        let leftovers = sandbox.leftovers(held);
         self.link.send(&Report::JobEnded { leftovers })?;
         Ok(())
     }
@@ -328,5 +340,6 @@ pub fn rehearsal_step() -> StepRequest {
         directories: Vec::new(),
         keep: Keep::Workspace,
         whole_stdout: false,
+        forerunner: None,
     }
 }

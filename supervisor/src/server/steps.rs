@@ -1,5 +1,6 @@
 //! Steps: cells made for them, watched together, and what they wrote passed on.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::job::Stream;
 use enclos_protocol::outcome::Stop;
 use enclos_protocol::supervisor_link::{
-    CellKind, Keep, PairFacts, PairRequest, Report, Request, Side, StdinSource, StepRequest, Tree, Workspace,
+    CellKind, PairFacts, PairRequest, Report, Request, Side, StdinSource, StepRequest, Workspace,
 };
 use nix::poll::PollFlags;
 use serde_bytes::ByteBuf;
@@ -80,12 +81,44 @@ impl Server {
         let sandbox = self.sandbox.as_ref().ok_or(Fault::Unexpected("a step before setup"))?;
         let uid = sandbox.surroundings.host_uid;
         ahead::clear(&mut self.remains);
+        if let Some(finished) = self.hand_over(step)? {
+            return Ok(finished);
+        }
         let mut cells = [self.spawn(step, uid, None, rehearsal)?];
         self.watch(&mut cells)?;
         let [cell] = cells;
         let mut finished = cell.finish()?;
         self.remains.extend(finished.remains.take());
         Ok(finished)
+    }
+
+    /// Has the forerunner take a step that it fits, to its end; `None`: the step has not begun, and there is none any more.
+    fn hand_over(&mut self, step: &StepRequest) -> Result<Option<Finished>, Fault> {
+        let job = self.job.as_mut().ok_or(Fault::Unexpected("a step without a job"))?;
+        let sandbox = self.sandbox.as_mut().ok_or(Fault::Unexpected("a step before setup"))?;
+        let Some(forerunner) = sandbox.forerunner(step) else { return Ok(None) };
+        if job.cpus.is_some() {
+            // A program of many threads is not moved to other cores.
+            forerunner.discard();
+            return Ok(None);
+        }
+        job.seal()?;
+        let files: Vec<File> = job.workspace(step.workspace)?.into_iter().collect();
+        let keep = job.keep_for(&step.keep)?;
+        let Ok(cell) = forerunner.take_over(&sandbox.surroundings, step, &files, keep.as_ref()) else {
+            return Ok(None);
+        };
+        let mut cells = [cell];
+        self.watch(&mut cells)?;
+        let [cell] = cells;
+        if cell.is_unused() {
+            cell.discard();
+            return Ok(None);
+        }
+        let mut finished = cell.finish()?;
+        self.remains.extend(finished.remains.take());
+        self.link.send(&Report::HandedOver)?;
+        Ok(Some(finished))
     }
 
     fn spawn(&mut self, step: &StepRequest, uid: u32, ends: Option<Ends>, rehearsal: bool) -> Result<Cell, Fault> {
@@ -115,11 +148,7 @@ impl Server {
             live,
             stdout,
             files: files.into_iter().chain(extras).collect(),
-            keep: match step.keep {
-                Keep::Workspace => Some(job.keep(Tree::Kept)?),
-                Keep::Files(_) => Some(job.keep(Tree::Files)?),
-                Keep::Nothing => None,
-            },
+            keep: job.keep_for(&step.keep)?,
             rehearsal,
         };
         Ok(Cell::begin(&sandbox.surroundings, cell, beginning)?)

@@ -45,6 +45,8 @@ pub struct Sandbox {
 #[derive(Debug)]
 pub struct Ran {
     pub facts: StepFacts,
+    /// The forerunner took it.
+    pub handed_over: bool,
     pub stdout: String,
     pub stderr: String,
 }
@@ -73,6 +75,7 @@ pub fn shell(code: &str) -> StepRequest {
         directories: Vec::new(),
         keep: Keep::Nothing,
         whole_stdout: false,
+        forerunner: None,
     }
 }
 
@@ -233,17 +236,18 @@ impl Sandbox {
     /// Runs a step to its end.
     pub fn run(&mut self, step: StepRequest) -> Ran {
         self.ask(&Request::RunStep(Box::new(step)));
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let (mut stdout, mut stderr, mut handed_over) = (Vec::new(), Vec::new(), false);
         let facts = loop {
             match self.report() {
                 Report::Output { stream: Stream::Stdout, bytes } => stdout.extend_from_slice(&bytes),
                 Report::Output { stream: Stream::Stderr, bytes } => stderr.extend_from_slice(&bytes),
+                Report::HandedOver => handed_over = true,
                 Report::StepDone(facts) => break *facts,
                 other => panic!("{other:?}"),
             }
         };
         let text = |bytes| String::from_utf8(bytes).expect("it is text");
-        Ran { facts, stdout: text(stdout), stderr: text(stderr) }
+        Ran { facts, handed_over, stdout: text(stdout), stderr: text(stderr) }
     }
 
     /// As the host counts: the first process of the cell that runs, where none waits, or of the one that
@@ -279,7 +283,8 @@ impl Sandbox {
     }
 }
 
-fn children(pid: i32) -> Vec<i32> {
+/// Processes that it started and has not reaped, as the host counts.
+pub fn children(pid: i32) -> Vec<i32> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     children.split_whitespace().map(|child| child.parse().expect("a number")).collect()
 }

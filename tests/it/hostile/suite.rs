@@ -40,7 +40,8 @@ impl Outcome {
 
 /// Arguments of an agent under `setting`.
 fn agent_args(setting: Setting) -> Vec<&'static str> {
-    let mut args = vec!["--slots", "1", "--warm", "1"];
+    // What waits is tasks of an idle sandbox.
+    let mut args = vec!["--slots", "1", "--warm", "1", "--forerunners", "0"];
     args.extend(match setting {
         Setting::Tenant => ["--reuse", "tenant"],
         Setting::Never => ["--reuse", "never"],

@@ -56,6 +56,7 @@ use input::{FetchError, InputClient};
 pub use packages::Installs;
 use seat::{Place, Seat};
 use steps::Program;
+pub(crate) use steps::forerunners;
 use teller::{Left, Sink, Teller};
 use watch::Watch;
 

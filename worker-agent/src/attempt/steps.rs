@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use enclos_images::Language;
-use enclos_images::command::{ENVIRONMENT, JobWords, expand};
+use enclos_images::command::{ENVIRONMENT, JobWords, expand, expand_ahead};
 use enclos_images::compile_key::{Compilation, CompileKey, Source};
 use enclos_images::language::Command;
+use enclos_images::{Catalogue, Language};
 use enclos_protocol::cases::Companion;
+use enclos_protocol::forerunner::Forerunner;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{JobFile, JobInput, JobPath, JobSpec, Step};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
@@ -70,6 +71,7 @@ impl<'a> Program<'a> {
             on_output_limit: OnOutputLimit::Truncate,
             workspace: Workspace::Inputs,
             keep: Keep::Workspace,
+            forerunner: self.forerunner(command),
             ..self.request(command, self.compile_args, &[], limits)
         })
     }
@@ -92,7 +94,15 @@ impl<'a> Program<'a> {
             directories: Vec::new(),
             keep: Keep::Nothing,
             whole_stdout: false,
+            forerunner: None,
         }
+    }
+
+    /// Who may take the compile step: a word of the job's own could be an option that counts at a start alone.
+    fn forerunner(&self, command: &Command) -> Option<Vec<String>> {
+        let is_usual = self.compile_args.is_empty() && self.files.iter().all(|f| !f.path.as_str().starts_with('-'));
+        let ahead = command.ahead.as_ref().filter(|_| is_usual)?;
+        Some(expand_ahead(self.language, ahead, self.compile_limits.memory_bytes))
     }
 
     fn argv(&self, command: &Command, args: &[String], limits: &StepLimits) -> Vec<String> {
@@ -115,4 +125,19 @@ fn environment(command: &Command, of_job: &[(String, String)]) -> Vec<(String, S
     let language = command.env.iter().map(|(name, value)| (name.clone(), value.clone()));
     let all: BTreeMap<String, String> = ours.chain(language).chain(of_job.iter().cloned()).collect();
     all.into_iter().collect()
+}
+
+/// What may be started in an image's idle sandboxes, by its name: for the first of its offered languages that has it,
+/// as a submission that names no limits has it compiled.
+pub(crate) fn forerunners(catalogue: &Catalogue, is_offered: impl Fn(&str) -> bool) -> BTreeMap<String, Forerunner> {
+    let mut forerunners = BTreeMap::new();
+    for language in catalogue.languages().iter().filter(|language| is_offered(&language.id)) {
+        let Some(command) = &language.compile else { continue };
+        let Some(ahead) = &command.ahead else { continue };
+        let limits = language.compile_bounds.defaults();
+        let argv = expand_ahead(language, ahead, limits.memory_bytes);
+        let forerunner = Forerunner { argv, env: environment(command, &[]), limits };
+        forerunners.entry(language.image.clone()).or_insert(forerunner);
+    }
+    forerunners
 }

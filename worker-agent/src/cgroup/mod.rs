@@ -185,6 +185,22 @@ impl CgroupTree {
         self.limit(&Path::new(name).join(container), "cpu", &writes::cpu(&self.layout, cpu_millis))
     }
 
+    /// Gives one sandbox the least weight among all where cores are short.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`] names the file.
+    pub fn weigh_least(&self, name: &str) -> Result<(), CgroupError> {
+        self.limit(Path::new(name), "cpu", &[writes::weight(&self.layout, writes::Weight::Least)])
+    }
+
+    /// Gives it the weight that it had.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`] names the file.
+    pub fn weigh_as_others(&self, name: &str) -> Result<(), CgroupError> {
+        self.limit(Path::new(name), "cpu", &[writes::weight(&self.layout, writes::Weight::Usual)])
+    }
+
     fn limit(&self, name: &Path, controller: &str, writes: &[writes::Write]) -> Result<(), CgroupError> {
         let Some(mount) = self.layout.mount_of(controller) else { return Ok(()) };
         let directory = self.place(mount).join(name);
@@ -361,6 +377,11 @@ mod tests {
         assert!(!limit("2").exists());
         assert_eq!(fs::read_to_string(limit("1").with_file_name("c/cpu.max")).unwrap(), "25000 100000");
         assert!(tree.limit_memory("3", 4096).is_err());
+        let weight = || fs::read_to_string(limit("1").with_file_name("cpu.weight")).unwrap();
+        tree.weigh_least("1").unwrap();
+        assert_eq!(weight(), "1");
+        tree.weigh_as_others("1").unwrap();
+        assert_eq!(weight(), "100");
     }
 
     #[tokio::test]

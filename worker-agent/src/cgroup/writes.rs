@@ -62,6 +62,26 @@ pub fn cpu(layout: &Layout, cpu_millis: u32) -> Vec<Write> {
     }
 }
 
+/// A group's part of the cores beside its siblings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Weight {
+    /// The least that the kernel takes.
+    Least,
+    /// What a new group has.
+    Usual,
+}
+
+/// What sets it, in a hierarchy with the cpu controller (sched-design-CFS.rst, cgroup-v2.rst).
+#[must_use]
+pub fn weight(layout: &Layout, weight: Weight) -> Write {
+    match (layout, weight) {
+        (Layout::V1 { .. }, Weight::Least) => needed("cpu.shares", 2),
+        (Layout::V1 { .. }, Weight::Usual) => needed("cpu.shares", 1024),
+        (Layout::V2 { .. }, Weight::Least) => needed("cpu.weight", 1),
+        (Layout::V2 { .. }, Weight::Usual) => needed("cpu.weight", 100),
+    }
+}
+
 /// v2: lets the children of a group have these controllers; one write each, so that a failure names its controller.
 #[must_use]
 pub fn subtree(controllers: &[String]) -> Vec<Write> {

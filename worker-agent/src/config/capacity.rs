@@ -3,7 +3,7 @@
 use enclos_protocol::agent_link::Capacity;
 
 use super::places::{self, Places};
-use super::{ConfigError, IsolationArg, RunArgs, range};
+use super::{CellsArg, ConfigError, IsolationArg, RunArgs, range};
 use crate::builder::flags::DependencyConfig;
 use crate::headroom;
 use crate::machine::Machine;
@@ -14,6 +14,8 @@ const SLOTS_MAX: u32 = 256;
 const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Processes offered per slot where nothing else is said.
 const PIDS_PER_SLOT: u32 = 512;
+/// Most forerunners that can be asked for.
+const FORERUNNERS_MAX: u32 = 256;
 /// Slots per core where nothing else is said: one job compiles while another waits for memory or disk.
 const SLOTS_PER_CORE: u32 = 2;
 
@@ -49,7 +51,8 @@ pub(super) fn of(
         return Err(range("--slots", format!("1 to {slots_max}{why}"), slots));
     }
     let asked = places::asked(args, slots, stock)?;
-    let spare_bytes = headroom::spare_bytes(args.isolation.into(), asked.map_or(0, |places| places.spare));
+    let spare_bytes = headroom::spare_bytes(args.isolation.into(), asked.map_or(0, |places| places.spare))
+        + headroom::forerunner_bytes(asked_forerunners(args)?);
     let beside = headroom::beside_jobs(slots) + dependencies.map_or(0, DependencyConfig::memory_bytes);
     let memory_bytes = memory(args, machine, slots, beside, spare_bytes)?;
     let pids = args.pids.unwrap_or(slots * PIDS_PER_SLOT);
@@ -58,6 +61,33 @@ pub(super) fn of(
     }
     let places = asked.unwrap_or_else(|| places::usual(args, machine, slots, stock, memory_bytes));
     Ok((Capacity { cpu_millis, memory_bytes, pids, slots }, places))
+}
+
+/// Forerunners that were asked for.
+fn asked_forerunners(args: &RunArgs) -> Result<u32, ConfigError> {
+    let asked = args.forerunners.unwrap_or(0);
+    let exclusive = |other| {
+        let why = "a compiler waits in a cell of its own, with a cgroup of its own and on any core";
+        Err(ConfigError::Exclusive { flag: "--forerunners", other, why })
+    };
+    match asked {
+        0 => Ok(0),
+        _ if asked > FORERUNNERS_MAX => Err(range("--forerunners", format!("0 to {FORERUNNERS_MAX}"), asked)),
+        _ if args.pin_cores => exclusive("--pin-cores"),
+        _ if args.isolation == IsolationArg::Gvisor => exclusive("--isolation gvisor"),
+        _ if args.cells == CellsArg::Plain => exclusive("--cells plain"),
+        _ => Ok(asked),
+    }
+}
+
+/// Forerunners that may wait: what was asked for, else as many as cores, of the memory that jobs leave.
+pub(super) fn forerunners(args: &RunArgs, machine: &Machine, capacity: &Capacity, places: Places) -> u32 {
+    let can = !args.pin_cores && args.isolation != IsolationArg::Gvisor && args.cells != CellsArg::Plain;
+    let spare_bytes = headroom::spare_bytes(args.isolation.into(), places.spare);
+    let left = machine.memory_bytes.saturating_sub(capacity.memory_bytes + spare_bytes);
+    let have = u32::try_from(left / headroom::forerunner_bytes(1)).unwrap_or(u32::MAX);
+    let usual = if can && !machine.is_pod { capacity.cpu_millis.div_ceil(1000).min(have) } else { 0 };
+    args.forerunners.unwrap_or(usual).min(FORERUNNERS_MAX)
 }
 
 /// Memory for jobs. What supervisors and installers may take `beside` is room of a machine, but has to be had of a

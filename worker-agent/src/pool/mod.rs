@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enclos_protocol::agent_link::ClosedSandboxes;
+use enclos_protocol::forerunner::Forerunner;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::Reuse;
 use enclos_protocol::measured::{Claims, Durations};
@@ -123,12 +124,23 @@ impl Pool {
     /// A pool of `host`, and the task that is to be run for it. The task ends after [`Pool::shutdown`]
     /// when every sandbox is destroyed.
     pub fn new(host: Arc<Host>, bounds: Bounds) -> (Self, impl Future<Output = ()> + Send) {
+        Self::with_forerunners(host, bounds, BTreeMap::new(), 0)
+    }
+
+    /// The same, in which up to `max` of `forerunners` wait, by name of image.
+    pub fn with_forerunners(
+        host: Arc<Host>,
+        bounds: Bounds,
+        forerunners: BTreeMap<String, Forerunner>,
+        max: usize,
+    ) -> (Self, impl Future<Output = ()> + Send) {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let (view_sender, view) = watch::channel(View::default());
         let engine = Arc::clone(&host.engine);
         let driver = Driver {
             host,
-            plan: Plan::new(bounds),
+            plan: Plan::new(bounds).with_forerunners(forerunners.keys().cloned().collect(), max),
+            forerunners,
             begun: Instant::now(),
             next_ticket: 0,
             claims: BTreeMap::new(),
@@ -195,6 +207,8 @@ struct Driver {
     /// The claim that has just come.
     claiming: Option<Ticket>,
     idle: BTreeMap<u64, (Remains, Option<Box<Sandbox>>)>,
+    /// By name of image.
+    forerunners: BTreeMap<String, Forerunner>,
     tasks: JoinSet<Done>,
     last_failure: Option<ClaimError>,
     view: watch::Sender<View>,
@@ -348,6 +362,15 @@ impl Driver {
                 }
             }
             Action::Assign(number, ticket) => self.assign(number, ticket),
+            Action::SendAhead(number, image) => {
+                let forerunner = self.forerunners.get(&image.name)?;
+                let sandbox = self.idle.get_mut(&number).and_then(|(_, sandbox)| sandbox.as_mut())?;
+                (!sandbox.start_forerunner(forerunner)).then_some(Input::Lost(number))
+            }
+            Action::Recall(number) => {
+                let sandbox = self.idle.get_mut(&number).and_then(|(_, sandbox)| sandbox.as_mut())?;
+                (!sandbox.end_forerunner()).then_some(Input::Lost(number))
+            }
             Action::Refuse(ticket) => {
                 let reason = self.last_failure.take().unwrap_or(ClaimError::Closed);
                 if let Some((_, reply)) = self.claims.remove(&ticket) {

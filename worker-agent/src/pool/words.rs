@@ -149,6 +149,10 @@ pub enum Action {
     Close(u64, Reason),
     /// Hand one to a claim.
     Assign(u64, Ticket),
+    /// Start a forerunner in an idle one.
+    SendAhead(u64, ImageKey),
+    /// End the forerunner that waits in an idle one.
+    Recall(u64),
     /// Tell a claim that there will be none.
     Refuse(Ticket),
 }

@@ -93,6 +93,7 @@ impl Sandbox {
     /// Any: the sandbox must be destroyed.
     pub async fn begin_job(&mut self, files: &[JobFile], room: JobRoom) -> Result<(), SandboxError> {
         let JobRoom { memory_bytes, cpus } = room;
+        self.weigh_as_others()?;
         // What is left there must not come on top of what the agent has promised.
         if let Some(Whole::Memory(tree)) = &self.whole {
             tree.limit_memory(&self.number.to_string(), memory_bytes + SANDBOX_HEADROOM_BYTES)?;
@@ -304,6 +305,10 @@ impl Sandbox {
                 Report::StdinTaken { taken, closed } => {
                     hears = true;
                     listener.taken(taken, closed).await;
+                }
+                Report::HandedOver => {
+                    self.handed_over += 1;
+                    tracing::debug!(sandbox = self.number, "a forerunner took the step");
                 }
                 done => return Ok(done),
             }

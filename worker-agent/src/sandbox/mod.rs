@@ -13,6 +13,7 @@
 //! Destroying the container and its cgroups is the pool's ([`Host::destroy`]). What a job
 //! does in it is `job`'s.
 
+mod ahead;
 mod error;
 pub mod facts;
 mod job;
@@ -97,6 +98,12 @@ pub struct Sandbox {
     cells: CellKind,
     /// What of it as a whole is held to a job's limits, if anything has to be.
     whole: Option<Whole>,
+    /// Where it has its weight among others; `None`: none of ours.
+    weights: Option<CgroupTree>,
+    /// It has the least weight: nothing but a forerunner is in it.
+    is_last: bool,
+    /// Steps that a forerunner took.
+    handed_over: u64,
     isolation: Isolation,
     /// It did not answer in time, and will not be asked again.
     silent: bool,
@@ -163,8 +170,23 @@ impl Host {
             (CellKind::Plain, _) => self.cgroups.clone().map(Whole::Memory),
         };
         let (cells, isolation) = (self.cells, self.isolation);
-        let ending = job::Ending::default();
-        Ok(Sandbox { number, container, facts, wires, cells, whole, isolation, silent: false, ending, held: None })
+        let weights = self.cgroups.clone().filter(|_| self.has_cell_cgroups());
+        let (is_last, handed_over, silent) = (false, 0, false);
+        Ok(Sandbox {
+            number,
+            container,
+            facts,
+            wires,
+            cells,
+            whole,
+            weights,
+            is_last,
+            handed_over,
+            isolation,
+            silent,
+            ending: job::Ending::default(),
+            held: None,
+        })
     }
 
     /// A socket for it, where they are had; one that cannot be made is no loss but of time. Programs in plain cells
@@ -312,7 +334,9 @@ impl Sandbox {
 
     /// Ends it, for who then destroys what remains. An engine kills a container that still runs by a process of
     /// its runtime's, which costs a tenth of the whole container.
-    pub async fn end(self) {
+    pub async fn end(mut self) {
+        // The last of all would take long to end on a busy machine. A cgroup that cannot be written is going anyway.
+        let _ = self.weigh_as_others();
         self.wires.end(END_WAIT).await;
     }
 

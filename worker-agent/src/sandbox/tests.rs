@@ -33,6 +33,7 @@ fn request() -> StepRequest {
         directories: Vec::new(),
         keep: Keep::Nothing,
         whole_stdout: false,
+        forerunner: None,
     }
 }
 

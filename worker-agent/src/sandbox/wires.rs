@@ -76,6 +76,17 @@ impl SupervisorWires {
         None
     }
 
+    /// Sends one request to a supervisor that has nothing else to do, and so takes it at once; `false`: it did not,
+    /// and the stream is spoilt.
+    pub(super) fn send_now(&mut self, request: &Request) -> bool {
+        let Ok(bytes) = frame::encode(request) else { return false };
+        let written = async {
+            self.wires.input.write_all(&bytes).await?;
+            self.wires.input.flush().await
+        };
+        matches!(written.now_or_never(), Some(Ok(())))
+    }
+
     /// Whether the stream ended, or holds what nobody asked for.
     pub(super) fn has_ended(&mut self) -> bool {
         while let Some(piece) = self.wires.output.next().now_or_never() {

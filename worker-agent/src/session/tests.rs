@@ -150,6 +150,7 @@ impl Agent {
             pin_cores: None,
             warm: 0,
             places: crate::config::Places { sandboxes: 8, spare: 0 },
+            forerunners: 0,
             compile_cache_bytes: 1 << 20,
             allow_sampled: false,
             run_dir: "/run/enclos".into(),

@@ -76,7 +76,9 @@ impl FakeSupervisor {
                 Request::HoldTree => self.holds = true,
                 Request::UseHeldTree => assert!(self.holds, "what nobody brought is not there"),
                 Request::EndJob => self.end_job().await?,
-                Request::BeginJob { .. }
+                Request::StartForerunner(_)
+                | Request::EndForerunner
+                | Request::BeginJob { .. }
                 | Request::PutFile { .. }
                 | Request::PutStdin
                 | Request::PutTree(_)

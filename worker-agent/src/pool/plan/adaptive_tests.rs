@@ -52,6 +52,7 @@ impl Pool {
                     self.closing.push(number);
                 }
                 Action::Assign(number, ticket) => self.busy.push((ticket, number)),
+                Action::SendAhead(..) | Action::Recall(_) => panic!("no image has a forerunner"),
                 Action::Refuse(ticket) => panic!("{ticket:?} is refused"),
             }
         }

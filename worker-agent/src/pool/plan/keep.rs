@@ -183,7 +183,8 @@ impl Plan {
         let more = self.has_more_than_asked().then(|| self.now + LOOK_AGAIN);
         // Whoever waits for a place finds another when a removal hangs.
         let hang = (!self.waiting.is_empty()).then(|| self.next_hang()).flatten();
-        let next = ends.chain(self.retry_at.values().copied()).chain(more).chain(hang).min()?;
-        Some(next.max(self.now + TICK_MIN))
+        let next = ends.chain(self.retry_at.values().copied()).chain(more).chain(hang).min();
+        let next = next.map(|next| next.max(self.now + TICK_MIN));
+        next.into_iter().chain(self.ahead_tick()).min()
     }
 }

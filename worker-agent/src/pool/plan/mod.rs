@@ -13,8 +13,10 @@
 //! since the agent's start, so that tests and simulations need no clock.
 //!
 //! How many there are follows demand: `demand` says what another unbound one would save, `habits` when a binding
-//! comes again, `keep` what is held for that and what goes, `refill` what is started and when.
+//! comes again, `keep` what is held for that and what goes, `refill` what is started and when; `ahead`, in which a
+//! forerunner waits.
 
+mod ahead;
 mod demand;
 mod habits;
 mod keep;
@@ -27,6 +29,7 @@ use enclos_protocol::ids::Binding;
 use enclos_protocol::job::Reuse;
 
 use super::words::{Action, After, Bounds, ImageKey, Input, Reason, Ticket};
+use ahead::Forerunners;
 use demand::Demands;
 pub use demand::HOLD_PRICE;
 use habits::Habits;
@@ -50,11 +53,13 @@ struct Entry {
     since: Duration,
     /// What lies between two uses of it, in seconds, as far as that is known.
     gap: Option<f64>,
+    has_forerunner: bool,
 }
 
 impl Entry {
     fn starting(image: ImageKey, now: Duration) -> Self {
-        Self { image, binding: None, phase: Phase::Starting, jobs: 0, born: now, since: now, gap: None }
+        let (phase, has_forerunner) = (Phase::Starting, false);
+        Self { image, binding: None, phase, jobs: 0, born: now, since: now, gap: None, has_forerunner }
     }
 
     /// Unbound, and there for the next claim or on its way.
@@ -83,6 +88,7 @@ pub struct Plan {
     retry_at: BTreeMap<ImageKey, Duration>,
     demands: Demands,
     habits: Habits,
+    forerunners: Forerunners,
     /// Of the last input.
     now: Duration,
     ending: bool,
@@ -95,6 +101,7 @@ impl Plan {
         Self {
             next_number: bounds.first_number,
             habits: Habits::new(bounds.bindings_max),
+            forerunners: Forerunners::default(),
             sandboxes: BTreeMap::new(),
             waiting: VecDeque::new(),
             stock: BTreeMap::new(),
@@ -155,6 +162,7 @@ impl Plan {
             self.start_for_claims(now, &mut actions);
             self.trim(now, &mut actions);
             self.restock(now, &mut actions);
+            self.send_ahead(now, &mut actions);
         }
         actions
     }
@@ -227,9 +235,10 @@ impl Plan {
         }
     }
 
-    /// The sandbox for a claim: one of its binding, else an unbound one.
+    /// The sandbox for a claim: one of its binding, else an unbound one, where a forerunner waits before others.
     fn fitting(&self, waiting: &Waiting) -> Option<u64> {
-        let unbound = || self.idle_of(waiting).find(|(_, e)| e.binding.is_none()).map(|(n, _)| n);
+        let unbound = || self.idle_of(waiting).filter(|(_, e)| e.binding.is_none());
+        let unbound = || unbound().min_by_key(|(n, e)| (!e.has_forerunner, *n)).map(|(n, _)| n);
         self.bound_to(waiting).or_else(unbound)
     }
 
@@ -257,6 +266,7 @@ impl Plan {
         entry.binding = Some(waiting.binding.clone());
         entry.jobs += 1;
         entry.since = now;
+        entry.has_forerunner = false;
         entry.gap = waiting.gap.map(|gap| gap * rank as f64);
         entry.phase = Phase::Busy { single_use: waiting.reuse == Reuse::Never };
         actions.push(Action::Assign(number, waiting.ticket));

@@ -9,6 +9,8 @@ use super::*;
 
 /// Images of the operations.
 const IMAGES: u8 = 3;
+/// Forerunners at once, of the first two images.
+const FORERUNNERS_MAX: usize = 2;
 /// Demand asks for more, and jobs take all cores.
 const ADAPTIVE: Bounds =
     Bounds { sandboxes_max: 6, starting_max: 3, cores: 2, stock_max: 3, bindings_max: 3, ..BOUNDS };
@@ -47,6 +49,8 @@ struct Model {
     idle: BTreeSet<u64>,
     busy: Vec<u64>,
     closing: Vec<u64>,
+    /// In which a forerunner waits.
+    ahead: BTreeSet<u64>,
     images: BTreeMap<u64, ImageKey>,
     bound: BTreeMap<u64, (Binding, Reuse)>,
     open: BTreeMap<Ticket, (ImageKey, Binding, Reuse)>,
@@ -61,6 +65,7 @@ impl Model {
             idle: BTreeSet::new(),
             busy: Vec::new(),
             closing: Vec::new(),
+            ahead: BTreeSet::new(),
             images: BTreeMap::new(),
             bound: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -74,9 +79,16 @@ impl Model {
                 Action::Open(number, image) => self.opens(*number, image),
                 Action::Close(number, _) => {
                     assert!(self.idle.remove(number), "only idle sandboxes are closed");
+                    self.ahead.remove(number);
                     self.closing.push(*number);
                 }
                 Action::Assign(number, ticket) => self.assigns(*number, *ticket),
+                Action::SendAhead(number, _) => {
+                    assert!(self.idle.contains(number) && self.open.is_empty(), "in an idle one, and nobody waits");
+                    assert!(self.busy.len() < self.bounds.cores, "never against running jobs");
+                    assert!(self.ahead.insert(*number) && self.ahead.len() <= FORERUNNERS_MAX, "one each, and so many");
+                }
+                Action::Recall(number) => assert!(self.ahead.remove(number), "only one that waits is ended"),
                 Action::Refuse(ticket) => assert!(self.open.remove(ticket).is_some(), "a claim is answered once"),
             }
         }
@@ -105,6 +117,7 @@ impl Model {
 
     fn assigns(&mut self, number: u64, ticket: Ticket) {
         assert!(self.idle.remove(&number), "only idle sandboxes are assigned");
+        self.ahead.remove(&number);
         let (image, binding, reuse) = self.open.remove(&ticket).expect("an open claim is answered");
         assert_eq!(self.images[&number], image);
         if let Some((earlier, used)) = self.bound.insert(number, (binding.clone(), reuse)) {
@@ -130,7 +143,9 @@ struct Pair {
 
 impl Pair {
     fn new(bounds: Bounds) -> Self {
-        Self { plan: Plan::new(bounds), model: Model::new(bounds), now: s(0), tickets: 0, done: Vec::new() }
+        let plan =
+            Plan::new(bounds).with_forerunners(BTreeSet::from(["0".to_owned(), "1".to_owned()]), FORERUNNERS_MAX);
+        Self { plan, model: Model::new(bounds), now: s(0), tickets: 0, done: Vec::new() }
     }
 
     fn apply(&mut self, input: Input) {
