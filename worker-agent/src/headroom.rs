@@ -97,12 +97,13 @@ pub fn forerunner_bytes(count: u32) -> u64 {
     FORERUNNER_BYTES_MAX * u64::from(count)
 }
 
-/// `tree` with room for so many forerunners: what waits takes nothing of what jobs were promised.
+/// `tree` with room for so many forerunners: what waits takes nothing of what jobs were promised, nor does the one that
+/// starts, of which the kernel's quota knows no weight.
 pub fn with_forerunners(tree: TreeLimits, count: u32) -> TreeLimits {
     TreeLimits {
         memory_bytes: tree.memory_bytes.saturating_add(forerunner_bytes(count)),
         pids: tree.pids.saturating_add(FORERUNNER_PIDS_MAX.saturating_mul(count)),
-        ..tree
+        cpu_millis: tree.cpu_millis.saturating_add(CELL_CPU_MILLIS_MAX * count.min(1)),
     }
 }
 
@@ -150,7 +151,8 @@ mod tests {
         let tree = of_tree(&CAPACITY, Isolation::Runc, 0, 1 << 15);
         let both = with_forerunners(tree, 2);
         assert_eq!((both.memory_bytes - tree.memory_bytes, both.pids - tree.pids), (256 << 20, 96));
-        assert_eq!(both.cpu_millis, tree.cpu_millis, "they run on what is idle");
+        assert_eq!(both.cpu_millis - tree.cpu_millis, 1000, "one starts at a time");
+        assert_eq!(with_forerunners(tree, 0), tree);
     }
 
     #[test]

@@ -271,12 +271,14 @@ impl Cell {
             let used = self.cpu_time()?;
             self.started = Some((clock::now(), used));
             let told = match self.command_line.take() {
-                Some(line) => line.give(),
+                // One that does not take it whole, for whatever reason, is as good as gone.
+                Some(line) => Ok(line.give().unwrap_or(false)),
                 None => self.control.tell(ToCell::Go).map(|()| true),
             };
             if !told.map_err(call("speak to the cell"))? {
                 self.started = None;
                 self.start_error = Some("the forerunner is gone".to_owned());
+                let _ = kill(self.init, Signal::SIGKILL);
             }
         }
         Ok(())

@@ -80,12 +80,15 @@ fn asked_forerunners(args: &RunArgs) -> Result<u32, ConfigError> {
     }
 }
 
-/// Forerunners that may wait: what was asked for, else as many as cores, of the memory that jobs leave.
+/// Forerunners that may wait: what was asked for, else as many as cores, within a part of the memory that jobs leave:
+/// the machine has other uses for it.
 pub(super) fn forerunners(args: &RunArgs, machine: &Machine, capacity: &Capacity, places: Places) -> u32 {
+    /// The part of what is left.
+    const DIVISOR: u64 = 4;
     let can = !args.pin_cores && args.isolation != IsolationArg::Gvisor && args.cells != CellsArg::Plain;
     let spare_bytes = headroom::spare_bytes(args.isolation.into(), places.spare);
     let left = machine.memory_bytes.saturating_sub(capacity.memory_bytes + spare_bytes);
-    let have = u32::try_from(left / headroom::forerunner_bytes(1)).unwrap_or(u32::MAX);
+    let have = u32::try_from(left / DIVISOR / headroom::forerunner_bytes(1)).unwrap_or(u32::MAX);
     let usual = if can && !machine.is_pod { capacity.cpu_millis.div_ceil(1000).min(have) } else { 0 };
     args.forerunners.unwrap_or(usual).min(FORERUNNERS_MAX)
 }

@@ -48,6 +48,8 @@ impl Drop for Claimed {
     /// The net: whoever lost it in the middle of something left it in an unknown state. Whoever went away before
     /// he had anything of it left it as it was.
     fn drop(&mut self) {
-        self.return_to_pool(if self.touched { Condition::Broken } else { Condition::Clean });
+        // The plan takes its forerunner for gone.
+        let untouched = !self.touched && self.sandbox.as_mut().is_none_or(|sandbox| sandbox.end_forerunner());
+        self.return_to_pool(if untouched { Condition::Clean } else { Condition::Broken });
     }
 }

@@ -383,7 +383,12 @@ impl Driver {
 
     fn assign(&mut self, number: u64, ticket: Ticket) -> Option<Input> {
         let claim = self.claims.remove(&ticket).filter(|(_, reply)| !reply.is_closed());
-        let Some((place, reply)) = claim else { return Some(Input::Returned(number, After::Clean)) };
+        let Some((place, reply)) = claim else {
+            // The plan takes its forerunner for gone.
+            let sandbox = self.idle.get_mut(&number).and_then(|(_, sandbox)| sandbox.as_mut());
+            let listens = sandbox.is_none_or(|sandbox| sandbox.end_forerunner());
+            return Some(Input::Returned(number, if listens { After::Clean } else { After::Unfit }));
+        };
         let Some((remains, Some(sandbox))) = self.idle.remove(&number) else {
             let _ = reply.send(Err(ClaimError::Start("the sandbox ended".to_owned())));
             return Some(Input::Returned(number, After::Unfit));

@@ -19,11 +19,11 @@ fn attached(output: impl Stream<Item = Result<Piece, EngineError>> + Send + 'sta
     Wires { input: Box::pin(tokio::io::sink()), output: output.boxed() }
 }
 
-#[test]
-fn a_directory_is_one_process_own_and_what_earlier_ones_left_goes() {
+#[tokio::test]
+async fn a_directory_is_one_process_own_and_what_earlier_ones_left_goes() {
     let (run, dir) = directory();
     assert_eq!(fs::metadata(&dir.0).unwrap().mode() & 0o777, 0o700);
-    let other = make(run.path(), "a.b", 1);
+    let other = make(run.path(), "a-b", 1);
     let again = make(run.path(), "a", 2);
     assert!(!dir.0.exists() && other.0.exists() && again.0.exists());
     // The one that was replaced ends later, and takes nothing of the other's.

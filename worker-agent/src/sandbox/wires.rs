@@ -79,11 +79,14 @@ impl SupervisorWires {
     /// Sends one request to a supervisor that has nothing else to do, and so takes it at once; `false`: it did not,
     /// and the stream is spoilt.
     pub(super) fn send_now(&mut self, request: &Request) -> bool {
-        let Ok(bytes) = frame::encode(request) else { return false };
-        let written = async {
+        let Ok(bytes) = frame::encode(request) else {
+            tracing::warn!("a request is larger than a message may be, it is left out");
+            return true;
+        };
+        let written = tokio::task::unconstrained(async {
             self.wires.input.write_all(&bytes).await?;
             self.wires.input.flush().await
-        };
+        });
         matches!(written.now_or_never(), Some(Ok(())))
     }
 

@@ -1,9 +1,10 @@
 //! In which idle sandboxes a forerunner waits, and when it is started. Pure.
 //!
 //! Only while a core is idle and nobody waits for a sandbox, one after the other; first in those whose binding is known
-//! to come again, then in those that were used or made last. It pays where the next job comes after it is ready: of who comes more often than that, nothing is begun.
+//! to come again, then in those that were used or made last. It pays where the next job comes after it is ready: for
+//! who comes more often than that, nothing is begun, nor for anybody while claims of the image do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::words::Action;
@@ -17,6 +18,8 @@ const GAP_MIN: f64 = 1.0;
 const QUIET_OF_FREQUENT: Duration = Duration::from_secs(2);
 /// From one start until the next: for so long it counts as using its core.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long one takes to be ready, generously; until then its sandbox is the last that a claim gets.
+const START: Duration = Duration::from_secs(1);
 /// How long one waits at least before it ends for another sandbox that was used since.
 const HELD_MIN: Duration = Duration::from_secs(30);
 /// Least pause until the next look.
@@ -30,14 +33,32 @@ pub struct Forerunners {
     /// In all sandboxes together.
     pub max: usize,
     last: Option<Duration>,
+    /// The last claim of each image.
+    claims: BTreeMap<String, Duration>,
 }
 
 impl Plan {
     /// The same pool with so many forerunners, in sandboxes of these images.
     #[must_use]
     pub fn with_forerunners(mut self, images: BTreeSet<String>, max: usize) -> Self {
-        self.forerunners = Forerunners { images, max, last: None };
+        self.forerunners = Forerunners { images, max, ..Forerunners::default() };
         self
+    }
+
+    /// Notes a claim of this image.
+    pub(super) fn claimed(&mut self, now: Duration, image: &str) {
+        if self.forerunners.images.contains(image) {
+            self.forerunners.claims.insert(image.to_owned(), now);
+        }
+    }
+
+    /// Where in the row of sandboxes that a claim could have one stands by its forerunner.
+    pub(super) fn standing(&self, entry: &Entry) -> u8 {
+        match entry.ahead_since {
+            Some(since) if since + START <= self.now => 0,
+            None => 1,
+            Some(_) => 2,
+        }
     }
 
     /// Starts one, where that is due.
@@ -45,15 +66,15 @@ impl Plan {
         if self.ahead_due().is_none_or(|due| now < due) {
             return;
         }
-        let due = self.without().filter(|(_, entry)| due(entry) <= now);
+        let due = self.without().filter(|(_, entry)| self.due(entry) <= now);
         let Some(number) = due.max_by_key(|(_, entry)| rank(entry)).map(|(number, _)| number) else { return };
         let oldest = self.oldest().filter(|_| self.is_full()).map(|(number, _)| number);
         if let Some(entry) = oldest.and_then(|oldest| self.sandboxes.get_mut(&oldest)) {
-            entry.has_forerunner = false;
+            entry.ahead_since = None;
         }
         actions.extend(oldest.map(Action::Recall));
         if let Some(entry) = self.sandboxes.get_mut(&number) {
-            entry.has_forerunner = true;
+            entry.ahead_since = Some(now);
             actions.push(Action::SendAhead(number, entry.image.clone()));
         }
         self.forerunners.last = Some(now);
@@ -64,8 +85,12 @@ impl Plan {
         if self.forerunners.max == 0 || self.idle_cores() == 0 || !self.waiting.is_empty() {
             return None;
         }
-        let first = self.without().map(|(_, entry)| due(entry)).min()?;
-        let place = if self.is_full() { self.oldest().map(|(_, entry)| entry.since + HELD_MIN) } else { None };
+        let first = self.without().map(|(_, entry)| self.due(entry)).min()?;
+        let place = if self.is_full() {
+            self.oldest().map(|(_, entry)| entry.ahead_since.unwrap_or_default().max(entry.since) + HELD_MIN)
+        } else {
+            None
+        };
         let turn = self.forerunners.last.map(|last| last + PAUSE);
         [Some(first), place, turn].into_iter().flatten().max()
     }
@@ -81,7 +106,7 @@ impl Plan {
 
     fn with(&self) -> impl Iterator<Item = (u64, &Entry)> {
         let idle = self.sandboxes.iter().filter(|(_, entry)| entry.phase == Phase::Idle);
-        idle.filter(|(_, entry)| entry.has_forerunner).map(|(number, entry)| (*number, entry))
+        idle.filter(|(_, entry)| entry.ahead_since.is_some()).map(|(number, entry)| (*number, entry))
     }
 
     /// The one that is least likely to be used.
@@ -92,21 +117,28 @@ impl Plan {
     /// Idle sandboxes in which one could be started: where as many wait as may, those that are likelier to use it.
     fn without(&self) -> impl Iterator<Item = (u64, &Entry)> {
         let after = self.oldest().filter(|_| self.is_full()).map(|(_, entry)| rank(entry));
-        let idle = self.sandboxes.iter().filter(|(_, entry)| entry.phase == Phase::Idle && !entry.has_forerunner);
+        let idle = self.sandboxes.iter().filter(|(_, entry)| entry.phase == Phase::Idle && entry.ahead_since.is_none());
         let of_images = idle.filter(|(_, entry)| self.forerunners.images.contains(&entry.image.name));
         let newer = of_images.filter(move |(_, entry)| after.is_none_or(|after| rank(entry) > after));
         newer.map(|(number, entry)| (*number, entry))
+    }
+
+    fn due(&self, entry: &Entry) -> Duration {
+        match entry.gap {
+            Some(gap) if gap < GAP_MIN => entry.since + QUIET_OF_FREQUENT,
+            Some(_) => entry.since + QUIET,
+            // Whose the next claim is nobody knows, but how long none came.
+            None => {
+                let last = self.forerunners.claims.get(&entry.image.name);
+                (entry.since + QUIET).max(last.map_or(Duration::ZERO, |last| *last + START))
+            }
+        }
     }
 }
 
 /// How likely it is used soon.
 fn rank(entry: &Entry) -> (bool, Duration) {
     (entry.gap.is_some(), entry.since)
-}
-
-fn due(entry: &Entry) -> Duration {
-    let is_frequent = entry.gap.is_some_and(|gap| gap < GAP_MIN);
-    entry.since + if is_frequent { QUIET_OF_FREQUENT } else { QUIET }
 }
 
 #[cfg(test)]
@@ -138,7 +170,7 @@ mod tests {
         let mut plan = plan(1, BOUNDS);
         job(&mut plan, s(0), 1, "a");
         let due = plan.next_tick().unwrap();
-        assert_eq!(due, MS + QUIET);
+        assert_eq!(due, START, "as long as none came");
         assert_eq!(plan.apply(due - MS, Input::Tick), []);
         assert_eq!(plan.apply(due, Input::Tick), [Action::SendAhead(1, image("java"))]);
         assert_eq!(plan.apply(due + s(2), Input::Tick), [], "one is enough");
@@ -181,7 +213,8 @@ mod tests {
         job(&mut plan, s(5), 2, "b");
         assert_eq!(plan.apply(s(6), Input::Tick), []);
         let moved = [Action::Recall(1), Action::SendAhead(2, image("java"))];
-        assert_eq!(plan.apply(MS + HELD_MIN, Input::Tick), moved, "nobody came for so long");
+        assert_eq!(plan.apply(s(1) + HELD_MIN - MS, Input::Tick), []);
+        assert_eq!(plan.apply(s(1) + HELD_MIN, Input::Tick), moved, "nobody came for so long");
         assert_eq!(plan.apply(s(50), Input::Tick), [], "and it is not taken back");
     }
 
@@ -206,5 +239,27 @@ mod tests {
         assert_eq!(sent, [Action::SendAhead(2, image("java"))]);
         let actions = plan.apply(s(4), claim(1, "java", "a", Reuse::Never));
         assert_eq!(actions.first(), Some(&Action::Assign(2, Ticket(1))));
+    }
+
+    #[test]
+    fn one_that_is_not_ready_is_avoided_and_none_begun_while_claims_of_its_image_come() {
+        let mut plan = plan(1, BOUNDS);
+        let _ = plan.apply(s(0), Input::Stock { image: image("java"), target: 2 });
+        let _ = plan.apply(s(1), Input::Opened(1));
+        let _ = plan.apply(s(1), Input::Opened(2));
+        assert_eq!(plan.apply(s(3), Input::Tick), [Action::SendAhead(2, image("java"))]);
+        let actions = plan.apply(s(3) + 100 * MS, claim(1, "java", "a", Reuse::Never));
+        assert_eq!(actions.first(), Some(&Action::Assign(1, Ticket(1))));
+        let mut plan = Plan::new(BOUNDS).with_forerunners(["java".to_owned()].into(), 1);
+        let _ = plan.apply(s(0), Input::Stock { image: image("java"), target: 2 });
+        for number in 1..=2 {
+            let _ = plan.apply(MS, Input::Opened(number));
+        }
+        for n in 0..6u32 {
+            let actions = plan.apply(300 * MS * n + 2 * MS, claim(u64::from(n), "java", "a", Reuse::Tenant));
+            assert!(!actions.iter().any(|action| matches!(action, Action::SendAhead(..))), "{actions:?}");
+            let number = u64::from(n % 2) + 1;
+            let _ = plan.apply(300 * MS * n + 3 * MS, Input::Returned(number, After::Clean));
+        }
     }
 }

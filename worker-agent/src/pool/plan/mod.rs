@@ -53,13 +53,13 @@ struct Entry {
     since: Duration,
     /// What lies between two uses of it, in seconds, as far as that is known.
     gap: Option<f64>,
-    has_forerunner: bool,
+    ahead_since: Option<Duration>,
 }
 
 impl Entry {
     fn starting(image: ImageKey, now: Duration) -> Self {
-        let (phase, has_forerunner) = (Phase::Starting, false);
-        Self { image, binding: None, phase, jobs: 0, born: now, since: now, gap: None, has_forerunner }
+        let (phase, ahead_since) = (Phase::Starting, None);
+        Self { image, binding: None, phase, jobs: 0, born: now, since: now, gap: None, ahead_since }
     }
 
     /// Unbound, and there for the next claim or on its way.
@@ -122,6 +122,7 @@ impl Plan {
         match input {
             Input::Claim { ticket, .. } if self.ending => actions.push(Action::Refuse(ticket)),
             Input::Claim { ticket, image, binding, reuse } => {
+                self.claimed(now, &image.name);
                 // Nothing is kept for who comes once.
                 let gap = (reuse == Reuse::Tenant)
                     .then(|| self.habits.came(now, &image, &binding, self.gap_max(&image)))
@@ -238,7 +239,7 @@ impl Plan {
     /// The sandbox for a claim: one of its binding, else an unbound one, where a forerunner waits before others.
     fn fitting(&self, waiting: &Waiting) -> Option<u64> {
         let unbound = || self.idle_of(waiting).filter(|(_, e)| e.binding.is_none());
-        let unbound = || unbound().min_by_key(|(n, e)| (!e.has_forerunner, *n)).map(|(n, _)| n);
+        let unbound = || unbound().min_by_key(|(n, e)| (self.standing(e), *n)).map(|(n, _)| n);
         self.bound_to(waiting).or_else(unbound)
     }
 
@@ -266,7 +267,7 @@ impl Plan {
         entry.binding = Some(waiting.binding.clone());
         entry.jobs += 1;
         entry.since = now;
-        entry.has_forerunner = false;
+        entry.ahead_since = None;
         entry.gap = waiting.gap.map(|gap| gap * rank as f64);
         entry.phase = Phase::Busy { single_use: waiting.reuse == Reuse::Never };
         actions.push(Action::Assign(number, waiting.ticket));
