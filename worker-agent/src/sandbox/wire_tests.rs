@@ -1,3 +1,5 @@
+//! Sockets of a directory, and wires that are joined from two streams.
+
 use std::os::unix::fs::MetadataExt as _;
 
 use futures::stream;
