@@ -352,14 +352,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_of_access_waits_for_none_that_gather() {
-        let (dir, an_hour) = (tempfile::tempdir().unwrap(), Duration::from_secs(3600));
+        let (dir, for_long) = (tempfile::tempdir().unwrap(), Duration::from_secs(120));
         let bounds = AuditBounds { file_bytes_max: 1 << 20, files_max: 1 };
         let (gathers, gathering) = std::sync::mpsc::channel();
         let park = move |pause| {
             gathers.send(()).unwrap();
             thread::park_timeout(pause);
         };
-        let audit = Audit::start_gathering(dir.path(), bounds, Arc::default(), (an_hour, park)).unwrap();
+        let audit = Audit::start_gathering(dir.path(), bounds, Arc::default(), (for_long, park)).unwrap();
         audit.note(&Deed { kept: Kept::Jobs, what: "POST /v1/jobs".into(), ..Deed::default() }).await;
         // From here on the thread looks at no line before it is woken.
         gathering.recv_timeout(Duration::from_secs(60)).unwrap();
