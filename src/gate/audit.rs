@@ -145,14 +145,14 @@ impl Audit {
     /// # Errors
     /// Where the file cannot be opened or the thread not started.
     pub fn start(dir: &Path, bounds: AuditBounds, metrics: Arc<Metrics>) -> io::Result<Self> {
-        Self::start_gathering(dir, bounds, metrics, GATHERING)
+        Self::start_gathering(dir, bounds, metrics, (GATHERING, thread::park_timeout))
     }
 
     fn start_gathering(
         dir: &Path,
         bounds: AuditBounds,
         metrics: Arc<Metrics>,
-        gathering: Duration,
+        (gathering, park): (Duration, impl Fn(Duration) + Send + 'static),
     ) -> io::Result<Self> {
         let mut books = Vec::new();
         for kept in Kept::ALL {
@@ -164,7 +164,7 @@ impl Audit {
             let mut group = Vec::with_capacity(GROUP_MAX);
             while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
                 if may_wait(&group) {
-                    gather(&mut waiting, &mut group, gathering);
+                    gather(&mut waiting, &mut group, gathering, &park);
                 }
                 for (kept, book) in &mut books {
                     let lines: Vec<&[u8]> =
@@ -245,8 +245,8 @@ fn may_wait(group: &[Entry]) -> bool {
 }
 
 /// Lets a moment pass and takes the lines that came in it; a line of access ends it, and so does the end of the
-/// service. Whoever else comes does not wake the thread: that is the gain.
-fn gather(waiting: &mut mpsc::Receiver<Entry>, group: &mut Vec<Entry>, gathering: Duration) {
+/// service. Whoever else comes does not wake the thread, which is parked by `park`: that is the gain.
+fn gather(waiting: &mut mpsc::Receiver<Entry>, group: &mut Vec<Entry>, gathering: Duration, park: &impl Fn(Duration)) {
     let end = Instant::now() + gathering;
     loop {
         let is_over = waiting.is_closed() || Instant::now() >= end;
@@ -255,7 +255,7 @@ fn gather(waiting: &mut mpsc::Receiver<Entry>, group: &mut Vec<Entry>, gathering
         if is_over || !may_wait(group) {
             return;
         }
-        thread::park_timeout(end.saturating_duration_since(Instant::now()));
+        park(end.saturating_duration_since(Instant::now()));
     }
 }
 
@@ -352,10 +352,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_of_access_waits_for_none_that_gather() {
-        let (dir, an_hour) = (tempfile::tempdir().unwrap(), Duration::from_secs(3600));
+        let (dir, for_long) = (tempfile::tempdir().unwrap(), Duration::from_secs(120));
         let bounds = AuditBounds { file_bytes_max: 1 << 20, files_max: 1 };
-        let audit = Audit::start_gathering(dir.path(), bounds, Arc::default(), an_hour).unwrap();
+        let (gathers, gathering) = std::sync::mpsc::channel();
+        let park = move |pause| {
+            gathers.send(()).unwrap();
+            thread::park_timeout(pause);
+        };
+        let audit = Audit::start_gathering(dir.path(), bounds, Arc::default(), (for_long, park)).unwrap();
         audit.note(&Deed { kept: Kept::Jobs, what: "POST /v1/jobs".into(), ..Deed::default() }).await;
+        // From here on the thread looks at no line before it is woken.
+        gathering.recv_timeout(Duration::from_secs(60)).unwrap();
         audit.note(&Deed { what: "POST /v1/keys".into(), ..Deed::default() }).await;
         let begun = Instant::now();
         while lines(&file(dir.path(), Kept::Access)).is_empty() {

@@ -233,6 +233,9 @@ pub(super) async fn end(api: &Api, caller: &Caller, id: JobId) -> Result<StatusC
     if status == StatusCode::ACCEPTED {
         // That it will come is a promise, which a crash must not break.
         api.store.cancel_asked(caller.owner(), id).await?;
+        // A job that was durable already, and not yet the scheduler's, was not known there before: what follows its
+        // commit comes before this answer. If the scheduler has ended, the next start cancels it.
+        let _ = api.scheduler.tell(Event::Cancel(id)).await;
     }
     Ok(status)
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! messages ─┐                     ┌─▶ sessions (bounded senders; a full one is closed)
 //! ticks ────┼─▶ core ─▶ actions ──┼─▶ progress (live state)
-//! writes ───┘  ▲                  └─▶ writes: one task each, joined here; ends of jobs without one
+//! writes ───┘  ▲                  └─▶ writes: one task each, joined here; most ends of jobs without one
 //!              └──────────── their ends are events
 //! ```
 
@@ -350,13 +350,14 @@ impl Driver {
         let finished = UnixTime::now();
         let finish = Finish { job, attempt, attempts, unnoted, ending, outputs, cases, finished };
         let finish = Arc::new(finish);
-        if !writes::record_now(&self.store, &finish, &self.ends.0) {
-            self.record_in_time(finish);
+        // Cases are up to megabytes to encode, which nothing here may wait for.
+        if !finish.cases.is_empty() || !writes::record_now(&self.store, &finish, &self.ends.0) {
+            self.record_in_time(finish, false);
         }
     }
 
-    fn record_in_time(&mut self, finish: Arc<Finish>) {
-        self.writes.spawn(writes::record(Arc::clone(&self.store), finish, self.shutdown.clone()));
+    fn record_in_time(&mut self, finish: Arc<Finish>, has_failed: bool) {
+        self.writes.spawn(writes::record(Arc::clone(&self.store), finish, has_failed, self.shutdown.clone()));
     }
 
     fn written(&mut self, end: Result<(task::Id, WriteEnd), task::JoinError>) {
@@ -371,7 +372,7 @@ impl Driver {
     fn heard(&mut self, end: WriteEnd) {
         match end {
             WriteEnd::Done => {}
-            WriteEnd::Unrecorded(finish) => self.record_in_time(finish),
+            WriteEnd::Unrecorded { finish, has_failed } => self.record_in_time(finish, has_failed),
             WriteEnd::Noted(notes, is_noted) => {
                 self.notes.written(notes, is_noted);
                 // Where the store fails, the next tick is soon enough.

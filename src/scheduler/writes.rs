@@ -1,4 +1,4 @@
-//! The driver's writes: each a task, whose end it hears of, whatever comes of it.
+//! The driver's writes, whose ends it hears of, whatever comes of them: each a task, but for most ends of jobs.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -25,7 +25,12 @@ pub(super) enum WriteEnd {
     /// A job's end that the core must hear of, and what the store did.
     Ended(Arc<Finish>, Recorded),
     /// A job's end that is still to be recorded.
-    Unrecorded(Arc<Finish>),
+    Unrecorded {
+        /// The end.
+        finish: Arc<Finish>,
+        /// The store had a place for it, and failed: at once it would fail again.
+        has_failed: bool,
+    },
 }
 
 /// Ends that may be on their way to the disk, or have come from it and not been heard of; others are tasks that wait.
@@ -46,7 +51,7 @@ impl OnItsWay {
             Err(error) => {
                 let (job, error): (_, &dyn std::error::Error) = (finish.job, &error);
                 tracing::error!(%job, error, "a job's end could not be recorded; trying again");
-                WriteEnd::Unrecorded(finish)
+                WriteEnd::Unrecorded { finish, has_failed: true }
             }
         };
         self.told.take().map(|told| told.send(end));
@@ -56,7 +61,8 @@ impl OnItsWay {
 impl Drop for OnItsWay {
     /// The store had no place for it, or was closed: the driver is to know.
     fn drop(&mut self) {
-        self.told.take().map(|told| told.send(WriteEnd::Unrecorded(Arc::clone(&self.finish))));
+        let finish = Arc::clone(&self.finish);
+        self.told.take().map(|told| told.send(WriteEnd::Unrecorded { finish, has_failed: false }));
     }
 }
 
@@ -95,8 +101,19 @@ fn is_noted(end: Result<(), StoreError>) -> bool {
 
 /// Records a job's end, again and again while the store fails (a full disk): the agent keeps its
 /// report until it is acknowledged, so nothing is lost even if this never succeeds.
-pub(super) async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: CancellationToken) -> WriteEnd {
+pub(super) async fn record(
+    store: Arc<Store>,
+    finish: Arc<Finish>,
+    mut has_failed: bool,
+    shutdown: CancellationToken,
+) -> WriteEnd {
     loop {
+        if has_failed {
+            tokio::select! {
+                () = sleep(RECORD_AGAIN) => {}
+                () = shutdown.cancelled() => return WriteEnd::Done,
+            }
+        }
         match caught(store.finish(Arc::clone(&finish))).await {
             Ok(recorded) => return WriteEnd::Ended(finish, recorded),
             Err(StoreError::Closed) => return WriteEnd::Done,
@@ -105,14 +122,11 @@ pub(super) async fn record(store: Arc<Store>, finish: Arc<Finish>, shutdown: Can
                 tracing::error!(%job, error, "a job's end could not be recorded; trying again");
             }
         }
-        tokio::select! {
-            () = sleep(RECORD_AGAIN) => {}
-            () = shutdown.cancelled() => return WriteEnd::Done,
-        }
+        has_failed = true;
     }
 }
 
-/// A write that panics has failed as any other: what it was about is known here, and is written again.
+/// A write that panics has failed as any other: what it was about is known here.
 async fn caught<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let ended = AssertUnwindSafe(write).catch_unwind().await;
     ended.unwrap_or_else(|_| Err(StoreError::Value("the write panicked".to_owned())))
@@ -142,8 +156,26 @@ mod tests {
         assert!(matches!(heard.recv().await, Some(WriteEnd::Ended(_, Recorded::Refused))), "there is no such job");
         store.close();
         assert!(record_now(&store, &end, &ends));
-        assert!(matches!(heard.recv().await, Some(WriteEnd::Unrecorded(finish)) if finish.job == end.job));
+        let unheard = heard.recv().await;
+        assert!(matches!(unheard, Some(WriteEnd::Unrecorded { finish, has_failed: false }) if finish.job == end.job));
         assert_eq!(ends.capacity(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_end_that_the_store_failed_at_is_not_tried_again_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(dir.path(), Arc::default()).unwrap().store);
+        let (ends, mut heard) = mpsc::channel(1);
+        let finish = end_of(JobId::generate());
+        let told = ends.try_reserve_owned().ok();
+        OnItsWay { finish, told }.tell(Err(StoreError::Value("as a full disk would".to_owned())));
+        let Some(WriteEnd::Unrecorded { finish, has_failed }) = heard.recv().await else { panic!("it is heard") };
+        let ending = CancellationToken::new();
+        ending.cancel();
+        let again = record(Arc::clone(&store), Arc::clone(&finish), has_failed, ending.clone()).await;
+        assert!(matches!(again, WriteEnd::Done), "it pauses first, and the end of the service does not wait for that");
+        let first = record(store, finish, false, ending).await;
+        assert!(matches!(first, WriteEnd::Ended(_, Recorded::Refused)), "what was not tried is tried even then");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! A job's beginning and its end, durable; each can be followed by something that waits for no task.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -55,14 +56,16 @@ impl Store {
     }
 
     /// The same where the writer has a place for it at once, whose thread does `then`, which is to be short. `false`:
-    /// nothing was done, and `then` is dropped.
+    /// nothing is recorded, and `then` is dropped.
     pub fn finish_then(
         &self,
         finish: Arc<Finish>,
         then: impl FnOnce(Result<Recorded, StoreError>) + Send + 'static,
     ) -> bool {
         self.fresh.take(finish.job);
-        let Ok(job) = FinishJob::encode(finish) else { return false };
+        // The caller is the scheduler, which a panic would end; whoever tries again is told of it.
+        let encoded = panic::catch_unwind(AssertUnwindSafe(|| FinishJob::encode(finish)));
+        let Ok(Ok(job)) = encoded else { return false };
         let outbox = self.outbox.clone();
         let then = move |ended: Result<Ended, StoreError>| {
             then(ended.map(|ended| {

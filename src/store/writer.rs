@@ -147,11 +147,13 @@ impl Writer {
         queue.as_ref().is_some_and(|queue| queue.try_send(Box::new(Pending { operation, answer: None, then })).is_ok())
     }
 
-    /// Lets the thread commit what waits and joins it.
+    /// Lets the thread commit what waits and joins it, unless it is the thread that closes: what follows a write may
+    /// be the last to hold the store.
     pub(super) fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|t| t.join().is_err()) {
+        let another = thread.filter(|t| t.thread().id() != thread::current().id());
+        if another.is_some_and(|t| t.join().is_err()) {
             tracing::error!("the store's writer panicked");
         }
     }
@@ -174,7 +176,10 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, 
         let began = Instant::now();
         metrics.commit_writes.add(group.len() as u64);
         let mut erased = false;
-        match commit(&mut connection, &mut group) {
+        let end = commit(&mut connection, &mut group);
+        // Without what callers have done after it.
+        let mut took = began.elapsed();
+        match end {
             Ok(()) => {
                 erased = group.iter().any(|write| write.erased());
                 group.drain(..).for_each(|write| write.answer(Ok(())));
@@ -182,7 +187,9 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, 
             // One bad write must not fail its neighbours.
             Err(_) if group.len() > 1 => {
                 for mut write in group.drain(..) {
+                    let began = Instant::now();
                     let end = commit(&mut connection, std::slice::from_mut(&mut write));
+                    took += began.elapsed();
                     erased |= end.is_ok() && write.erased();
                     write.answer(end.map_err(StoreError::from));
                 }
@@ -192,7 +199,7 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Box<dyn Write>>, 
                 group.drain(..).for_each(|write| write.answer(Err(error.clone())));
             }
         }
-        metrics.commit.observe(began.elapsed());
+        metrics.commit.observe(took);
         if erased {
             fold_log(&connection);
         }

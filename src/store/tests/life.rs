@@ -26,3 +26,23 @@ async fn a_panic_in_what_follows_a_write_takes_nothing_with_it() {
     admitted(&store).await;
     assert_eq!(store.list(all(10)).await.unwrap().jobs.len(), 2);
 }
+
+#[tokio::test]
+async fn what_follows_a_write_may_be_the_last_to_hold_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(dir.path()).store);
+    let (sender, told) = oneshot::channel();
+    let (go, waits) = std::sync::mpsc::channel();
+    let last = Arc::clone(&store);
+    let then = move |_| {
+        // Until the caller holds it no longer.
+        waits.recv().unwrap();
+        assert_eq!(Arc::strong_count(&last), 1);
+        drop(last);
+        sender.send(()).unwrap();
+    };
+    store.admit_then(new_job(), then).await.unwrap();
+    drop(store);
+    go.send(()).unwrap();
+    told.await.expect("the writer's thread does not wait for itself");
+}
