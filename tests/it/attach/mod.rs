@@ -29,8 +29,8 @@ int main(void) {
 const ECHO_PYTHON: &str = "import sys\nfor line in sys.stdin: print('py:', line, end='', flush=True)\nprint('end')\n";
 /// Tells of SIGINT and goes on; without input it waits for more.
 const INTERRUPTED: &str = r#"
-import signal, sys
-signal.signal(signal.SIGINT, lambda *_: print("caught", flush=True))
+import os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"caught\n"))
 print("ready", flush=True)
 for line in sys.stdin: print(line, end="", flush=True)
 "#;
