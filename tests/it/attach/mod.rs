@@ -27,12 +27,17 @@ int main(void) {
 }
 "#;
 const ECHO_PYTHON: &str = "import sys\nfor line in sys.stdin: print('py:', line, end='', flush=True)\nprint('end')\n";
-/// Tells of SIGINT and goes on; without input it waits for more.
-const INTERRUPTED: &str = r#"
-import os, signal, sys
+/// Tells of SIGINT and goes on; without input it waits for more. Python handles a signal that comes just before a read
+/// begins when that read ends: so none waits.
+pub const INTERRUPTED: &str = r#"
+import os, select, signal
 signal.signal(signal.SIGINT, lambda *_: os.write(1, b"caught\n"))
-print("ready", flush=True)
-for line in sys.stdin: print(line, end="", flush=True)
+os.write(1, b"ready\n")
+while True:
+    if select.select([0], [], [], 0.02)[0]:
+        data = os.read(0, 1000)
+        if not data: break
+        os.write(1, data)
 "#;
 /// Runs and reads nothing.
 const DEAF: &str = "import time\nprint('ready', flush=True)\ntime.sleep(100)\n";

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::{PUBLIC, cluster, program};
+use crate::attach::INTERRUPTED;
 use crate::cluster::Cluster;
 use crate::keys::Keyed;
 
@@ -125,8 +126,6 @@ fn stages(frames: &[Value]) -> Vec<String> {
 const ECHO: &str =
     "import sys\nfor line in sys.stdin: print('py:', line, end='', flush=True)\nprint('end')\nsys.exit(3)\n";
 const ECHO_C: &str = "#include <stdio.h>\nint main(void) { char l[99]; while (fgets(l, 99, stdin)) { printf(\"c: %s\", l); fflush(stdout); } puts(\"end\"); return 3; }\n";
-/// Its handler writes past the buffer in which `ready` may still be: a signal can come before that call returns.
-const INTERRUPTED: &str = "import os, signal, sys\nsignal.signal(signal.SIGINT, lambda *_: os.write(1, b'caught\\n'))\nprint('ready', flush=True)\nfor line in sys.stdin: pass\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_is_spoken_with_until_its_input_ends_or_a_signal_ends_it() {
