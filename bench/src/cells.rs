@@ -17,9 +17,9 @@ use enclos_agent::sandbox::{Host, JobRoom, Listener, Sandbox, UidRange};
 use enclos_agent::stop::{self, Stop};
 use enclos_protocol::ids::AgentName;
 use enclos_protocol::job::{Isolation, JobFile, JobPath, Stream};
-use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Exit, StepFacts, Stop as Ended};
-use enclos_protocol::supervisor_link::{CellKind, Keep, StdinSource, StepRequest, Workspace};
+use enclos_protocol::supervisor_link::{CellKind, Keep, StepRequest, Workspace};
 use serde_bytes::ByteBuf;
 
 use crate::bare::image_named;
@@ -77,20 +77,25 @@ struct Bench {
 async fn measure(args: &CellsArgs) -> Outcome<()> {
     let bench = Bench::open().await?;
     let measured = bench.all(args).await;
+    bench.host.wires.as_ref().inspect(|dir| dir.remove());
     bench.tree.remove_agent().await?;
     measured
 }
 
-/// What the sandboxes of a measurement are made of.
+/// Where the sockets of a measurement stand; whoever asks removes it.
+pub fn wires(agent: &AgentName) -> Option<WireDir> {
+    WireDir::make(Path::new(RUN_DIR), agent, uuid::Uuid::now_v7()).ok()
+}
+
+/// What the sandboxes of a measurement are made of, without sockets.
 pub fn host(engine: Arc<dyn Engine>, tree: &CgroupTree, agent: &AgentName, apparmor: bool) -> Host {
-    let instance = uuid::Uuid::now_v7();
     Host {
         engine,
         cgroups: Some(tree.clone()),
-        wires: WireDir::make(Path::new(RUN_DIR), agent, instance).ok(),
+        wires: None,
         uids: UidRange::of(agent, Isolation::Runc),
         agent: agent.clone(),
-        instance,
+        instance: uuid::Uuid::now_v7(),
         isolation: Isolation::Runc,
         cells: CellKind::Namespaced,
         proof_cpus: None,
@@ -107,7 +112,7 @@ impl Bench {
         let agent: AgentName = "bench".parse()?;
         let tree = CgroupTree::new(Layout::of_host()?, &agent);
         tree.make_agent(&TreeLimits { cpu_millis: 64_000, memory_bytes: 8192 * MIB, pids: 8192 })?;
-        let host = host(Arc::new(engine), &tree, &agent, apparmor);
+        let host = Host { wires: wires(&agent), ..host(Arc::new(engine), &tree, &agent, apparmor) };
         Ok(Self { host, tree, image: image_named("sandbox-gcc")? })
     }
 
@@ -159,29 +164,24 @@ impl Listener for Quiet {
 }
 
 pub fn step(argv: &[&str], cpu_ms: u64) -> StepRequest {
+    let limits = StepLimits {
+        cpu_ms,
+        wall_ms: 600_000,
+        memory_bytes: 512 * MIB,
+        pids: 128,
+        output_bytes: MIB,
+        report_bytes: 64 * 1024,
+        file_bytes: 64 * MIB,
+        stack_bytes: 64 * MIB,
+        cpu_millis: 1000,
+    };
     StepRequest {
-        argv: argv.iter().map(|&a| a.to_owned()).collect(),
-        env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
-        limits: StepLimits {
-            cpu_ms,
-            wall_ms: 600_000,
-            memory_bytes: 512 * MIB,
-            pids: 128,
-            output_bytes: MIB,
-            report_bytes: 64 * 1024,
-            file_bytes: 64 * MIB,
-            stack_bytes: 64 * MIB,
-            cpu_millis: 1000,
-        },
-        on_output_limit: OnOutputLimit::Kill,
-        merge_stderr: false,
-        stdin: StdinSource::Empty,
         workspace: Workspace::Kept,
-        extras: false,
-        directories: Vec::new(),
-        keep: Keep::Nothing,
-        whole_stdout: false,
-        forerunner: None,
+        ..StepRequest::plain(
+            argv.iter().map(|&a| a.to_owned()).collect(),
+            vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            limits,
+        )
     }
 }
 

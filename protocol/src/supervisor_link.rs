@@ -246,6 +246,27 @@ pub struct StepRequest {
     pub forerunner: Option<Vec<String>>,
 }
 
+impl StepRequest {
+    /// A step that begins with the job's files and nothing on its standard input, and of which nothing is kept.
+    #[must_use]
+    pub fn plain(argv: Vec<String>, env: Vec<(String, String)>, limits: StepLimits) -> Self {
+        Self {
+            argv,
+            env,
+            limits,
+            on_output_limit: OnOutputLimit::Kill,
+            merge_stderr: false,
+            stdin: StdinSource::Empty,
+            workspace: Workspace::Inputs,
+            extras: false,
+            directories: Vec::new(),
+            keep: Keep::Nothing,
+            whole_stdout: false,
+            forerunner: None,
+        }
+    }
+}
+
 /// A program and an interactor, each the other's standard input and output, which are not reported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PairRequest {

@@ -155,7 +155,7 @@ pub struct RunArgs {
     #[arg(long, env = "ENCLOS_SANDBOXES")]
     pub sandboxes: Option<u32>,
     /// Compilers that have done their start-up in idle sandboxes and wait for a job, at most; 128 MiB each beside what
-    /// jobs have [default: one for each core, as far as the machine has memory beside its jobs; none in a pod].
+    /// jobs have [default: one for each core, within a quarter of the memory that jobs leave; none in a pod].
     #[arg(long, env = "ENCLOS_FORERUNNERS")]
     pub forerunners: Option<u32>,
     /// Memory for results of compile steps, in bytes; 0 remembers none.

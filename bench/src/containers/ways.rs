@@ -93,10 +93,11 @@ impl Workplace {
         let image =
             sandbox_image(Some(&engine.host())).await?.ok_or_else(|| format!("image '{IMAGE}' is not there"))?;
         let apparmor = docker.facts().await?.apparmor;
+        let wires = cells::wires(&agent);
         let with = |network: Option<&str>| {
             let (docker, api) = (docker.clone(), api.clone());
             let engine = Networked { docker, api, network: network.map(str::to_owned) };
-            cells::host(Arc::new(engine), &tree, &agent, apparmor)
+            Host { wires: wires.clone(), ..cells::host(Arc::new(engine), &tree, &agent, apparmor) }
         };
         let none = with(Some("none"));
         let idle = none.open(0, &image).await.map_err(|(error, _)| error)?;
@@ -108,6 +109,7 @@ impl Workplace {
 
     pub async fn close(self) -> Outcome<()> {
         self.idle.end().await;
+        self.hosts[0].wires.as_ref().inspect(|dir| dir.remove());
         Ok(sweep(&self.docker, Some(&self.tree), &self.agent).await?)
     }
 

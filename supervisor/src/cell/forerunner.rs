@@ -10,8 +10,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use enclos_protocol::forerunner::{COMMAND_LINE_BYTES_MAX, Forerunner as Program};
-use enclos_protocol::limits::{OnOutputLimit, StepLimits};
-use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Workspace};
+use enclos_protocol::limits::StepLimits;
+use enclos_protocol::supervisor_link::{StdinSource, StepRequest};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 
@@ -163,18 +163,5 @@ fn give(
 
 /// Its start as a step of no job: no files, nothing kept.
 fn start_of(program: &Program) -> StepRequest {
-    StepRequest {
-        argv: program.argv.clone(),
-        env: program.env.clone(),
-        limits: program.limits,
-        on_output_limit: OnOutputLimit::Kill,
-        merge_stderr: false,
-        stdin: StdinSource::Empty,
-        workspace: Workspace::Inputs,
-        extras: false,
-        directories: Vec::new(),
-        keep: Keep::Nothing,
-        whole_stdout: false,
-        forerunner: None,
-    }
+    StepRequest::plain(program.argv.clone(), program.env.clone(), program.limits)
 }

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use enclos_protocol::frame::CHUNK_BYTES_MAX;
 use enclos_protocol::job::JobPath;
-use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::Exit;
 use enclos_protocol::supervisor_link::{
-    CellKind, Keep, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree, WIRE_PATH, Workspace,
+    CellKind, Keep, Report, Request, SUPERVISOR_VERSION, Setup, StepRequest, Tree, WIRE_PATH,
 };
 use nix::poll::{PollFd, PollFlags};
 use serde_bytes::ByteBuf;
@@ -318,28 +318,16 @@ pub fn poll_those<'fd>(
 
 /// A step that asks for little and never executes anything.
 pub fn rehearsal_step() -> StepRequest {
-    StepRequest {
-        argv: vec!["rehearsal".into()],
-        env: Vec::new(),
-        limits: StepLimits {
-            cpu_ms: 10_000,
-            wall_ms: 10_000,
-            memory_bytes: 16 << 20,
-            pids: 4,
-            output_bytes: 1024,
-            report_bytes: 1024,
-            file_bytes: 1024,
-            stack_bytes: 8 << 20,
-            cpu_millis: 1000,
-        },
-        on_output_limit: OnOutputLimit::Kill,
-        merge_stderr: false,
-        stdin: StdinSource::Empty,
-        workspace: Workspace::Inputs,
-        extras: false,
-        directories: Vec::new(),
-        keep: Keep::Workspace,
-        whole_stdout: false,
-        forerunner: None,
-    }
+    let limits = StepLimits {
+        cpu_ms: 10_000,
+        wall_ms: 10_000,
+        memory_bytes: 16 << 20,
+        pids: 4,
+        output_bytes: 1024,
+        report_bytes: 1024,
+        file_bytes: 1024,
+        stack_bytes: 8 << 20,
+        cpu_millis: 1000,
+    };
+    StepRequest { keep: Keep::Workspace, ..StepRequest::plain(vec!["rehearsal".into()], Vec::new(), limits) }
 }

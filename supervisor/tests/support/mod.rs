@@ -11,11 +11,10 @@ use std::process::{Child, Command, Stdio};
 
 use enclos_protocol::frame::{self, CHUNK_BYTES_MAX, Decoder};
 use enclos_protocol::job::{JobPath, Stream};
-use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::StepFacts;
 use enclos_protocol::supervisor_link::{
-    CellKind, Keep, PairFacts, PairRequest, Report, Request, SUPERVISOR_VERSION, Setup, StdinSource, StepRequest, Tree,
-    Workspace,
+    CellKind, PairFacts, PairRequest, Report, Request, SUPERVISOR_VERSION, Setup, StepRequest, Tree,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -53,30 +52,19 @@ pub struct Ran {
 
 /// A shell that runs `code`, with limits that it does not meet.
 pub fn shell(code: &str) -> StepRequest {
-    StepRequest {
-        argv: ["sh", "-c", code].map(str::to_owned).to_vec(),
-        env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
-        limits: StepLimits {
-            cpu_ms: 10_000,
-            wall_ms: 20_000,
-            memory_bytes: 64 << 20,
-            pids: 16,
-            output_bytes: 1 << 16,
-            report_bytes: 1 << 16,
-            file_bytes: 1 << 20,
-            stack_bytes: 8 << 20,
-            cpu_millis: 1000,
-        },
-        on_output_limit: OnOutputLimit::Kill,
-        merge_stderr: false,
-        stdin: StdinSource::Empty,
-        workspace: Workspace::Inputs,
-        extras: false,
-        directories: Vec::new(),
-        keep: Keep::Nothing,
-        whole_stdout: false,
-        forerunner: None,
-    }
+    let limits = StepLimits {
+        cpu_ms: 10_000,
+        wall_ms: 20_000,
+        memory_bytes: 64 << 20,
+        pids: 16,
+        output_bytes: 1 << 16,
+        report_bytes: 1 << 16,
+        file_bytes: 1 << 20,
+        stack_bytes: 8 << 20,
+        cpu_millis: 1000,
+    };
+    let argv = ["sh", "-c", code].map(str::to_owned).to_vec();
+    StepRequest::plain(argv, vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())], limits)
 }
 
 impl Sandbox {

@@ -11,7 +11,7 @@ use enclos_protocol::forerunner::Forerunner;
 use enclos_protocol::ids::Binding;
 use enclos_protocol::job::{JobFile, JobInput, JobPath, JobSpec, Step};
 use enclos_protocol::limits::{OnOutputLimit, StepLimits};
-use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Workspace};
+use enclos_protocol::supervisor_link::{Keep, StepRequest, Workspace};
 
 /// A program as it is compiled and run: the job's own, or its companion.
 #[derive(Clone, Copy, Debug)]
@@ -83,18 +83,8 @@ impl<'a> Program<'a> {
 
     fn request(&self, command: &Command, args: &[String], env: &[(String, String)], limits: StepLimits) -> StepRequest {
         StepRequest {
-            argv: self.argv(command, args, &limits),
-            env: environment(command, env),
-            limits,
-            on_output_limit: OnOutputLimit::Kill,
-            merge_stderr: false,
-            stdin: StdinSource::Empty,
             workspace: if self.language.compile.is_some() { Workspace::Kept } else { Workspace::Inputs },
-            extras: false,
-            directories: Vec::new(),
-            keep: Keep::Nothing,
-            whole_stdout: false,
-            forerunner: None,
+            ..StepRequest::plain(self.argv(command, args, &limits), environment(command, env), limits)
         }
     }
 

@@ -30,10 +30,4 @@ impl Sandbox {
         }
         Ok(())
     }
-
-    /// Steps that a forerunner took here.
-    #[must_use]
-    pub fn handed_over(&self) -> u64 {
-        self.handed_over
-    }
 }

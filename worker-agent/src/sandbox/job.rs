@@ -307,7 +307,6 @@ impl Sandbox {
                     listener.taken(taken, closed).await;
                 }
                 Report::HandedOver => {
-                    self.handed_over += 1;
                     tracing::debug!(sandbox = self.number, "a forerunner took the step");
                 }
                 done => return Ok(done),

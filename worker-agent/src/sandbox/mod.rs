@@ -102,8 +102,6 @@ pub struct Sandbox {
     weights: Option<CgroupTree>,
     /// It has the least weight: nothing but a forerunner is in it.
     is_last: bool,
-    /// Steps that a forerunner took.
-    handed_over: u64,
     isolation: Isolation,
     /// It did not answer in time, and will not be asked again.
     silent: bool,
@@ -171,7 +169,6 @@ impl Host {
         };
         let (cells, isolation) = (self.cells, self.isolation);
         let weights = self.cgroups.clone().filter(|_| self.has_cell_cgroups());
-        let (is_last, handed_over, silent) = (false, 0, false);
         Ok(Sandbox {
             number,
             container,
@@ -180,10 +177,9 @@ impl Host {
             cells,
             whole,
             weights,
-            is_last,
-            handed_over,
+            is_last: false,
             isolation,
-            silent,
+            silent: false,
             ending: job::Ending::default(),
             held: None,
         })

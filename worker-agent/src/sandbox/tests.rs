@@ -2,9 +2,9 @@
 
 use enclos_images::bounds;
 use enclos_protocol::job::{Step, Stream};
-use enclos_protocol::limits::{OnOutputLimit, StepLimits};
+use enclos_protocol::limits::StepLimits;
 use enclos_protocol::outcome::{Outcome, StepFacts, decide};
-use enclos_protocol::supervisor_link::{Keep, StdinSource, StepRequest, Workspace};
+use enclos_protocol::supervisor_link::StepRequest;
 
 use super::*;
 use crate::engine::fake::{FakeEngine, OnStep};
@@ -21,20 +21,7 @@ fn limits() -> StepLimits {
 }
 
 fn request() -> StepRequest {
-    StepRequest {
-        argv: vec!["program".into()],
-        env: Vec::new(),
-        limits: limits(),
-        on_output_limit: OnOutputLimit::Kill,
-        merge_stderr: false,
-        stdin: StdinSource::Empty,
-        workspace: Workspace::Inputs,
-        extras: false,
-        directories: Vec::new(),
-        keep: Keep::Nothing,
-        whole_stdout: false,
-        forerunner: None,
-    }
+    StepRequest::plain(vec!["program".into()], Vec::new(), limits())
 }
 
 /// A step whose supervisor never answers, under `isolation`.
